@@ -1,0 +1,1 @@
+"""Copies of tables that are exact beside a running stream."""

@@ -1,0 +1,1 @@
+"""Supervision, the batch and its way from the engine to the destinations."""

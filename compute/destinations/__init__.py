@@ -1,0 +1,1 @@
+"""Destinations: what changes are written to."""

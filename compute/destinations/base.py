@@ -1,0 +1,156 @@
+"""The destination contract. A new destination is a dialect, a folder, a registry line and the contract tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from compute.core.batch import TableChanges
+from rosetta.enums import DeleteMode, SyncMode
+from rosetta.errors import RosettaError
+from rosetta.identifiers import TableId
+from rosetta.lsn import StreamPosition
+from rosetta.types import TableSchema
+
+
+class Durability(StrEnum):
+    ACCEPTED = "ACCEPTED"  # the destination has it but may still lose it; ask `durable_position`
+    DURABLE = "DURABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a destination can do, as data."""
+
+    transactional: bool  # rows and progress commit together
+    truncate: bool
+    current_state: bool
+    append: bool
+    soft_delete: bool
+    max_value_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableTarget:
+    """One table sync as a destination sees it.
+
+    Attributes:
+        sync_id: `table_syncs.id`.
+        schema: the source's shape, as of now.
+        target: where the rows go.
+        copying: a copy of this table is under way, so deletes leave tombstones and rows that arrive without
+            their unchanged TOAST values are noted, until `finish_copy`.
+    """
+
+    sync_id: int
+    schema: TableSchema
+    target: TableId
+    mode: SyncMode = SyncMode.CURRENT
+    delete_mode: DeleteMode = DeleteMode.HARD
+    copying: bool = False
+
+    @property
+    def source(self) -> TableId:
+        return self.schema.table
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrite:
+    """Changes of one table on their way to one target."""
+
+    target: TableTarget
+    changes: TableChanges
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBatch:
+    """What one destination writes in one transaction: `truncated` first, then `writes` in order, then `end`."""
+
+    end: StreamPosition
+    truncated: tuple[TableTarget, ...] = ()
+    writes: tuple[TableWrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowChunk:
+    """Rows of a key range, read in one snapshot of the source, without the columns of META_COLUMNS.
+
+    Attributes:
+        columns: in the order of `data` (COPY text, or a file of it).
+        lower, upper: key values as text; the range is lower < key <= upper; None is open. Both None and no
+            key: the whole table.
+        snapshot: text of the source's pg_current_snapshot() in which the rows were read.
+        complete: the chunk holds every row of the range, so target rows that it lacks are gone; False for a
+            filtered read.
+
+    A table without a key is always one complete chunk: while such a target is `copying`, its changes are held
+    back beside it, and the chunk replaces the target's rows, followed by those held changes that the chunk's
+    snapshot does not see.
+    """
+
+    target: TableTarget
+    columns: tuple[str, ...]
+    data: bytes | Path
+    row_count: int
+    snapshot: str
+    lower: tuple[str, ...] | None = None
+    upper: tuple[str, ...] | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a write: rows applied, how sure it is, the position covered, and tables that refused.
+
+    A table in `failures` applied nothing of the batch; all others applied everything.
+    """
+
+    rows: int
+    durability: Durability
+    position: StreamPosition
+    failures: Mapping[int, RosettaError] = field(default_factory=dict)  # by sync_id
+
+
+class Destination(Protocol):
+    """One writer's connection to one destination of one pipeline; used by one thread.
+
+    Idempotence: a batch at or before `durable_position()` changes nothing; a row never goes back to an older
+    (_lsn, _seq). Atomicity: rows, row versions, tombstones and progress of a batch commit together, a table
+    that fails is left out whole. Every method raises only errors of `rosetta.errors`: OutageError (try
+    again, nothing was lost), DataError, ConfigurationError or FencedError.
+    """
+
+    capabilities: Capabilities
+
+    def open(self, epoch: int) -> None:
+        """Connects, creates Rosetta's own tables, and takes the fence: a writer with a smaller epoch is refused from now on."""
+
+    def close(self) -> None:
+        """Gives the connection back; safe after an outage and safe to call twice."""
+
+    def ping(self) -> None:
+        """Raises OutageError unless the destination answers."""
+
+    def ensure_table(self, target: TableTarget) -> None:
+        """Creates the target table and the types it needs, or adds missing columns; never drops or narrows.
+
+        Raises SchemaMismatchError, with the difference and its remedy, when an existing table cannot hold the source's rows.
+        """
+
+    def write_changes(self, batch: WriteBatch) -> WriteResult:
+        """Applies a batch in one transaction, one savepoint per table."""
+
+    def write_rows(self, chunk: RowChunk) -> int:
+        """Merges a chunk, never over a newer change; returns the rows written. Called when the chunk's watermark came down the stream."""
+
+    def start_copy(self, target: TableTarget) -> None:
+        """Prepares for chunks of `target`; called before the first change with `copying` set is written."""
+
+    def finish_copy(self, target: TableTarget) -> None:
+        """Forgets tombstones and notes of a finished copy."""
+
+    def durable_position(self) -> StreamPosition | None:
+        """How far this destination is, from its own progress row; None before the first write."""

@@ -1,0 +1,1 @@
+"""Change engines: what reads a source's WAL."""

@@ -1,0 +1,83 @@
+"""The engine's contract: all that the rest of compute knows of how a WAL is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from compute.core.batch import ChangeBatch, TableSpec
+from rosetta.identifiers import TableId
+from rosetta.lsn import StreamPosition
+
+
+class EnginePhase(StrEnum):
+    STARTING = "STARTING"
+    STREAMING = "STREAMING"  # the slot is ours and a change or heartbeat came through it
+    STOPPED = "STOPPED"  # by us
+    FAILED = "FAILED"  # any end that nobody asked for
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """Where an engine stands; `error` is set in FAILED and free of secrets and row values."""
+
+    phase: EnginePhase
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSource:
+    """Where to read from. `password` never appears in its repr."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    sslmode: str
+    publication: str
+    slot: str
+
+    def __repr__(self) -> str:
+        return f"EngineSource({self.host}:{self.port}/{self.database}, slot={self.slot})"
+
+
+class ChangeEngine(Protocol):
+    """Reads one slot from a position and hands out batches.
+
+    Order: batches come in stream order and cover it without a gap. Delivery: whatever was not acknowledged
+    before a stop or a crash is delivered again after the next `start`. Durability: the slot is never
+    advanced beyond `end.commit_lsn` of an acknowledged batch. Memory: unacknowledged batches are bounded by
+    bytes; when the bound is reached the engine stops reading, it never drops. Threads: `take`,
+    `acknowledge` and `set_tables` may be called from different threads.
+    """
+
+    def start(self, position: StreamPosition, tables: Mapping[TableId, TableSpec]) -> None:
+        """Begins to stream; returns at once, `state()` tells when it streams.
+
+        Changes at or before `position` are not delivered again, also where it cuts a transaction.
+
+        Raises:
+            ResyncRequiredError: the slot is lost or already beyond `position`.
+            OutageError: the source cannot be reached.
+        """
+
+    def take(self, timeout_seconds: float) -> ChangeBatch | None:
+        """The next batch, or None when none came in time. A batch may be empty: it then only moves the position.
+
+        Raises OutageError when the engine failed; the message says why.
+        """
+
+    def acknowledge(self, sequence: int) -> None:
+        """Says that every destination holds the batches up to and with `sequence` durably (or parked)."""
+
+    def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
+        """Replaces the tables whose changes are delivered, from the next batch on; others are passed over."""
+
+    def state(self) -> EngineState:
+        """What is so now."""
+
+    def stop(self) -> None:
+        """Ends the stream and frees the slot; what was acknowledged is flushed first. Safe to call twice."""

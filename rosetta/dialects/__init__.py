@@ -1,0 +1,1 @@
+"""Pure SQL text per database; no driver is imported here."""

@@ -1,0 +1,121 @@
+"""Every status value of the platform, once. The CHECK constraints of the schema are held to these by a test."""
+
+from enum import StrEnum
+
+
+class DesiredStatus(StrEnum):
+    """What a person asked of a pipeline (`pipelines.status`)."""
+
+    START = "START"
+    PAUSE = "PAUSE"
+    REFRESH = "REFRESH"
+
+
+class ObservedStatus(StrEnum):
+    """What a pipeline really does for one destination (`pipeline_metadata.status`).
+
+    `STARTING`, `PAUSING` and `RESTARTING` are written by the database the moment the wish changes; all
+    others only by compute, from what it saw.
+    """
+
+    STARTING = "STARTING"
+    SNAPSHOTTING = "SNAPSHOTTING"
+    RUNNING = "RUNNING"
+    PAUSING = "PAUSING"
+    PAUSED = "PAUSED"
+    RESTARTING = "RESTARTING"
+    RETRYING = "RETRYING"
+    BLOCKED = "BLOCKED"
+    RESYNC_REQUIRED = "RESYNC_REQUIRED"
+    FAILED = "FAILED"
+
+
+class HealthStatus(StrEnum):
+    HEALTHY = "HEALTHY"
+    DEGRADED = "DEGRADED"
+    ERROR = "ERROR"
+    UNKNOWN = "UNKNOWN"
+
+
+class DestinationType(StrEnum):
+    SNOWFLAKE = "SNOWFLAKE"
+    POSTGRESQL = "POSTGRESQL"
+
+
+class EngineKind(StrEnum):
+    DEBEZIUM = "debezium"
+    PGOUTPUT = "pgoutput"
+
+
+class Profile(StrEnum):
+    """How much memory a pipeline's engine may take for speed."""
+
+    SMALL = "small"
+    FAST = "fast"
+
+
+class TableSyncState(StrEnum):
+    """Observed state of one table of one destination, written by compute only."""
+
+    PENDING = "PENDING"
+    COPYING = "COPYING"
+    STREAMING = "STREAMING"
+    PAUSED = "PAUSED"
+    RESYNC = "RESYNC"
+    ERROR = "ERROR"
+
+
+class TableSyncDesired(StrEnum):
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    RESYNC = "RESYNC"
+
+
+class SyncMode(StrEnum):
+    CURRENT = "current"
+    APPEND = "append"
+
+
+class DeleteMode(StrEnum):
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class SchemaPolicy(StrEnum):
+    EVOLVE = "evolve"
+    IGNORE = "ignore"
+    PAUSE = "pause"
+
+
+class CopyKind(StrEnum):
+    INITIAL = "INITIAL"
+    RESYNC = "RESYNC"
+    BACKFILL = "BACKFILL"
+
+
+class CopyStatus(StrEnum):
+    PENDING = "PENDING"
+    EXECUTING = "EXECUTING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class ParkPolicy(StrEnum):
+    BLOCK = "block"
+    DETACH = "detach"
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class ReplicaIdentity(StrEnum):
+    """`pg_class.relreplident`."""
+
+    DEFAULT = "d"
+    NOTHING = "n"
+    FULL = "f"
+    INDEX = "i"
