@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from rosetta.local.postgres import PostgresCluster, free_port
+from rosetta.local.ports import free_port
+from rosetta.local.postgres import PostgresCluster
 
 _names = itertools.count(1)
+
+SKIP_IS_FAILURE = os.environ.get("CI") == "true"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a test that is skipped has failed: nothing there is allowed to be missing."""
+    report = yield
+    if SKIP_IS_FAILURE and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself while it is imported."""
+    report = yield
+    if SKIP_IS_FAILURE and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
+    return report
 
 
 def _folder() -> Path:
@@ -39,9 +64,8 @@ def new_database(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
 
     def make() -> str:
         name = f"t{next(_names)}"
-        with cluster.connect() as connection, connection.cursor() as cursor:
+        with closing(cluster.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        connection.close()
         made.append(name)
         return name
 

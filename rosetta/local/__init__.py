@@ -1,1 +1,1 @@
-"""The embedded stack: PostgreSQL and Valkey from wheels, started as ordinary processes, for `rosetta up` and the tests."""
+"""The embedded stack: PostgreSQL and Valkey from wheels, as ordinary processes, for `rosetta up` and the tests."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +20,27 @@ class Account:
     user: int | None
     group: int | None
 
-    def subprocess_options(self) -> dict[str, object]:
-        """Keyword arguments for `subprocess.Popen` that switch to this account."""
+    def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        """Runs a short command as this account, without any of the caller's groups. Raises OSError."""
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            user=self.user,
+            group=self.group,
+            extra_groups=None if self.user is None else [],
+        )
+
+    def can_enter(self, folder: Path) -> bool:
+        """Whether this account reaches `folder` through every folder above it."""
         if self.user is None:
-            return {}
-        return {"user": self.user, "group": self.group, "extra_groups": []}
+            return os.access(folder, os.X_OK)
+        try:
+            return self.run(["test", "-x", folder]).returncode == 0
+        except OSError:
+            return False
 
     def own(self, path: Path) -> None:
         """Gives `path` and everything below it to this account."""
