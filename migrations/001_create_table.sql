@@ -189,6 +189,7 @@ CREATE TABLE queue_backfill_data (
     updated_at       timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX queue_backfill_data_open ON queue_backfill_data (pipeline_id, status);
+CREATE INDEX queue_backfill_data_table_sync_id ON queue_backfill_data (table_sync_id);
 CREATE UNIQUE INDEX queue_backfill_data_one_copy ON queue_backfill_data (table_sync_id)
     WHERE kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING');
 
@@ -232,6 +233,7 @@ CREATE INDEX dlq_records_open ON dlq_records (pipeline_id, destination_id, schem
     WHERE state IN ('PARKED', 'RETRYING');
 CREATE INDEX dlq_records_key ON dlq_records (destination_id, schema_name, table_name, key_hash)
     WHERE state IN ('PARKED', 'RETRYING');
+CREATE INDEX dlq_records_table_sync_id ON dlq_records (table_sync_id);
 CREATE INDEX dlq_records_page ON dlq_records (pipeline_id, destination_id, id);
 
 -- ---------------------------------------------------------------------------------------------
@@ -266,8 +268,10 @@ CREATE TABLE cleanup_tasks (
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     last_error      text,
     created_at      timestamptz NOT NULL DEFAULT now(),
-    updated_at      timestamptz NOT NULL DEFAULT now()
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    UNIQUE NULLS NOT DISTINCT (kind, source_id, destination_id, object_name)
 );
+CREATE INDEX cleanup_tasks_due ON cleanup_tasks (next_attempt_at);
 
 -- ---------------------------------------------------------------------------------------------
 -- Schemas of the sources
@@ -403,6 +407,7 @@ CREATE TABLE user_sessions (
     expires_at   timestamptz NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX user_sessions_user_id ON user_sessions (user_id);
 
 -- One-time sign-in links; used once, then gone.
 CREATE TABLE sign_in_links (
@@ -469,6 +474,9 @@ CREATE INDEX audit_log_time ON audit_log (created_at DESC);
 
 -- ---------------------------------------------------------------------------------------------
 -- Triggers: what makes plain SQL behave like the API
+--
+-- A function that names a table keeps the search path of this session (FROM CURRENT), so that it finds
+-- it again in a session that has another one.
 -- ---------------------------------------------------------------------------------------------
 CREATE FUNCTION rosetta_touch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -522,7 +530,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE FUNCTION rosetta_join_destination() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION rosetta_join_destination() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     taken text := current_setting('rosetta.destination_of_' || NEW.id, true);
 BEGIN
@@ -533,7 +541,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION rosetta_observe_destination() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION rosetta_observe_destination() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO pipeline_metadata (pipeline_id, destination_id, status)
     SELECT NEW.pipeline_id, NEW.destination_id,
@@ -543,7 +551,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION rosetta_forget_destination() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION rosetta_forget_destination() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM pipeline_metadata
     WHERE pipeline_id = OLD.pipeline_id AND destination_id = OLD.destination_id;
@@ -551,7 +559,7 @@ BEGIN
 END $$;
 
 -- A change of the desired state is visible at once, as a state on the way; compute then says what is so.
-CREATE FUNCTION rosetta_mirror_status() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION rosetta_mirror_status() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE pipeline_metadata SET status = CASE NEW.status
         WHEN 'START' THEN 'STARTING' WHEN 'REFRESH' THEN 'RESTARTING' ELSE 'PAUSING' END
@@ -561,15 +569,17 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION rosetta_queue_cleanup() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION rosetta_queue_cleanup() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    IF OLD.slot_name IS NOT NULL THEN
-        INSERT INTO cleanup_tasks (kind, source_id, object_name) VALUES ('DROP_SLOT', OLD.source_id, OLD.slot_name);
-    END IF;
+    -- Two sessions that delete the last two pipelines of a source must not each see the other's.
+    PERFORM FROM sources WHERE id = OLD.source_id FOR UPDATE;
     INSERT INTO cleanup_tasks (kind, source_id, object_name)
+    SELECT 'DROP_SLOT', OLD.source_id, OLD.slot_name WHERE OLD.slot_name IS NOT NULL
+    UNION ALL
     SELECT 'DROP_PUBLICATION', s.id, s.publication_name FROM sources s
     WHERE s.id = OLD.source_id AND s.publication_owned
-      AND NOT EXISTS (SELECT FROM pipelines p WHERE p.source_id = s.id AND p.id <> OLD.id);
+      AND NOT EXISTS (SELECT FROM pipelines p WHERE p.source_id = s.id)
+    ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 

@@ -119,3 +119,90 @@ class ReplicaIdentity(StrEnum):
     NOTHING = "n"
     FULL = "f"
     INDEX = "i"
+
+
+class SslMode(StrEnum):
+    """libpq's `sslmode`."""
+
+    DISABLE = "disable"
+    ALLOW = "allow"
+    PREFER = "prefer"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+class WalBudgetPolicy(StrEnum):
+    """What happens when a pipeline retains more WAL at its source than `wal_budget_bytes`."""
+
+    WARN = "warn"
+    PAUSE = "pause"
+    DROP_SLOT = "drop_slot"
+
+
+class DlqKind(StrEnum):
+    """One change, or a whole table-batch parked during an outage."""
+
+    RECORD = "RECORD"
+    SEGMENT = "SEGMENT"
+
+
+class DlqOperation(StrEnum):
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    TRUNCATE = "TRUNCATE"
+
+
+class DlqState(StrEnum):
+    PARKED = "PARKED"
+    RETRYING = "RETRYING"
+    RECOVERED = "RECOVERED"
+    SUPERSEDED = "SUPERSEDED"
+    DISCARDED = "DISCARDED"
+
+
+class ErrorClass(StrEnum):
+    OUTAGE = "OUTAGE"
+    DATA = "DATA"
+
+
+class CleanupKind(StrEnum):
+    DROP_SLOT = "DROP_SLOT"
+    DROP_PUBLICATION = "DROP_PUBLICATION"
+    DROP_STAGING = "DROP_STAGING"
+
+
+class SeenBy(StrEnum):
+    """Who noticed a version of a table's schema: the backend's poll, or compute in the stream."""
+
+    POLL = "poll"
+    STREAM = "stream"
+
+
+class WalMonitorStatus(StrEnum):
+    OK = "OK"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+    ERROR = "ERROR"
+    UNKNOWN = "UNKNOWN"
+
+
+class VerifyStatus(StrEnum):
+    PENDING = "PENDING"
+    EXECUTING = "EXECUTING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class Severity(StrEnum):
+    INFO = "INFO"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    TOKEN = "token"  # noqa: S105
+    COMMAND = "command"
+    SYSTEM = "system"

@@ -1,0 +1,63 @@
+"""The dead-letter ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from rosetta.enums import DlqKind, DlqOperation, DlqState, ErrorClass
+from rosetta.lsn import Lsn
+from rosetta.tables.base import Base, Id, Int4, Now, UpdatedAt, one_of
+
+_OPEN = text("state IN ('PARKED', 'RETRYING')")
+
+
+class DlqRecord(Base):
+    __tablename__ = "dlq_records"
+    __table_args__ = (
+        CheckConstraint("state <> 'DISCARDED' OR discard_reason IS NOT NULL"),
+        Index(
+            "dlq_records_open",
+            "pipeline_id",
+            "destination_id",
+            "schema_name",
+            "table_name",
+            "id",
+            postgresql_where=_OPEN,
+        ),
+        Index("dlq_records_key", "destination_id", "schema_name", "table_name", "key_hash", postgresql_where=_OPEN),
+        Index("dlq_records_table_sync_id", "table_sync_id"),
+        Index("dlq_records_page", "pipeline_id", "destination_id", "id"),
+    )
+
+    id: Mapped[Id]
+    pipeline_id: Mapped[int] = mapped_column(ForeignKey("pipelines.id", ondelete="CASCADE"))
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id", ondelete="CASCADE"))
+    destination_id: Mapped[int] = mapped_column(ForeignKey("destinations.id", ondelete="CASCADE"))
+    table_sync_id: Mapped[int | None] = mapped_column(ForeignKey("table_syncs.id", ondelete="SET NULL"))
+    schema_name: Mapped[str]
+    table_name: Mapped[str]
+    kind: Mapped[DlqKind] = one_of("kind", DlqKind)
+    row_count: Mapped[int] = mapped_column(CheckConstraint("row_count > 0"), server_default=text("1"))
+    key_hash: Mapped[bytes | None]
+    operation: Mapped[DlqOperation | None] = one_of("operation", DlqOperation)
+    commit_lsn: Mapped[Lsn]
+    change_lsn: Mapped[Lsn]
+    ordinal: Mapped[int]
+    source_xid: Mapped[int | None]
+    columns: Mapped[list[str] | None]
+    payload: Mapped[bytes]
+    payload_bytes: Mapped[int]
+    state: Mapped[DlqState] = one_of("state", DlqState, DlqState.PARKED)
+    error_class: Mapped[ErrorClass] = one_of("error_class", ErrorClass)
+    error_code: Mapped[str | None]
+    error_message: Mapped[str]
+    attempts: Mapped[Int4] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None]
+    edited_by: Mapped[int | None]
+    discarded_by: Mapped[int | None]
+    discard_reason: Mapped[str | None]
+    created_at: Mapped[Now]
+    updated_at: Mapped[UpdatedAt]
