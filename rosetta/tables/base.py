@@ -27,7 +27,7 @@ class Base(DeclarativeBase):
     raises.
     """
 
-    __mapper_args__: Any = {"eager_defaults": True}
+    __mapper_args__: Any = {"eager_defaults": True}  # noqa: RUF012 - declared so by SQLAlchemy
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: BigInteger,
         float: DOUBLE_PRECISION,
