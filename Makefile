@@ -20,6 +20,7 @@ unexport VIRTUAL_ENV UV_DEFAULT_INDEX UV_INDEX
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+up: export ROSETTA_STARTED_AT := $(shell date +%s)
 up: sync ## Start the whole platform with sample data; Ctrl-C stops it and keeps the data
 	@$(RUN)rosetta up $(ARGS)
 

@@ -16,6 +16,7 @@ from rosetta.local.account import Account
 PR_SET_PDEATHSIG = 1
 LOG_LIMIT_BYTES = 20_000_000
 CURRENT_ACCOUNT = Account(None, None)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Loaded before any fork: a child between fork and exec must not import.
 _prctl: Callable[[int, int], int] | None = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
@@ -43,11 +44,13 @@ def spawn(
             _prctl(PR_SET_PDEATHSIG, death_signal)
             if os.getppid() != parent:
                 os._exit(1)
+        for number in STOP_SIGNALS:  # ignored ones would stay ignored in the child
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     _rotate(log)
     # A signal between fork and the return of the handle would lose the child: it waits until the handle is ours.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         with log.open("ab") as output:
             return subprocess.Popen(

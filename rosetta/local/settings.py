@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import rosetta
@@ -24,16 +24,22 @@ class LocalSettings(BaseSettings):
     rosetta_pg_bin: Path | None = Field(None, description="folder with PostgreSQL's binaries; the embedded ones")
     rosetta_pg_user: str | None = Field(None, description="account for PostgreSQL when root starts it")
     rosetta_started_at: float | None = Field(None, description="Unix time at which `make up` was typed")
-    rosetta_url: str | None = Field(None, description="base URL of the backend; the local stack's")
-    rosetta_token: str | None = Field(None, description="bearer token for the backend; the local stack's")
-    database_url: str | None = Field(None, description="config database; the local stack's")
+    database_url: SecretStr | None = Field(None, description="config database; the local stack's")
 
     def home(self) -> Path:
         """Folder of the stack's data: as named, else `.rosetta` in the checkout, else in the current folder."""
         if self.rosetta_home is not None:
             return self.rosetta_home.expanduser().absolute()
-        checkout = Path(rosetta.__file__).resolve().parent.parent
-        return (checkout if (checkout / "uv.lock").exists() else Path.cwd()) / ".rosetta"
+        return _project() / ".rosetta"
+
+    def reports(self) -> Path:
+        """Folder of the measurements that commands leave behind."""
+        return _project() / ".reports"
+
+
+def _project() -> Path:
+    checkout = Path(rosetta.__file__).resolve().parent.parent
+    return checkout if (checkout / "uv.lock").exists() else Path.cwd()
 
 
 @cache

@@ -1,0 +1,34 @@
+"""The `rosetta` command; one file for each subcommand."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rosetta.cli.doctor import doctor
+from rosetta.cli.token import token
+from rosetta.cli.up import up
+from rosetta.errors import RosettaError
+
+app = typer.Typer(
+    name="rosetta",
+    help="Real-time replication from PostgreSQL to many databases.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and so secrets
+)
+app.command()(up)
+app.command()(doctor)
+app.add_typer(token, name="token")
+
+
+def main() -> None:
+    """The console script: an error of ours is a sentence and its remedy, not a traceback."""
+    try:
+        app()
+    except RosettaError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.remedy:
+            print(f"remedy: {error.remedy}", file=sys.stderr)
+        sys.exit(1)

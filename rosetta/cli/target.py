@@ -1,0 +1,21 @@
+"""Which installation a command speaks to: the one the environment names, or the local stack."""
+
+from __future__ import annotations
+
+from rosetta.errors import ConfigurationError
+from rosetta.local.home import Home
+from rosetta.local.settings import local_settings
+from rosetta.local.stack import local_addresses
+
+
+def config_database_url() -> str:
+    """With its password. Raises ConfigurationError when there is neither DATABASE_URL nor a local stack."""
+    settings = local_settings()
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    addresses = local_addresses(Home(settings.home()))
+    if addresses is None:
+        raise ConfigurationError(
+            "there is no config database", remedy="Set DATABASE_URL, or start the local stack with `rosetta up`."
+        )
+    return addresses.config

@@ -1,0 +1,130 @@
+"""`rosetta up`: the whole platform on this machine, with sample data."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from rosetta.errors import OutageError, RosettaError
+from rosetta.local.demo.progress import Arrived, look
+from rosetta.local.home import Home
+from rosetta.local.settings import local_settings
+from rosetta.local.stack import Stack, running_stack
+from rosetta.local.supervisor import StopRequested, request_stop, stop_signals
+
+LOOK_SECONDS: Final = 0.2
+LINE_SECONDS: Final = 3.0
+FIRST_ROW_SECONDS: Final = 120.0
+AT_WORK: Final = frozenset({"RUNNING", "SNAPSHOTTING"})
+
+
+def up(
+    until_first_row: Annotated[
+        bool, typer.Option("--until-first-row", help="Stop after the first replicated row; print the seconds.")
+    ] = False,
+) -> None:
+    """Start PostgreSQL, Valkey, the backend and compute, with a sample that changes all the time.
+
+    Ctrl-C stops everything and keeps the data.
+    """
+    began = local_settings().rosetta_started_at or time.time()
+    home = Home(local_settings().home())
+    cold = home.is_new()
+    try:
+        with stop_signals(request_stop), running_stack(home, say) as stack:
+            pipeline = stack.ensure_sample()
+            first = wait_for_first_row(stack, pipeline, began)
+            say(f"first replicated row after {first:.1f} s")
+            if until_first_row:
+                write_report(first, cold)
+                return
+            introduce(stack, home)
+            keep_running(stack, pipeline)
+    except StopRequested:
+        say(f"stopped; the data stay in {home.path}")
+
+
+def say(line: str) -> None:
+    """Prints at once; a reader who went away does not keep the stack from being stopped."""
+    with contextlib.suppress(BrokenPipeError):
+        print(f"{datetime.now():%H:%M:%S}  {line}", flush=True)  # noqa: DTZ005 - the clock on the reader's wall
+
+
+def introduce(stack: Stack, home: Home) -> None:
+    """Says where everything is; the token only when it is new."""
+    say(f"API        {stack.addresses.backend}/docs")
+    if stack.new_token is not None:
+        say(f"token      {stack.new_token} (shown once; `rosetta token create` makes others)")
+    say(f"logs       {home.logs}")
+    say("compare    .venv/bin/rosetta verify")
+    say("stop       Ctrl-C")
+
+
+def wait_for_first_row(stack: Stack, pipeline: int, began: float) -> float:
+    """Seconds from `began` (Unix time) until a row was seen in the target. Raises OutageError when none comes."""
+    deadline = time.monotonic() + FIRST_ROW_SECONDS
+    next_line = time.monotonic() + LINE_SECONDS
+    while True:
+        stack.supervisor.watch()
+        arrived = look(stack.addresses.target)
+        if arrived is not None and arrived.rows > 0:
+            return time.time() - began
+        now = time.monotonic()
+        if now > deadline:
+            raise OutageError(
+                f"no row arrived within {FIRST_ROW_SECONDS:.0f} s; the pipeline: {state(stack, pipeline) or 'RUNNING'}",
+                remedy=f"Look into {stack.home.logs}.",
+            )
+        if now > next_line:
+            next_line = now + LINE_SECONDS
+            say(f"waiting for the first row; {state(stack, pipeline) or 'the pipeline runs'}")
+        time.sleep(LOOK_SECONDS)
+
+
+def keep_running(stack: Stack, pipeline: int) -> None:
+    """Keeps the processes alive and says what arrives, until a signal ends it."""
+    next_line = 0.0
+    while True:
+        stack.supervisor.watch()
+        if time.monotonic() > next_line:
+            next_line = time.monotonic() + LINE_SECONDS
+            trouble = state(stack, pipeline)
+            say(describe(look(stack.addresses.target)) + (f"; {trouble}" if trouble else ""))
+        time.sleep(LOOK_SECONDS)
+
+
+def describe(arrived: Arrived | None) -> str:
+    """One line on the target."""
+    if arrived is None:
+        return "the target is away"
+    behind = "nothing yet" if arrived.lag_seconds is None else f"{arrived.lag_seconds:.1f} s behind"
+    return f"{arrived.rows:,} rows in the target, {behind}"
+
+
+def state(stack: Stack, pipeline: int) -> str:
+    """What the pipeline says of itself when it is not at work, with error and remedy; empty when it is."""
+    try:
+        with stack.api() as api:
+            destinations = api.call("GET", f"/pipelines/{pipeline}")["destinations"]
+    except RosettaError as error:
+        return error.message
+    parts = []
+    for each in destinations:
+        seen = each["metadata"] or {"status": "STARTING"}
+        if seen["status"] not in AT_WORK:
+            words = (seen["status"], seen.get("last_error"), seen.get("last_error_remedy"))
+            parts.append(" - ".join(word for word in words if word))
+    return "; ".join(parts)
+
+
+def write_report(first_row_seconds: float, cold: bool) -> None:
+    folder: Path = local_settings().reports()
+    folder.mkdir(exist_ok=True)
+    report = {"first_row_s": round(first_row_seconds, 2), "cold": cold}
+    (folder / "up.json").write_text(json.dumps(report) + "\n")
