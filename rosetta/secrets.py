@@ -115,13 +115,13 @@ class Keyring:
         """
         if not is_sealed(sealed):
             raise SecretError(
-                f"the secret at {bound_to} is not sealed", code="SECRET_NOT_SEALED", remedy="Enter it again."
+                f"the secret {_place(bound_to)} is not sealed", code="SECRET_NOT_SEALED", remedy="Enter it again."
             )
         _, key_id, text = sealed.split(":")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise SecretError(
-                f"the secret at {bound_to} was sealed under another key ({key_id})",
+                f"the secret {_place(bound_to)} was sealed under another key ({key_id})",
                 code="SECRET_KEY_UNKNOWN",
                 remedy="Start with the SECRET_KEY it was sealed under, or enter the secret again.",
             )
@@ -130,7 +130,7 @@ class Keyring:
             opened = cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _associated(key_id, bound_to))
         except (InvalidTag, binascii.Error):
             raise SecretError(
-                f"the secret at {bound_to} was altered or belongs elsewhere",
+                f"the secret {_place(bound_to)} was altered or belongs elsewhere",
                 code="SECRET_ALTERED",
                 remedy="Enter the secret again.",
             ) from None
@@ -139,6 +139,12 @@ class Keyring:
     def is_current(self, sealed: str) -> bool:
         """Whether `sealed` names the key that this keyring seals with; others wait for rotation."""
         return is_sealed(sealed) and sealed.split(":")[1] == self._sealing_key_id
+
+
+def _place(bound_to: str) -> str:
+    """The binding in words: `of sources.pg_password, row 17`."""
+    column, _, row = bound_to.rpartition(":")
+    return f"of {column}, row {row}"
 
 
 def _associated(key_id: str, bound_to: str) -> bytes:
