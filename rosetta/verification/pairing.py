@@ -1,0 +1,87 @@
+"""Puts the columns of a source table and of its target side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rosetta.dialects.postgres.checksum import ORDERED_TYPES, ComparedColumn, ComparedTable
+from rosetta.dialects.postgres.table_facts import TableFacts
+from rosetta.dialects.postgres.text import quoted
+from rosetta.types.schema import TableSchema
+from rosetta.verification.request import TablePair
+
+# The mark of a row that was deleted softly: it no longer stands for a row of the source.
+_SOFT_DELETED: Final = "_rosetta_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTables:
+    """Two tables ready to be compared.
+
+    Attributes:
+        columns: the source's names of the compared columns, in the order of both sides.
+        key: the source's names of the key columns; empty when rows are told apart by their hash.
+        ranged: both sides can read ranges of the key in the same order through an index.
+        missing_columns: the source's names of columns that the target lacks.
+    """
+
+    source: ComparedTable
+    target: ComparedTable
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    ranged: bool
+    missing_columns: tuple[str, ...]
+
+    @property
+    def sides(self) -> tuple[ComparedTable, ComparedTable]:
+        return self.source, self.target
+
+    @property
+    def comparable(self) -> bool:
+        """Whether rows can be compared at all: no key column is missing, and some column is there."""
+        return bool(self.columns) and not set(self.key) & set(self.missing_columns)
+
+
+def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target: TableFacts) -> PairedTables:
+    """Matches columns by name. Columns that only the target has (`_rosetta_*` and others) are left out."""
+    names = pair.columns if pair.columns is not None else {name: name for name in schema.column_names}
+    missing = tuple(name for name, renamed in names.items() if name not in source.types or renamed not in target.types)
+    columns = tuple(name for name in names if name not in missing)
+    key = schema.key or schema.primary_key
+    absent_key = tuple(name for name in key if name not in columns and name not in missing)
+    usable = () if absent_key or set(key) & set(missing) else key
+    target_key = tuple(names[name] for name in usable)
+    typed = all(
+        source.types[mine] == target.types[theirs] and source.types[mine] in ORDERED_TYPES
+        for mine, theirs in zip(usable, target_key, strict=True)
+    )
+    same_order = typed and all(
+        source.collations[mine] == target.collations[theirs] for mine, theirs in zip(usable, target_key, strict=True)
+    )
+    return PairedTables(
+        source=ComparedTable(
+            schema.table,
+            _columns(columns, source),
+            _columns(usable, source),
+            typed,
+            source.partitioned,
+            f"({pair.condition})" if pair.condition else None,
+        ),
+        target=ComparedTable(
+            pair.target,
+            _columns(tuple(names[name] for name in columns), target),
+            _columns(target_key, target),
+            typed,
+            target.partitioned,
+            f"t.{quoted(_SOFT_DELETED)} IS NOT TRUE" if _SOFT_DELETED in target.types else None,
+        ),
+        columns=columns,
+        key=key,
+        ranged=bool(key) and same_order and source.has_index_on(usable) and target.has_index_on(target_key),
+        missing_columns=missing + absent_key,
+    )
+
+
+def _columns(names: tuple[str, ...], facts: TableFacts) -> tuple[ComparedColumn, ...]:
+    return tuple(ComparedColumn(name, facts.types[name]) for name in names)
