@@ -1,0 +1,188 @@
+"""Every finding about a source, on real servers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+from rosetta.identifiers import TableId
+from rosetta.local.postgres import PostgresCluster
+from rosetta.postgres import PostgresEndpoint
+from rosetta.preflight import Finding, check_source, source_facts_sql
+from rosetta.tests.preflight.conftest import Server
+
+pytestmark = pytest.mark.integration
+
+ALL_TABLES = "CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)"
+
+
+def worst(findings: list[Finding]) -> dict[str, Finding]:
+    """What is not fine, by code."""
+    return {finding.code: finding for finding in findings if finding.severity != "ok"}
+
+
+def mend(server: Server, finding: Finding) -> None:
+    assert finding.sql is not None
+    server.run(finding.sql)
+
+
+def test_a_good_source_has_nothing_to_mend(server: Server) -> None:
+    server.run("CREATE TABLE public.t (id int PRIMARY KEY)", ALL_TABLES)
+    findings = server.source_findings()
+    assert worst(findings) == {}
+    assert "TABLE" in {finding.code for finding in findings}
+    assert {finding.severity for finding in findings} == {"ok"}
+
+
+def test_facts_may_be_text(server: Server) -> None:
+    facts = server.ask(source_facts_sql("p", "x"))
+    assert check_source(json.dumps(facts)) == check_source(facts)
+
+
+def test_publication_missing_then_empty_then_incomplete(server: Server) -> None:
+    missing = worst(server.source_findings())
+    assert set(missing) == {"PUBLICATION_MISSING"}
+    mend(server, missing["PUBLICATION_MISSING"])
+    assert set(worst(server.source_findings())) == {"PUBLICATION_EMPTY"}
+    server.run(
+        "CREATE TABLE public.t (id int PRIMARY KEY)",
+        "ALTER PUBLICATION p SET (publish = 'insert', publish_via_partition_root = false,"
+        " publish_generated_columns = stored)",
+    )
+    options = worst(server.source_findings())
+    assert set(options) == {
+        "PUBLICATION_INCOMPLETE",
+        "PUBLICATION_NOT_VIA_ROOT",
+        "PUBLICATION_GENERATED_COLUMNS",
+    }
+    assert "update, delete, truncate" in options["PUBLICATION_INCOMPLETE"].detail
+    for finding in options.values():
+        mend(server, finding)
+    assert worst(server.source_findings()) == {}
+
+
+def test_table_without_key_is_refused_until_mended(server: Server) -> None:
+    server.run('CREATE TABLE public."No Key" (a int)', ALL_TABLES)
+    (finding,) = worst(server.source_findings()).values()
+    assert (finding.code, finding.severity) == ("REPLICA_IDENTITY_MISSING", "error")
+    assert finding.table == TableId("public", "No Key")
+    assert finding.sql == 'ALTER TABLE "public"."No Key" REPLICA IDENTITY FULL;'
+    mend(server, finding)
+    (after,) = worst(server.source_findings()).values()
+    assert (after.code, after.severity) == ("TABLE_WITHOUT_KEY", "warning")
+
+
+@pytest.mark.parametrize(("definition", "then"), [("id int PRIMARY KEY", set()), ("id int", {"TABLE_WITHOUT_KEY"})])
+def test_replica_identity_nothing_is_refused(server: Server, definition: str, then: set[str]) -> None:
+    server.run(f"CREATE TABLE public.t ({definition})", "ALTER TABLE public.t REPLICA IDENTITY NOTHING", ALL_TABLES)
+    (finding,) = worst(server.source_findings()).values()
+    assert (finding.code, finding.severity) == ("REPLICA_IDENTITY_NOTHING", "error")
+    mend(server, finding)
+    assert set(worst(server.source_findings())) == then
+
+
+def test_a_partition_that_logs_otherwise_is_refused(server: Server) -> None:
+    server.run(
+        "CREATE TABLE public.root (a int) PARTITION BY LIST (a)",
+        "ALTER TABLE public.root REPLICA IDENTITY FULL",
+        "CREATE TABLE public.one PARTITION OF public.root FOR VALUES IN (1)",
+        "CREATE TABLE public.two PARTITION OF public.root FOR VALUES IN (2)",
+        "ALTER TABLE public.two REPLICA IDENTITY FULL",
+        ALL_TABLES,
+    )
+    found = worst(server.source_findings())
+    assert set(found) == {"TABLE_WITHOUT_KEY", "PARTITION_IDENTITY_DIFFERS"}
+    differs = found["PARTITION_IDENTITY_DIFFERS"]
+    assert differs.sql == 'ALTER TABLE "public"."one" REPLICA IDENTITY FULL;'
+    mend(server, differs)
+    assert set(worst(server.source_findings())) == {"TABLE_WITHOUT_KEY"}
+
+
+def test_tables_that_write_no_log_are_named(server: Server) -> None:
+    server.run(
+        "CREATE TABLE public.t (id int PRIMARY KEY)",
+        "CREATE UNLOGGED TABLE public.fast (id int PRIMARY KEY)",
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw",
+        "CREATE FOREIGN TABLE public.far (id int) SERVER elsewhere",
+        ALL_TABLES,
+    )
+    found = [finding for finding in server.source_findings() if finding.severity != "ok"]
+    assert [(finding.code, str(finding.table)) for finding in found] == [
+        ("TABLE_NOT_LOGGED", "public.far"),
+        ("TABLE_NOT_LOGGED", "public.fast"),
+    ]
+    mend(server, found[1])
+    server.run("DROP FOREIGN TABLE public.far")
+    assert worst(server.source_findings()) == {}
+
+
+def test_row_filter_of_the_publication_is_refused(server: Server) -> None:
+    server.run(
+        "CREATE TABLE public.t (id int PRIMARY KEY)",
+        "CREATE PUBLICATION p FOR TABLE public.t WHERE (id > 3) WITH (publish_via_partition_root)",
+    )
+    assert set(worst(server.source_findings())) == {"PUBLICATION_ROW_FILTER"}
+
+
+def test_rights_of_an_ordinary_user(server: Server, new_user: Callable[[str], str]) -> None:
+    user = new_user("")
+    server.run("CREATE SCHEMA s", "CREATE TABLE s.t (id int PRIMARY KEY, a int)", ALL_TABLES)
+    theirs = server.as_user(user)
+    found = worst(theirs.source_findings())
+    assert set(found) == {"REPLICATION_ROLE_MISSING", "SELECT_RIGHT_MISSING"}
+    for finding in found.values():
+        mend(server, finding)
+    assert worst(theirs.source_findings()) == {}
+    server.run("ALTER TABLE s.t ENABLE ROW LEVEL SECURITY")
+    hidden = worst(theirs.source_findings())
+    assert set(hidden) == {"ROW_SECURITY_ACTIVE"}
+    mend(server, hidden["ROW_SECURITY_ACTIVE"])
+    assert worst(theirs.source_findings()) == {}
+    server.run(f"REVOKE ALL ON s.t FROM {user}", f"GRANT SELECT (id) ON s.t TO {user}")
+    assert set(worst(theirs.source_findings())) == {"SELECT_RIGHT_MISSING"}
+    server.run("DROP PUBLICATION p", "CREATE PUBLICATION p FOR TABLE s.t (id) WITH (publish_via_partition_root)")
+    assert worst(theirs.source_findings()) == {}
+    server.run(f"DROP OWNED BY {user}")
+
+
+def test_a_server_out_of_the_box(bare_cluster: PostgresCluster) -> None:
+    server = Server(
+        PostgresEndpoint("127.0.0.1", bare_cluster.port, "postgres", bare_cluster.superuser, bare_cluster.password)
+    )
+    assert set(worst(server.source_findings())) == {
+        "WAL_LEVEL_NOT_LOGICAL",
+        "WAL_KEEP_LIMITED",
+        "SLOT_IDLE_TIMEOUT",
+        "PUBLICATION_MISSING",
+    }
+    with closing(
+        psycopg2.connect(bare_cluster.dsn(), connection_factory=psycopg2.extras.PhysicalReplicationConnection)
+    ) as sender:
+        cursor = sender.cursor()
+        cursor.create_replication_slot("rosetta_1_7", slot_type=psycopg2.extras.REPLICATION_PHYSICAL)
+        cursor.start_replication("rosetta_1_7", start_lsn=server.ask("SELECT pg_current_wal_flush_lsn()"))
+        assert not {"SLOTS_EXHAUSTED", "WAL_SENDERS_EXHAUSTED"} & set(worst(server.source_findings()))
+        others = set(worst(check_source(server.ask(source_facts_sql("p", "rosetta_2_")))))
+        assert {"SLOTS_EXHAUSTED", "WAL_SENDERS_EXHAUSTED"} <= others
+
+
+def test_settings_that_do_not_arrive_betray_a_pooler(cluster: PostgresCluster) -> None:
+    with closing(cluster.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(source_facts_sql("p", "x"))
+        row = cursor.fetchone()
+    assert row is not None
+    assert worst(check_source(row[0]))["POOLER_DETECTED"].severity == "error"
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "code"), [("version", 120_022, "SERVER_TOO_OLD"), ("in_recovery", True, "STANDBY")]
+)
+def test_servers_that_do_not_fit(server: Server, fact: str, value: object, code: str) -> None:
+    facts = server.ask(source_facts_sql("p", "x"))
+    assert worst(check_source({**facts, fact: value}))[code].severity == "error"
