@@ -26,6 +26,8 @@ from pydantic import BaseModel, Field
 from rosetta.errors import ConfigurationError, OutageError
 from rosetta.local.account import Account
 
+ELSEWHERE = Path("/var/lib/rosetta")
+
 
 def _password() -> str:
     return secrets.token_urlsafe(24)
@@ -70,16 +72,18 @@ class Home:
 
     def prepare(self, account: Account) -> None:
         """Makes the folders; `account` can enter the one for PostgreSQL's data afterwards."""
-        for folder in (self.path, self.logs, self.valkey):
+        for folder, mode in ((self.path, 0o711), (self.logs, 0o700), (self.valkey, 0o700)):
             folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(mode)  # whatever the umask is
         (self.path / ".gitignore").write_text("*\n")
         if not self.clusters.exists():
             self.clusters.unlink(missing_ok=True)  # a link to a folder that is gone
             if account.can_enter(self.path):
                 self.clusters.mkdir()
+                self.clusters.chmod(0o711)
             else:
                 self.clusters.symlink_to(self._elsewhere(account))
-        if not account.can_enter(self.clusters):
+        if not account.can_enter(self.clusters.resolve()):
             raise ConfigurationError(
                 f"the account that runs PostgreSQL cannot enter {self.clusters.resolve()}",
                 remedy="Open the folders above it for it, or set ROSETTA_HOME to a folder that it can enter.",
@@ -88,8 +92,9 @@ class Home:
     def _elsewhere(self, account: Account) -> Path:
         """A folder for data that may not lie below a closed home: one for each checkout."""
         digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
-        folder = Path("/var/lib/rosetta") / digest
+        folder = ELSEWHERE / digest
         folder.mkdir(parents=True, exist_ok=True)
+        ELSEWHERE.chmod(0o755)
         account.own(folder)
         return folder
 

@@ -97,7 +97,7 @@ class Supervisor:
             waiting = [running for running in waiting if not self._ready(running)]
             now = time.monotonic()
             if waiting and now - begin > timeout_seconds:
-                raise self._failure(waiting[0].service, f"did not answer within {timeout_seconds:.0f} s")
+                raise self._failure(waiting[0].service, f"did not answer within {timeout_seconds:g} s")
             if waiting and now - spoken > 3:
                 spoken = now
                 self._report(f"waiting for {', '.join(each.service.name for each in waiting)}")
@@ -125,7 +125,7 @@ class Supervisor:
         running.failures = 1 if now - running.started_at > STABLE_SECONDS else running.failures + 1
         delay = min(FIRST_BACKOFF_SECONDS * 2 ** (running.failures - 1), LONGEST_BACKOFF_SECONDS)
         running.restart_at = now + delay
-        self._report(f"{running.service.name} ended with {ended.returncode}; starting it again in {delay:.0f} s")
+        self._report(f"{running.service.name} ended with {ended.returncode}; starting it again in {delay:g} s")
 
     def stop(self) -> None:
         """Stops everything, last started first; returns when no process is left. Safe to call twice."""
@@ -134,7 +134,7 @@ class Supervisor:
                 running = self._running[-1]
                 service = running.service
                 if running.process is not None and not stop(running.process, service.stop_signal, service.stop_seconds):
-                    self._report(f"{service.name} did not stop within {service.stop_seconds:.0f} s and was killed")
+                    self._report(f"{service.name} did not stop within {service.stop_seconds:g} s and was killed")
                 self._running.pop()
 
     def pid(self, name: str) -> int | None:
