@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -44,6 +45,7 @@ def configure(service: str, level: str, folder: Path | None) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_chain(service),
         processors=[
+            _add_timestamp,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             _redacted,
@@ -115,10 +117,15 @@ def _chain(service: str) -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         name_service,
     ]
+
+
+def _add_timestamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """When the line was logged, the same in every output."""
+    event["timestamp"] = datetime.fromtimestamp(event["_record"].created, UTC).isoformat(timespec="milliseconds")
+    return event
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -26,14 +26,14 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\brsk1:[0-9a-f]*:[\w-]*"), REDACTED),
     (re.compile(r"\brst_[\w-]{16,}"), REDACTED),
     # The password of a URL, up to the last @ before the next space or quote: it may hold @ and / itself.
-    (re.compile(r"(\b[a-z][\w+.-]*://[^\s:/?#@'\"]*:)[^\s'\"<>]*@", re.IGNORECASE), rf"\1{REDACTED}@"),
+    (re.compile(r"(\b[a-z][\w+.-]*:/{1,2}[^\s:/?#@'\"]*:)[^\s'\"<>]*@", re.IGNORECASE), rf"\1{REDACTED}@"),
     (re.compile(r"\b(authorization['\"]?\s*[:=]\s*['\"]?)(?:\w+\s+)?[^\s'\",;]+", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"\b(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{REDACTED}"),
-    # name=value, name: value, "name": "value"; the value quoted by either quote or up to the next delimiter.
+    # name=value, name: value, "name": "value"; the value quoted by either quote, or up to the next space.
     (
         re.compile(
-            rf"((?:\b|_){_NAMES}['\"]?\s*[=:]\s*)"
-            r"(?:'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;&)}\]'\"]+)",
+            rf"((?:\b|_){_NAMES}['\"]?\s*[=:]\s*)(?!\[redacted\])"
+            r"(?:'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|\S+)",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
