@@ -1,0 +1,106 @@
+"""Merging a chunk of a copy into a table with a key, never over a change that the chunk did not see. Pure SQL text.
+
+A row of the target belongs to the chunk when the transaction that wrote it is visible in the snapshot the
+chunk was read in. Rows that a chunk wrote carry version 0 and transaction 0, visible to every later chunk.
+"""
+
+from __future__ import annotations
+
+from rosetta.dialects.postgres.merge import assignments, insert_head
+from rosetta.dialects.postgres.merge_table import MergeTable
+from rosetta.dialects.postgres.text import literal, quoted
+
+Bound = tuple[str, ...] | None
+
+
+def visible(xid: str, snapshot: str) -> str:
+    return f"pg_visible_in_snapshot(({xid})::text::xid8, {literal(snapshot)}::pg_snapshot)"
+
+
+def key_range(table: MergeTable, lower: Bound, upper: Bound) -> str:
+    """`lower < key <= upper` by the order of the target's own index; `true` when both ends are open."""
+    parts = []
+    if lower is not None:
+        parts.append(_compared(table, lower, strict=True))
+    if upper is not None:
+        parts.append(_compared(table, upper, strict=False))
+    return " AND ".join(parts) or "true"
+
+
+def _compared(table: MergeTable, bound: tuple[str, ...], *, strict: bool) -> str:
+    """Whether the key is > (strict) or <= `bound`: one row comparison where the columns share an operator."""
+    names = table.target_key("t.")
+    values = tuple(table.typed(p, literal(text)) for p, text in zip(table.key, bound, strict=True))
+    orders = [order for position in table.key if (order := table.columns[position].order) is not None]
+    operators = {order.greater if strict else order.less_equal for order in orders}
+    if len(operators) == 1:
+        return f"({', '.join(names)}) {operators.pop()} ({', '.join(values)})"
+    text = ""
+    for name, value, order in reversed(list(zip(names, values, orders, strict=True))):
+        if not text:
+            text = f"{name} {order.greater if strict else order.less_equal} {value}"
+        else:
+            beyond = f"{name} {order.greater} {value}" if strict else f"NOT ({name} {order.greater_equal} {value})"
+            text = f"({beyond} OR ({name} {order.equal} {value} AND {text}))"
+    return text
+
+
+def delete_absent_sql(table: MergeTable, lower: Bound, upper: Bound, snapshot: str) -> str:
+    """Deletes rows of the range that the source no longer had when the chunk was read."""
+    where = (
+        f"{key_range(table, lower, upper)} AND {visible('t._rosetta_xid', snapshot)} AND NOT EXISTS "
+        f"(SELECT FROM {table.staging} s WHERE {table.equal(table.staged_key('s.'), table.target_key('t.'))})"
+    )
+    present = f"{table.equal(table.target_key('t.'), table.side_key('u.'))}"
+    if table.soft_delete:
+        present += " AND NOT t._rosetta_deleted"
+        statement = (
+            f"UPDATE {table.name} t SET _rosetta_deleted = true, _rosetta_synced_at = now() "
+            f"WHERE NOT t._rosetta_deleted AND {where}"
+        )
+    else:
+        statement = f"DELETE FROM {table.name} t WHERE {where}"
+    return f"{statement};\nDELETE FROM {table.unfilled} u WHERE NOT EXISTS (SELECT FROM {table.name} t WHERE {present})"
+
+
+def upsert_rows_sql(table: MergeTable, snapshot: str) -> str:
+    """Writes the chunk's rows where the target has none or an older one; a row that stays keeps its version."""
+    own = "_rosetta_lsn, _rosetta_seq, _rosetta_xid, _rosetta_synced_at"
+    values = ", ".join((*table.staged("s."), "0, 0, 0, now()"))
+    tail = ", _rosetta_deleted = false" if table.soft_delete else ""
+    return (
+        f"{insert_head(table, own)} SELECT {values} FROM {table.staging} s WHERE NOT EXISTS "
+        f"(SELECT FROM {table.tombstones} d WHERE {table.equal(table.side_key('d.'), table.staged_key('s.'))} "
+        f"AND NOT {visible('d._xid', snapshot)}) "
+        f"ON CONFLICT ({', '.join(table.target_key())}) DO UPDATE SET {assignments(table)}"
+        f"_rosetta_synced_at = excluded._rosetta_synced_at{tail} WHERE {visible('t._rosetta_xid', snapshot)}"
+    )
+
+
+def fill_from_rows_sql(table: MergeTable, snapshot: str) -> str:
+    """Gives newer rows the values that their changes left out, and forgets the notes.
+
+    A row whose key changed after the snapshot is not the chunk's row of that key: its note stays, for a
+    later chunk to fill.
+    """
+    same = f"{table.equal(table.side_key('u.'), table.staged_key('s.'))} AND {visible('u._moved', snapshot)}"
+    filled = ", ".join(
+        f"{quoted(column.name)} = CASE WHEN {literal(column.name)} = ANY (u._columns) THEN s.{staged} "
+        f"ELSE t.{quoted(column.name)} END"
+        for position, (column, staged) in enumerate(zip(table.columns, table.staged(), strict=True))
+        if position not in table.key and not column.identity_always
+    )
+    forget = f"DELETE FROM {table.unfilled} u USING {table.staging} s WHERE {same}"
+    if not filled:
+        return forget
+    return (
+        f"UPDATE {table.name} t SET {filled} FROM {table.unfilled} u, {table.staging} s WHERE {same} "
+        f"AND {table.equal(table.target_key('t.'), table.side_key('u.'))} "
+        f"AND NOT {visible('t._rosetta_xid', snapshot)};\n{forget}"
+    )
+
+
+def unfilled_keys_sql(table: MergeTable, limit: int) -> str:
+    """Keys, as text, of rows that still lack values."""
+    keys = ", ".join(f"{name}::text" for name in table.side_key())
+    return f"SELECT {keys} FROM {table.unfilled} LIMIT {limit}"

@@ -1,0 +1,142 @@
+"""Creating and extending target tables, and Rosetta's own tables beside them. Pure SQL text; nothing is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rosetta.dialects.postgres.merge_table import OWN_SCHEMA
+from rosetta.dialects.postgres.text import literal, qualified, quoted
+from rosetta.enums import DeleteMode, SyncMode
+from rosetta.identifiers import TableId
+from rosetta.types import TableSchema
+
+# Held while anything is created, so that two writers that start together do not collide in the catalog.
+DDL_LOCK: Final = "SELECT pg_advisory_xact_lock(7216391452069376001)"
+
+OWN_TABLES: Final = f"""
+CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA};
+CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.progress (
+  pipeline_id bigint, destination_id bigint, commit_lsn pg_lsn, change_lsn pg_lsn, ordinal bigint,
+  epoch bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (pipeline_id, destination_id));
+CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.tables (
+  target_schema text, target_name text, pipeline_id bigint NOT NULL, destination_id bigint NOT NULL,
+  sync_id bigint NOT NULL, source_schema text NOT NULL, source_name text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (target_schema, target_name));
+"""
+
+_VERSION: Final = {
+    "_rosetta_lsn": "bigint NOT NULL DEFAULT 0",
+    "_rosetta_seq": "bigint NOT NULL DEFAULT 0",
+    "_rosetta_xid": "bigint NOT NULL DEFAULT 0",
+    "_rosetta_synced_at": "timestamptz NOT NULL DEFAULT now()",
+}
+_HISTORY: Final = {
+    "_rosetta_op": "text NOT NULL",
+    **_VERSION,
+    "_rosetta_source_ts": "timestamptz",
+    "_rosetta_unchanged": "text[]",
+}
+
+
+def own_columns(mode: SyncMode, delete_mode: DeleteMode) -> Mapping[str, str]:
+    """The columns that Rosetta adds to a target, with their declarations.
+
+    In append mode `_rosetta_unchanged` names the columns that a change left as they were without sending
+    them (unchanged TOAST), so that their NULL is not taken for the value.
+    """
+    if mode is SyncMode.APPEND:
+        return _HISTORY
+    if delete_mode is DeleteMode.SOFT:
+        return {**_VERSION, "_rosetta_deleted": "boolean NOT NULL DEFAULT false"}
+    return _VERSION
+
+
+def target_key(schema: TableSchema, mode: SyncMode) -> tuple[str, ...]:
+    """What a row of the target is unique by; empty: by nothing."""
+    return ("_rosetta_lsn", "_rosetta_seq") if mode is SyncMode.APPEND else schema.key
+
+
+def create_table_sql(
+    target: TableId, schema: TableSchema, types: Mapping[str, str], mode: SyncMode, delete_mode: DeleteMode
+) -> str:
+    """The target table: the source's columns in its order with `types` by name, NOT NULL on the key alone."""
+    key = target_key(schema, mode)
+    lines = [f"{quoted(name)} {types[name]}{' NOT NULL' if name in key else ''}" for name in schema.column_names]
+    lines += [f"{quoted(name)} {declaration}" for name, declaration in own_columns(mode, delete_mode).items()]
+    if key:
+        lines.append(f"PRIMARY KEY ({', '.join(quoted(name) for name in key)})")
+    statement = f"CREATE TABLE {qualified(target)} ({', '.join(lines)})"
+    if mode is SyncMode.APPEND and schema.key:
+        # Finds the copied row of a key when a chunk is read again; costs the stream nothing.
+        names = ", ".join(quoted(name) for name in schema.key)
+        statement += f";\nCREATE INDEX ON {qualified(target)} ({names}) WHERE _rosetta_lsn = 0"
+    return statement
+
+
+def add_columns_sql(target: TableId, declarations: Mapping[str, str]) -> str:
+    added = ", ".join(f"ADD COLUMN {quoted(name)} {declaration}" for name, declaration in declarations.items())
+    return f"ALTER TABLE {qualified(target)} {added}"
+
+
+def claim_table_sql(target: TableId, source: TableId, pipeline_id: int, destination_id: int, sync_id: int) -> str:
+    """Enters who writes a target; answers the present owner (pipeline, destination, source schema, source name)."""
+    return f"""
+INSERT INTO {OWN_SCHEMA}.tables AS t
+  (target_schema, target_name, pipeline_id, destination_id, sync_id, source_schema, source_name)
+VALUES ({literal(target.schema)}, {literal(target.name)}, {pipeline_id}, {destination_id}, {sync_id},
+  {literal(source.schema)}, {literal(source.name)})
+ON CONFLICT (target_schema, target_name) DO UPDATE SET sync_id = CASE
+  WHEN t.pipeline_id = excluded.pipeline_id AND t.destination_id = excluded.destination_id
+  THEN excluded.sync_id ELSE t.sync_id END
+RETURNING t.pipeline_id, t.destination_id, t.source_schema, t.source_name"""
+
+
+def release_table_sql(target: TableId) -> str:
+    """What a person runs to give a target to another writer."""
+    return (
+        f"DELETE FROM {OWN_SCHEMA}.tables WHERE target_schema = {literal(target.schema)} "
+        f"AND target_name = {literal(target.name)};"
+    )
+
+
+def fence_sql(pipeline_id: int, destination_id: int, epoch: int) -> str:
+    """Takes the fence; answers a row unless a newer epoch holds it."""
+    return (
+        f"INSERT INTO {OWN_SCHEMA}.progress AS p (pipeline_id, destination_id, epoch) "
+        f"VALUES ({pipeline_id}, {destination_id}, {epoch}) ON CONFLICT (pipeline_id, destination_id) "
+        "DO UPDATE SET epoch = excluded.epoch WHERE p.epoch <= excluded.epoch RETURNING p.epoch"
+    )
+
+
+def read_progress_sql(pipeline_id: int, destination_id: int, *, lock: bool) -> str:
+    """Epoch and position; `lock` keeps a newer writer out until the transaction ends."""
+    return (
+        f"SELECT epoch, commit_lsn::text, change_lsn::text, ordinal FROM {OWN_SCHEMA}.progress "
+        f"WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id}{' FOR UPDATE' if lock else ''}"
+    )
+
+
+def write_progress_sql(pipeline_id: int, destination_id: int, position: tuple[str, str, int]) -> str:
+    commit_lsn, change_lsn, ordinal = position
+    return (
+        f"UPDATE {OWN_SCHEMA}.progress SET commit_lsn = {literal(commit_lsn)}, change_lsn = {literal(change_lsn)}, "
+        f"ordinal = {ordinal}, updated_at = now() "
+        f"WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id}"
+    )
+
+
+def end_former_writers_sql(application: str) -> str:
+    """Ends sessions of an earlier writer of the same stream that still hold the fence's row."""
+    return (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user "
+        f"AND application_name = {literal(application)} AND pid <> pg_backend_pid()"
+    )
+
+
+def own_schema_grant(user: str, database: str) -> str:
+    """What a person runs so that Rosetta can keep its own tables in a target."""
+    return (
+        f"GRANT CREATE, TEMPORARY ON DATABASE {quoted(database)} TO {quoted(user)}; "
+        f"or, as a superuser: CREATE SCHEMA {OWN_SCHEMA} AUTHORIZATION {quoted(user)};"
+    )
