@@ -2,6 +2,7 @@
 
 from typing import Final
 
+SCHEMA: Final = "shop"
 TABLES: Final = (
     "shop.customers",
     "shop.products",

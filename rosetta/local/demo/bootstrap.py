@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import httpx
 
 from rosetta.errors import ConfigurationError, OutageError
-from rosetta.local.demo import TABLES
+from rosetta.local.demo import SCHEMA
 
 SOURCE_NAME: Final = "sample shop"
 DESTINATION_NAME: Final = "sample warehouse"
@@ -88,7 +88,7 @@ def ensure_sample(api: Api, source_port: int, source_password: str, target_port:
     existing = api.named("/pipelines", PIPELINE_NAME)
     if existing is not None:
         return int(existing["id"])
-    api.call("POST", f"/sources/{source['id']}/publication", {"tables": list(TABLES)})
+    api.call("POST", f"/sources/{source['id']}/publication", {"schemas": [SCHEMA]})
     body = {"name": PIPELINE_NAME, "source_id": source["id"], "destination_ids": [destination["id"]]}
     pipeline = int(api.call("POST", "/pipelines", body)["id"])
     api.call("POST", f"/pipelines/{pipeline}/start")
