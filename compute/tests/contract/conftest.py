@@ -1,0 +1,81 @@
+"""The destinations that must pass the contract, each with a way to look into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pytest
+
+from compute.destinations.base import Destination, TableTarget
+from compute.destinations.postgres import PostgresDestination
+from rosetta.dialects.postgres import qualified, quoted
+from rosetta.local.postgres import PostgresCluster
+from rosetta.postgres import PostgresEndpoint
+
+
+class Lane(Protocol):
+    """One destination under test: writers onto it, and its rows as text."""
+
+    def writer(self, pipeline_id: int = 1) -> Destination: ...
+
+    def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]: ...
+
+
+class PostgresLane:
+    def __init__(self, cluster: PostgresCluster, database: str) -> None:
+        self._cluster = cluster
+        self._database = database
+        self._writers: list[Destination] = []
+
+    @property
+    def endpoint(self) -> PostgresEndpoint:
+        cluster = self._cluster
+        return PostgresEndpoint(
+            "127.0.0.1", cluster.port, self._database, cluster.superuser, cluster.password, "disable"
+        )
+
+    def writer(self, pipeline_id: int = 1) -> PostgresDestination:
+        made = PostgresDestination(self.endpoint, pipeline_id, 1)
+        self._writers.append(made)
+        return made
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        connection = self._cluster.connect(self._database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
+        names = ", ".join(f"{quoted(name)}::text" for name in columns or target.schema.column_names)
+        found = self.query(f"SELECT {names} FROM {qualified(target.target)}")
+        return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))  # type: ignore[arg-type, return-value]
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+@pytest.fixture
+def postgres_lane(cluster: PostgresCluster, new_database: Callable[[], str]) -> Iterator[PostgresLane]:
+    lane = PostgresLane(cluster, new_database())
+    yield lane
+    lane.close()
+
+
+@pytest.fixture(params=["postgres"])
+def lane(request: pytest.FixtureRequest) -> Lane:
+    made: Lane = request.getfixturevalue(f"{request.param}_lane")
+    return made
+
+
+@pytest.fixture
+def destination(lane: Lane) -> Iterator[Destination]:
+    """An open writer."""
+    made = lane.writer()
+    made.open(1)
+    yield made
+    made.close()
