@@ -1,0 +1,1 @@
+"""HTTP: thin routes, and the one place where everything is wired together (deps)."""

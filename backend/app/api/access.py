@@ -1,0 +1,111 @@
+"""Who may do what: every request is authenticated, and every route says which role it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Final, TypeVar
+
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import error_response
+from app.core.config import Settings
+from app.core.database import DatabaseManager
+from app.core.exceptions import ApplicationError, AuthenticationRequiredError, PermissionDeniedError
+from app.domain.repositories import TokenRepository
+from app.domain.schemas.identity import Actor
+from app.domain.services.token import authenticate
+from rosetta.enums import ActorKind, Role
+
+PUBLIC_PATHS: Final = frozenset({"/health", "/health/live"})
+_RANK: Final = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_DEVELOPER: Final = Actor(kind=ActorKind.SYSTEM, id=None, name="local developer", role=Role.ADMIN)
+
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
+
+
+def requires(role: Role) -> Callable[[EndpointT], EndpointT]:
+    """Declares the least role that may call a route. A route without it answers nobody."""
+
+    def declare(endpoint: EndpointT) -> EndpointT:
+        endpoint.__dict__["required_role"] = role
+        return endpoint
+
+    return declare
+
+
+def public(endpoint: EndpointT) -> EndpointT:
+    """Declares that a route needs no token; its path must stand in PUBLIC_PATHS too."""
+    endpoint.__dict__["required_role"] = None
+    return endpoint
+
+
+async def authorize(request: Request) -> None:
+    """Dependency of the whole application: refuses unless the route declared a role and the actor has it.
+
+    Raises PermissionDeniedError.
+    """
+    declared = getattr(request.scope["endpoint"], "__dict__", {})
+    if "required_role" not in declared:
+        raise PermissionDeniedError("This route declares no role, so nobody may call it.", code="ROLE_NOT_DECLARED")
+    required: Role | None = declared["required_role"]
+    if required is None and request.url.path in PUBLIC_PATHS:
+        return
+    actor: Actor = request.state.actor
+    if required is None or _RANK[actor.role] < _RANK[required]:
+        raise PermissionDeniedError(
+            f"This needs the role {required}; this token has {actor.role}.",
+            remedy="Ask an admin for a token with that role.",
+            details={"required_role": required, "role": actor.role},
+        )
+
+
+class AuthenticationMiddleware:
+    """Finds out who asks, before a route is chosen or a body is read; without an answer nothing else is said."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, database: DatabaseManager) -> None:
+        self._app = app
+        self._settings = settings
+        self._database = database
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            request.state.actor = await self._actor(request)
+        except ApplicationError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _actor(self, request: Request) -> Actor:
+        if not self._settings.auth_enabled:
+            _require_loopback(request)
+            return _DEVELOPER
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not text.strip():
+            raise AuthenticationRequiredError(
+                "A bearer token is needed.",
+                remedy="Send the header `Authorization: Bearer <token>`; `rosetta token create` makes one.",
+            )
+        async with self._database.transaction() as session:
+            return await authenticate(TokenRepository(session), text.strip())
+
+
+def _require_loopback(request: Request) -> None:
+    """Without authentication only this machine is answered, and no web page that guessed a name for it."""
+    client = request.client.host if request.client is not None else ""
+    try:
+        local = ip_address(client).is_loopback
+    except ValueError:
+        local = False
+    if not local or request.url.hostname not in _LOOPBACK_NAMES:
+        raise PermissionDeniedError(
+            "With AUTH_ENABLED=false only this machine itself is answered.",
+            code="LOOPBACK_ONLY",
+            remedy="Turn authentication on, or call by http://127.0.0.1.",
+        )

@@ -1,0 +1,178 @@
+"""The only wiring: from a request to its session, services and adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import AppEnv, Settings
+from app.core.database import DatabaseManager
+from app.domain.ports import SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
+from app.domain.repositories import (
+    AuditRepository,
+    DestinationRepository,
+    PipelineDestinationRepository,
+    PipelineRepository,
+    PresetRepository,
+    SettingRepository,
+    SourceRepository,
+    TableSyncRepository,
+    TokenRepository,
+)
+from app.domain.schemas.base import MAX_ID
+from app.domain.schemas.identity import Actor
+from app.domain.services import (
+    AuditTrail,
+    DestinationService,
+    FanOutService,
+    PipelineService,
+    PresetService,
+    PublicationService,
+    SettingService,
+    SlotService,
+    SourceService,
+    TableSyncService,
+    TokenService,
+)
+from app.infrastructure.network import AllowedNetwork, ConnectPolicy
+from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
+from rosetta.secrets import Keyring
+
+PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+
+def connect_policy(settings: Settings, own: list[tuple[str, int]]) -> ConnectPolicy:
+    """Rosetta's own services are refused as sources outside development, where one server often plays all parts."""
+    allowed = [AllowedNetwork.parse(entry) for entry in settings.connect_allowlist]
+    return ConnectPolicy(allowed, own if settings.app_env is AppEnv.PRODUCTION else [])
+
+
+def get_database(request: Request) -> DatabaseManager:
+    database: DatabaseManager = request.app.state.database
+    return database
+
+
+def get_keyring(request: Request) -> Keyring:
+    keyring: Keyring = request.app.state.keyring
+    return keyring
+
+
+def get_sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def get_actor(request: Request) -> Actor:
+    actor: Actor = request.state.actor
+    return actor
+
+
+DatabaseDep = Annotated[DatabaseManager, Depends(get_database)]
+KeyringDep = Annotated[Keyring, Depends(get_keyring)]
+ActorDep = Annotated[Actor, Depends(get_actor)]
+
+
+async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    """The request's one transaction."""
+    async with database.transaction() as session:
+        yield session
+
+
+# scope="function": the commit comes before the response, so a client never reads of what then is not there.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+def get_audit(session: SessionDep, actor: ActorDep) -> AuditTrail:
+    return AuditTrail(AuditRepository(session), actor)
+
+
+AuditDep = Annotated[AuditTrail, Depends(get_audit)]
+
+
+def get_source_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> SourceService:
+    return SourceService(SourceRepository(session), keyring, audit)
+
+
+def get_destination_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> DestinationService:
+    return DestinationService(DestinationRepository(session), keyring, audit)
+
+
+def get_fan_out_service(session: SessionDep, audit: AuditDep) -> FanOutService:
+    return FanOutService(PipelineDestinationRepository(session), audit)
+
+
+FanOutServiceDep = Annotated[FanOutService, Depends(get_fan_out_service)]
+
+
+def get_pipeline_service(session: SessionDep, fan_out: FanOutServiceDep, audit: AuditDep) -> PipelineService:
+    return PipelineService(PipelineRepository(session), fan_out, audit)
+
+
+def get_table_sync_service(session: SessionDep, audit: AuditDep) -> TableSyncService:
+    return TableSyncService(TableSyncRepository(session), audit)
+
+
+def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
+    return PresetService(PresetRepository(session), audit)
+
+
+def get_setting_service(session: SessionDep, audit: AuditDep) -> SettingService:
+    return SettingService(SettingRepository(session), audit)
+
+
+def get_token_service(session: SessionDep, audit: AuditDep) -> TokenService:
+    return TokenService(TokenRepository(session), audit)
+
+
+def get_source_database(sessions: Annotated[Sessions, Depends(get_sessions)]) -> SourceDatabase:
+    return AsyncpgSource(sessions)
+
+
+def get_target_database(sessions: Annotated[Sessions, Depends(get_sessions)]) -> TargetDatabase:
+    return AsyncpgTarget(sessions)
+
+
+SourceDatabaseDep = Annotated[SourceDatabase, Depends(get_source_database)]
+TargetDatabaseDep = Annotated[TargetDatabase, Depends(get_target_database)]
+
+
+def get_publication_service(session: SessionDep, database: SourceDatabaseDep, audit: AuditDep) -> PublicationService:
+    return PublicationService(SourceRepository(session), database, audit)
+
+
+def get_slot_service(session: SessionDep, database: SourceDatabaseDep, audit: AuditDep) -> SlotService:
+    return SlotService(PipelineRepository(session), database, audit)
+
+
+async def get_source_address(
+    source_id: PathId, database: DatabaseDep, keyring: KeyringDep, actor: ActorDep
+) -> SourceAddress:
+    """Read in a transaction of its own, so that no connection of the pool waits for somebody else's server."""
+    async with database.transaction() as session:
+        audit = AuditTrail(AuditRepository(session), actor)
+        return await SourceService(SourceRepository(session), keyring, audit).address(source_id)
+
+
+async def get_target_address(
+    destination_id: PathId, database: DatabaseDep, keyring: KeyringDep, actor: ActorDep
+) -> TargetAddress:
+    """As `get_source_address`, for a destination."""
+    async with database.transaction() as session:
+        audit = AuditTrail(AuditRepository(session), actor)
+        return await DestinationService(DestinationRepository(session), keyring, audit).address(destination_id)
+
+
+SourceServiceDep = Annotated[SourceService, Depends(get_source_service)]
+DestinationServiceDep = Annotated[DestinationService, Depends(get_destination_service)]
+PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
+TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
+PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
+SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
+TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]
+PublicationServiceDep = Annotated[PublicationService, Depends(get_publication_service)]
+SlotServiceDep = Annotated[SlotService, Depends(get_slot_service)]
+SourceAddressDep = Annotated[SourceAddress, Depends(get_source_address)]
+TargetAddressDep = Annotated[TargetAddress, Depends(get_target_address)]

@@ -1,0 +1,106 @@
+"""Saved destinations, and the databases behind them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.access import requires
+from app.api.deps import AuditDep, DestinationServiceDep, PathId, TargetAddressDep, TargetDatabaseDep
+from app.api.v1.presentation import connection_view, preflight_view, target_schema_view
+from app.domain.schemas.base import Page
+from app.domain.schemas.destination import (
+    DestinationCreate,
+    DestinationQuery,
+    DestinationTest,
+    DestinationUpdate,
+    DestinationView,
+)
+from app.domain.schemas.inspection import ConnectionView, PreflightView, SchemaView
+from app.domain.schemas.source import Duplicate
+from app.domain.services.destination import endpoint_of_test
+from rosetta.enums import Role
+
+router = APIRouter(prefix="/destinations", tags=["destinations"])
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+@requires(Role.OPERATOR)
+async def create_destination(body: DestinationCreate, service: DestinationServiceDep) -> DestinationView:
+    """Takes `config` nested, or its keys beside `name`."""
+    return DestinationView.model_validate(await service.create(body))
+
+
+@router.get("")
+@requires(Role.VIEWER)
+async def list_destinations(
+    query: Annotated[DestinationQuery, Query()], service: DestinationServiceDep
+) -> Page[DestinationView]:
+    rows, total = await service.page(query)
+    items = [DestinationView.model_validate(row) for row in rows]
+    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+
+
+@router.post("/test-connection")
+@requires(Role.OPERATOR)
+async def test_unsaved_destination(
+    body: DestinationTest, database: TargetDatabaseDep, audit: AuditDep
+) -> ConnectionView:
+    """Signs in with what the body says. What goes wrong is an error with its remedy."""
+    server = await database.server(endpoint_of_test(body))
+    await audit.record("destination.test_connection")
+    return connection_view(server)
+
+
+@router.get("/{destination_id}")
+@requires(Role.VIEWER)
+async def get_destination(destination_id: PathId, service: DestinationServiceDep) -> DestinationView:
+    return DestinationView.model_validate(await service.get(destination_id))
+
+
+@router.put("/{destination_id}")
+@requires(Role.OPERATOR)
+async def update_destination(
+    destination_id: PathId, body: DestinationUpdate, service: DestinationServiceDep
+) -> DestinationView:
+    """Lays `config` over the stored one: null removes a key, and a secret that is left out stays."""
+    return DestinationView.model_validate(await service.update(destination_id, body))
+
+
+@router.delete("/{destination_id}", status_code=HTTPStatus.NO_CONTENT)
+@requires(Role.OPERATOR)
+async def delete_destination(destination_id: PathId, service: DestinationServiceDep) -> None:
+    await service.delete(destination_id)
+
+
+@router.post("/{destination_id}/duplicate", status_code=HTTPStatus.CREATED)
+@requires(Role.OPERATOR)
+async def duplicate_destination(
+    destination_id: PathId, service: DestinationServiceDep, body: Duplicate | None = None
+) -> DestinationView:
+    return DestinationView.model_validate(await service.duplicate(destination_id, body.name if body else None))
+
+
+@router.post("/{destination_id}/test-connection")
+@requires(Role.OPERATOR)
+async def test_destination(address: TargetAddressDep, database: TargetDatabaseDep, audit: AuditDep) -> ConnectionView:
+    """Signs in with what is saved. What goes wrong is an error with its remedy."""
+    server = await database.server(address.endpoint)
+    await audit.record("destination.test_connection", address.destination_id)
+    return connection_view(server)
+
+
+@router.get("/{destination_id}/preflight")
+@requires(Role.VIEWER)
+async def preflight_destination(address: TargetAddressDep, database: TargetDatabaseDep) -> PreflightView:
+    """Everything that stands in the way of writing, each with the SQL that mends it."""
+    return preflight_view(await database.preflight(address))
+
+
+@router.get("/{destination_id}/schema")
+@requires(Role.VIEWER)
+async def get_destination_schema(address: TargetAddressDep, database: TargetDatabaseDep) -> SchemaView:
+    """Tables and columns that are at the destination now."""
+    return target_schema_view(await database.tables(address))

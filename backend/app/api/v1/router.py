@@ -1,0 +1,38 @@
+"""All routes below /api/v1."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.errors import ERROR_RESPONSES
+from app.api.v1.endpoints import (
+    destinations,
+    fan_out,
+    identity,
+    pipelines,
+    presets,
+    settings,
+    source_database,
+    sources,
+    table_syncs,
+    tokens,
+)
+
+
+def build_router() -> APIRouter:
+    """A new router each time, so that several applications can live in one process."""
+    router = APIRouter(prefix="/api/v1", responses=ERROR_RESPONSES)
+    for module in (
+        sources,
+        source_database,
+        presets,
+        destinations,
+        pipelines,
+        fan_out,
+        table_syncs,
+        settings,
+        tokens,
+        identity,
+    ):
+        router.include_router(module.router)
+    return router

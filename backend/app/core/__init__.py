@@ -1,0 +1,1 @@
+"""Settings, database, logging, errors and secrets: what every layer of the backend may use."""

@@ -1,0 +1,80 @@
+"""The backend's settings: the only reader of the environment and of `backend/.env`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rosetta.secrets import check_secret_key
+
+BACKEND_FOLDER = Path(__file__).resolve().parents[2]
+
+
+class AppEnv(StrEnum):
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set.
+
+    Raises pydantic's ValidationError, naming the variable, or ConfigurationError for a SECRET_KEY of no use.
+
+    Environment variables go before `backend/.env`. Durations are seconds.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=BACKEND_FOLDER / ".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True
+    )
+
+    database_url: SecretStr
+    secret_key: SecretStr
+    app_env: AppEnv = AppEnv.PRODUCTION
+    debug: bool = False
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+    log_folder: Path | None = BACKEND_FOLDER / "logs"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    auth_enabled: bool = True
+    cors_origins: Annotated[list[str], NoDecode] = ["http://localhost:5173"]
+    # Where sources and destinations may be: `CIDR` or `CIDR:port`, separated by commas; empty allows every
+    # address that is not refused anyway (see app.infrastructure.network).
+    connect_allowlist: Annotated[list[str], NoDecode] = []
+    connect_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    db_pool_size: int = Field(default=20, ge=1)
+    db_max_overflow: int = Field(default=10, ge=0)
+    db_pool_timeout: float = Field(default=30, gt=0)
+    db_pool_recycle: int = Field(default=3600, gt=0)
+    redis_url: SecretStr | None = None
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("cors_origins", "connect_allowlist", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.auth_enabled and self.app_env is not AppEnv.DEVELOPMENT:
+            raise ValueError("AUTH_ENABLED=false needs APP_ENV=development")
+        check_secret_key(self.secret_key.get_secret_value(), production=self.app_env is AppEnv.PRODUCTION)
+        if "*" in self.cors_origins:
+            raise ValueError("CORS_ORIGINS names origins; `*` is not accepted because requests carry credentials")
+        return self
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()  # type: ignore[call-arg, unused-ignore]

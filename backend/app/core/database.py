@@ -1,0 +1,111 @@
+"""The config database: one pool per process, one transaction per unit of work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from app.core.config import Settings
+from app.core.exceptions import ConfigDatabaseError
+from rosetta.database import async_url
+
+# SQLSTATE classes in which the server, not the statement, is the trouble.
+_SERVER_TROUBLE = frozenset({"08", "53", "57", "58"})
+STATEMENT_TIMEOUT_SECONDS = 30.0
+
+
+async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(*args, **options)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConfigDatabaseError from error
+
+
+def _is_server_trouble(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state[:2] in _SERVER_TROUBLE
+
+
+class DatabaseManager:
+    """Owns the engine of one process; safe to share between its tasks."""
+
+    def __init__(self) -> None:
+        self._engine: AsyncEngine | None = None
+        self._sessions: async_sessionmaker[AsyncSession] | None = None
+
+    def open(self, settings: Settings) -> None:
+        """Makes the pool; connections are opened when they are first needed."""
+        self._engine = create_async_engine(
+            async_url(settings.database_url.get_secret_value()),
+            pool_size=settings.db_pool_size,
+            max_overflow=settings.db_max_overflow,
+            pool_timeout=settings.db_pool_timeout,
+            pool_recycle=settings.db_pool_recycle,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            connect_args={
+                "async_creator_fn": _connect,
+                "timeout": settings.connect_timeout_seconds,
+                "command_timeout": STATEMENT_TIMEOUT_SECONDS,
+                "server_settings": {"application_name": "rosetta-backend"},
+            },
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def close(self) -> None:
+        """Closes every connection; safe to call twice."""
+        if self._engine is not None:
+            await self._engine.dispose()
+        self._engine = self._sessions = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        A connection is taken with the first statement, not before. Raises ConfigDatabaseError when the
+        database is down, no connection is free in time, or it goes away in the middle.
+        """
+        if self._sessions is None:
+            raise RuntimeError("the database manager is not open")
+        try:
+            async with self._sessions() as session, session.begin():
+                yield session
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            raise ConfigDatabaseError from error
+        except DBAPIError as error:
+            if _is_server_trouble(error):
+                raise ConfigDatabaseError from error
+            raise
+
+    async def ping(self, timeout_seconds: float = 3.0) -> None:
+        """Raises ConfigDatabaseError unless the database answers in time."""
+        try:
+            async with asyncio.timeout(timeout_seconds), self.transaction() as session:
+                await session.execute(text("SELECT 1"))
+        except TimeoutError as error:
+            raise ConfigDatabaseError from error
+
+    def get_pool_status(self) -> dict[str, int]:
+        """Connections by what they do now: kept open, lent, idle, beyond the pool's size."""
+        pool = self._engine.pool if self._engine is not None else None
+        if not isinstance(pool, AsyncAdaptedQueuePool):
+            return {"size": 0, "checked_out": 0, "checked_in": 0, "overflow": 0}
+        return {
+            "size": pool.size(),
+            "checked_out": pool.checkedout(),
+            "checked_in": pool.checkedin(),
+            "overflow": max(pool.overflow(), 0),
+        }
+
+
+db_manager = DatabaseManager()

@@ -1,0 +1,97 @@
+"""Errors of the API, each with a stable code; the HTTP status of each is said once, in `app.api.errors`.
+
+ApplicationError (a RosettaError)
+├── EntityNotFoundError          nothing has this id
+├── ConflictError                the request does not fit what is there now
+│   ├── DuplicateEntityError     a name is taken
+│   └── EntityInUseError         something else still stands on it
+├── InvalidRequestError          the request itself must be changed
+│   └── ConnectionRejectedError  a database was reached or named, and what was given does not fit it
+├── AuthenticationRequiredError  no valid token
+├── PermissionDeniedError        the token's role does not reach
+└── ServiceUnavailableError      something needed is down; the same request can succeed later
+    ├── ConfigDatabaseError      Rosetta's own database
+    └── DatabaseUnreachableError a source or a destination
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rosetta.errors import RosettaError
+
+
+class ApplicationError(RosettaError):
+    """Base of the errors a client sees; `details` never holds a secret or a row value."""
+
+    code = "APPLICATION_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str | None = None,
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy, code=code)
+        self.details = dict(details or {})
+
+
+class EntityNotFoundError(ApplicationError):
+    code = "ENTITY_NOT_FOUND"
+
+    def __init__(self, entity_type: str, entity_id: int | str, *, remedy: str | None = None) -> None:
+        super().__init__(
+            f"There is no {entity_type} {entity_id}.",
+            remedy=remedy or f"List what there is, and use the id of an existing {entity_type}.",
+            details={"entity_type": entity_type, "entity_id": entity_id},
+        )
+
+
+class ConflictError(ApplicationError):
+    code = "CONFLICT"
+
+
+class DuplicateEntityError(ConflictError):
+    code = "DUPLICATE_ENTITY"
+
+
+class EntityInUseError(ConflictError):
+    code = "ENTITY_IN_USE"
+
+
+class InvalidRequestError(ApplicationError):
+    code = "INVALID_REQUEST"
+
+
+class ConnectionRejectedError(InvalidRequestError):
+    code = "CONNECTION_REJECTED"
+
+
+class AuthenticationRequiredError(ApplicationError):
+    code = "AUTHENTICATION_REQUIRED"
+
+
+class PermissionDeniedError(ApplicationError):
+    code = "PERMISSION_DENIED"
+
+
+class ServiceUnavailableError(ApplicationError):
+    code = "SERVICE_UNAVAILABLE"
+    retryable = True
+
+
+class ConfigDatabaseError(ServiceUnavailableError):
+    code = "CONFIG_DATABASE_DOWN"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Rosetta's config database does not answer.",
+            remedy="Check that the server in DATABASE_URL is running and accepts connections, then try again.",
+        )
+
+
+class DatabaseUnreachableError(ServiceUnavailableError):
+    code = "DATABASE_UNREACHABLE"

@@ -1,0 +1,18 @@
+"""Structured logs: JSON to stdout and to `logs/app.log`, both redacted by `rosetta.logs`."""
+
+from __future__ import annotations
+
+import structlog
+
+from app.core.config import Settings
+from rosetta import logs
+
+
+def configure(settings: Settings) -> None:
+    """Sets the process's logging up; called once, before anything is logged."""
+    logs.configure("backend", settings.log_level, settings.log_folder)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger

@@ -1,0 +1,31 @@
+"""The config database's tables, as mapped once for all services in `rosetta.tables`."""
+
+from rosetta.tables import (
+    AuditLog,
+    CleanupTask,
+    Destination,
+    Pipeline,
+    PipelineDestination,
+    PipelineMetadata,
+    Preset,
+    Setting,
+    Source,
+    TableSync,
+    Token,
+    User,
+)
+
+__all__ = [
+    "AuditLog",
+    "CleanupTask",
+    "Destination",
+    "Pipeline",
+    "PipelineDestination",
+    "PipelineMetadata",
+    "Preset",
+    "Setting",
+    "Source",
+    "TableSync",
+    "Token",
+    "User",
+]

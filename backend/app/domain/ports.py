@@ -1,0 +1,157 @@
+"""What the services need of the world outside the config database; adapters stand in app.infrastructure.
+
+Every method is bounded in time and raises only errors of `app.core.exceptions`: ConnectionRejectedError
+when what was given does not fit the database, DatabaseUnreachableError when it does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rosetta.enums import ReplicaIdentity, SslMode
+from rosetta.identifiers import TableId
+from rosetta.preflight import Finding
+from rosetta.types.schema import TableSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A PostgreSQL database and how to sign in; the password never appears in its repr."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    sslmode: SslMode = SslMode.PREFER
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAddress:
+    """A saved source, ready to be connected to."""
+
+    source_id: int
+    endpoint: Endpoint
+    publication: str
+    slot_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAddress:
+    """A saved PostgreSQL destination, ready to be connected to; `schema` None: each table's own."""
+
+    destination_id: int
+    endpoint: Endpoint
+    schema: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """Who answered. `system_identifier` is None where the user may not ask for it."""
+
+    server_version: int
+    database: str
+    user: str
+    tls: bool
+    wal_level: str
+    system_identifier: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """One table as an operator chooses it; `rows_estimated` None: never analysed."""
+
+    table: TableId
+    size_bytes: int
+    rows_estimated: int | None
+    key: tuple[str, ...]
+    replica_identity: ReplicaIdentity
+    partitioned: bool
+    in_publication: bool
+
+    @property
+    def identifies_rows(self) -> bool:
+        """Whether updates and deletes can be published."""
+        if self.replica_identity is ReplicaIdentity.DEFAULT:
+            return bool(self.key)
+        return self.replica_identity is not ReplicaIdentity.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class TargetColumn:
+    name: str
+    type: str
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTable:
+    table: TableId
+    columns: tuple[TargetColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    name: str
+    all_tables: bool
+    tables: tuple[TableId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A replication slot; `retained_bytes` is the WAL it keeps from being removed."""
+
+    name: str
+    active: bool
+    wal_status: str | None
+    retained_bytes: int | None
+    confirmed_flush_lsn: str | None
+
+
+class SourceDatabase(Protocol):
+    """A source, as the API looks at it and prepares it."""
+
+    async def server(self, endpoint: Endpoint) -> ServerInfo:
+        """Signs in and asks who answers: the connection test."""
+
+    async def preflight(self, address: SourceAddress) -> list[Finding]:
+        """Everything that stands in the way of replication, each with its remedy."""
+
+    async def tables(self, address: SourceAddress) -> list[SourceTable]:
+        """All tables of all schemas but the system's, a partitioned one by its root."""
+
+    async def published_tables(self, address: SourceAddress) -> list[TableSchema]:
+        """Columns and keys of the tables in the publication."""
+
+    async def publication(self, address: SourceAddress) -> Publication | None:
+        """The source's publication, None when there is none."""
+
+    async def create_publication(self, address: SourceAddress, tables: Sequence[TableId] | None) -> None:
+        """Publishes these tables, or all (None), partitions by their root."""
+
+    async def extend_publication(self, address: SourceAddress, tables: Sequence[TableId]) -> None:
+        """Adds tables that are not in the publication yet."""
+
+    async def drop_publication(self, address: SourceAddress) -> None:
+        """Drops the publication; nothing happens when it is gone."""
+
+    async def slots(self, address: SourceAddress) -> list[Slot]:
+        """The slots in this source's database whose names are ours, by name."""
+
+    async def drop_slot(self, address: SourceAddress, name: str) -> bool:
+        """Drops an inactive slot; False when it is gone or in use again."""
+
+
+class TargetDatabase(Protocol):
+    """A PostgreSQL destination, as the API looks at it."""
+
+    async def server(self, endpoint: Endpoint) -> ServerInfo:
+        """Signs in and asks who answers: the connection test."""
+
+    async def preflight(self, address: TargetAddress) -> list[Finding]:
+        """Everything that stands in the way of writing, each with its remedy."""
+
+    async def tables(self, address: TargetAddress) -> list[TargetTable]:
+        """Tables and columns of the destination's schema, or of all schemas."""

@@ -1,0 +1,24 @@
+"""All queries of the config database. Nothing here commits."""
+
+from app.domain.repositories.audit import AuditRepository
+from app.domain.repositories.base import BaseRepository
+from app.domain.repositories.destination import DestinationRepository
+from app.domain.repositories.pipeline import PipelineDestinationRepository, PipelineRepository
+from app.domain.repositories.preset import PresetRepository
+from app.domain.repositories.setting import SettingRepository
+from app.domain.repositories.source import SourceRepository
+from app.domain.repositories.table_sync import TableSyncRepository
+from app.domain.repositories.token import TokenRepository
+
+__all__ = [
+    "AuditRepository",
+    "BaseRepository",
+    "DestinationRepository",
+    "PipelineDestinationRepository",
+    "PipelineRepository",
+    "PresetRepository",
+    "SettingRepository",
+    "SourceRepository",
+    "TableSyncRepository",
+    "TokenRepository",
+]

@@ -1,0 +1,102 @@
+"""Pipelines with everything that is nested below them, read in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
+
+from app.core.exceptions import EntityNotFoundError
+from app.domain.models import Pipeline, PipelineDestination, PipelineMetadata
+from app.domain.repositories.base import BaseRepository, contains
+from app.domain.schemas.pipeline import PipelineQuery
+
+_BELOW_DESTINATION: Final = (
+    joinedload(PipelineDestination.destination),
+    joinedload(PipelineDestination.pipeline_metadata),
+    selectinload(PipelineDestination.table_syncs),
+)
+_WHOLE: Final[tuple[ORMOption, ...]] = (
+    joinedload(Pipeline.source),
+    selectinload(Pipeline.destinations).options(*_BELOW_DESTINATION),
+)
+
+
+class PipelineRepository(BaseRepository[Pipeline]):
+    model = Pipeline
+    entity_type = "pipeline"
+    sortable = ("id", "name", "status", "created_at", "updated_at")
+
+    async def whole(self, pipeline_id: int) -> Pipeline:
+        """The pipeline with its source, destinations, metadata and table syncs, as the database has them now."""
+        return await self.get(pipeline_id, options=_WHOLE)
+
+    async def matching(self, query: PipelineQuery) -> tuple[Sequence[Pipeline], int]:
+        conditions: list[ColumnElement[bool]] = contains(Pipeline.name, query.name)
+        if query.status is not None:
+            conditions.append(Pipeline.status == query.status)
+        if query.source_id is not None:
+            conditions.append(Pipeline.source_id == query.source_id)
+        if query.destination_id is not None:
+            conditions.append(
+                exists().where(
+                    PipelineDestination.pipeline_id == Pipeline.id,
+                    PipelineDestination.destination_id == query.destination_id,
+                )
+            )
+        return await self.page(query, conditions, _WHOLE)
+
+    async def names_of(self, pipeline_ids: Sequence[int]) -> dict[int, str]:
+        """Names of those pipelines that exist."""
+        rows = await self.session.execute(select(Pipeline.id, Pipeline.name).where(Pipeline.id.in_(pipeline_ids)))
+        return {row.id: row.name for row in rows}
+
+    async def slot_names(self) -> dict[str, int]:
+        """Pipeline by the slot name it has stored."""
+        rows = await self.session.execute(
+            select(Pipeline.slot_name, Pipeline.id).where(Pipeline.slot_name.is_not(None))
+        )
+        return {row.slot_name: row.id for row in rows}
+
+    async def rebuild(self, pipeline_ids: Sequence[int]) -> None:
+        """Tells compute that the processes of these pipelines must be built anew."""
+        await self.session.execute(
+            update(Pipeline)
+            .where(Pipeline.id.in_(pipeline_ids))
+            .values(generation=Pipeline.generation + 1)
+            .execution_options(synchronize_session=False)
+        )
+
+
+class PipelineDestinationRepository(BaseRepository[PipelineDestination]):
+    model = PipelineDestination
+    entity_type = "pipeline destination"
+
+    async def find(self, pipeline_id: int, destination_id: int) -> PipelineDestination | None:
+        return await self.session.scalar(
+            select(PipelineDestination)
+            .where(PipelineDestination.pipeline_id == pipeline_id, PipelineDestination.destination_id == destination_id)
+            .options(*_BELOW_DESTINATION)
+            .execution_options(populate_existing=True)
+        )
+
+    async def of(self, pipeline_id: int, destination_id: int) -> PipelineDestination:
+        """This destination of this pipeline, with what is below it. Raises EntityNotFoundError."""
+        found = await self.find(pipeline_id, destination_id)
+        if found is None:
+            raise EntityNotFoundError(
+                "pipeline destination",
+                f"{pipeline_id}/{destination_id}",
+                remedy=f"Add it by POST /api/v1/pipelines/{pipeline_id}/destinations.",
+            )
+        return found
+
+    async def metadata(self, pipeline_id: int, destination_id: int) -> PipelineMetadata:
+        """What was last observed. Raises EntityNotFoundError."""
+        found = (await self.of(pipeline_id, destination_id)).pipeline_metadata
+        if found is None:
+            raise EntityNotFoundError("pipeline metadata", f"{pipeline_id}/{destination_id}")
+        return found

@@ -1,0 +1,27 @@
+"""What the API can do. A service works inside its caller's transaction and never commits."""
+
+from app.domain.services.audit import AuditTrail
+from app.domain.services.destination import DestinationService
+from app.domain.services.fan_out import FanOutService
+from app.domain.services.pipeline import PipelineService
+from app.domain.services.preset import PresetService
+from app.domain.services.publication import PublicationService
+from app.domain.services.setting import SettingService
+from app.domain.services.slot import SlotService
+from app.domain.services.source import SourceService
+from app.domain.services.table_sync import TableSyncService
+from app.domain.services.token import TokenService
+
+__all__ = [
+    "AuditTrail",
+    "DestinationService",
+    "FanOutService",
+    "PipelineService",
+    "PresetService",
+    "PublicationService",
+    "SettingService",
+    "SlotService",
+    "SourceService",
+    "TableSyncService",
+    "TokenService",
+]

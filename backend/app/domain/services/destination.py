@@ -1,0 +1,183 @@
+"""Destinations: saved connections to databases that are replicated to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.core.exceptions import ConflictError, EntityInUseError, InvalidRequestError
+from app.domain.models import Destination
+from app.domain.ports import Endpoint, TargetAddress
+from app.domain.repositories import DestinationRepository, PipelineRepository
+from app.domain.schemas.destination import (
+    CONFIG_MODELS,
+    DestinationCreate,
+    DestinationQuery,
+    DestinationTest,
+    DestinationUpdate,
+    PostgresConfig,
+    plain_config,
+)
+from app.domain.services.audit import AuditTrail
+from app.domain.services.naming import copy_name
+from app.domain.services.sealing import seal_on_sight
+from rosetta.enums import DestinationType, SslMode
+from rosetta.sealing import SECRET_CONFIG_KEYS, allocate_id, open_config, seal_destination
+from rosetta.secrets import Keyring
+
+
+def snowflake_unavailable() -> InvalidRequestError:
+    """Why a Snowflake destination cannot be reached from here."""
+    return InvalidRequestError(
+        "Rosetta cannot connect to Snowflake in this version: the destination can be saved, not yet used.",
+        code="SNOWFLAKE_NOT_AVAILABLE",
+        remedy="Use a PostgreSQL destination until a release announces Snowflake.",
+    )
+
+
+class DestinationService:
+    def __init__(self, destinations: DestinationRepository, keyring: Keyring, audit: AuditTrail) -> None:
+        self._destinations = destinations
+        self._pipelines = PipelineRepository(destinations.session)
+        self._keyring = keyring
+        self._audit = audit
+
+    async def create(self, body: DestinationCreate) -> Destination:
+        """Saves a destination; its secrets are sealed before they are stored. Raises DuplicateEntityError."""
+        destination = await self._insert(body.name, body.type, plain_config(body.config))
+        await self._audit.record("destination.create", destination.id, name=destination.name)
+        return destination
+
+    async def page(self, query: DestinationQuery) -> tuple[Sequence[Destination], int]:
+        rows, total = await self._destinations.matching(query)
+        await seal_on_sight(self._destinations.session, self._keyring, rows)
+        return rows, total
+
+    async def get(self, destination_id: int) -> Destination:
+        """The destination. Raises EntityNotFoundError."""
+        destination = await self._destinations.get(destination_id)
+        await seal_on_sight(self._destinations.session, self._keyring, [destination])
+        return destination
+
+    async def update(self, destination_id: int, body: DestinationUpdate) -> Destination:
+        """Lays the body over what is stored; running pipelines are rebuilt when the config changed.
+
+        Raises EntityNotFoundError, DuplicateEntityError, ConflictError for another type, InvalidRequestError.
+        """
+        destination = await self._destinations.get(destination_id, lock=True)
+        if body.type is not None and body.type != destination.type:
+            raise ConflictError(
+                "The type of a destination cannot change.",
+                code="TYPE_IS_FIXED",
+                remedy="Create a new destination of the other type.",
+            )
+        renamed = body.name is not None and body.name != destination.name
+        destination.name = body.name or destination.name
+        reconfigured = await self._reconfigure(destination, body.config)
+        await self._destinations.flush()
+        changed = ["name"] * renamed + ["config"] * reconfigured
+        await self._audit.record("destination.update", destination_id, changed=changed)
+        return destination
+
+    async def delete(self, destination_id: int) -> None:
+        """Removes a destination that nothing writes to. Raises EntityNotFoundError or EntityInUseError."""
+        destination = await self._destinations.get(destination_id, lock=True)
+        pipelines = await self._destinations.pipelines(destination_id)
+        if pipelines:
+            raise EntityInUseError(
+                f"Destination {destination_id} is written to by {len(pipelines)} pipeline(s).",
+                remedy="Remove it from these pipelines first.",
+                details={"pipelines": [{"id": pipeline.id, "name": pipeline.name} for pipeline in pipelines]},
+            )
+        pending = await self._destinations.pending_cleanup(destination_id)
+        if pending:
+            raise EntityInUseError(
+                f"Rosetta still has to remove {len(pending)} object(s) at destination {destination_id}.",
+                code="CLEANUP_PENDING",
+                remedy="Keep the destination reachable and compute running until they are gone, then delete it.",
+                details={"objects": [{"kind": task.kind, "name": task.object_name} for task in pending]},
+            )
+        await self._destinations.delete(destination)
+        await self._audit.record("destination.delete", destination_id, name=destination.name)
+
+    async def duplicate(self, destination_id: int, name: str | None) -> Destination:
+        """A copy with its own id and sealed secrets. Raises as `create` and `get` do."""
+        original = await self.get(destination_id)
+        config = open_config(original, self._keyring)
+        copy = await self._insert(name or copy_name(original.name), original.type, config)
+        await self._audit.record("destination.duplicate", copy.id, name=copy.name, original=destination_id)
+        return copy
+
+    async def address(self, destination_id: int) -> TargetAddress:
+        """Where the destination is, with its secrets opened.
+
+        Raises EntityNotFoundError, SecretError, and InvalidRequestError for Snowflake or an unusable config.
+        """
+        destination = await self.get(destination_id)
+        if destination.type is DestinationType.SNOWFLAKE:
+            raise snowflake_unavailable()
+        config = _validated(destination.type, open_config(destination, self._keyring))
+        if not isinstance(config, PostgresConfig):
+            raise snowflake_unavailable()
+        return TargetAddress(destination.id, endpoint_of(config), config.pg_schema)
+
+    async def _insert(self, name: str, kind: DestinationType, config: dict[str, Any]) -> Destination:
+        destination_id = await self._destinations.session.run_sync(allocate_id, Destination)
+        destination = Destination(id=destination_id, name=name, type=kind, config=config)
+        seal_destination(destination, self._keyring)
+        return await self._destinations.add(destination)
+
+    async def _reconfigure(self, destination: Destination, given: dict[str, Any]) -> bool:
+        """Whether the config really changed. A secret that is left out, null or empty stays."""
+        changes = {key: value for key, value in given.items() if value or key not in SECRET_CONFIG_KEYS}
+        if not changes:
+            return False
+        # A secret that is replaced need not open any more: that is how a lost key is mended.
+        kept = {key: value for key, value in destination.config.items() if key not in changes}
+        before = open_config(Destination(id=destination.id, config=kept), self._keyring)
+        if "snowflake_db" in changes:
+            changes["snowflake_database"] = changes.pop("snowflake_db")
+        merged = {key: value for key, value in {**before, **changes}.items() if value is not None}
+        after = plain_config(_validated(destination.type, merged))
+        if not changes.keys() & SECRET_CONFIG_KEYS and all(
+            destination.config.get(key) == after.get(key) for key in changes
+        ):
+            return False
+        destination.config = after
+        seal_destination(destination, self._keyring)
+        pipelines = await self._destinations.pipelines(destination.id)
+        await self._pipelines.rebuild([pipeline.id for pipeline in pipelines])
+        return True
+
+
+def endpoint_of(config: PostgresConfig) -> Endpoint:
+    """Where a PostgreSQL destination's config points."""
+    password = config.pg_password.get_secret_value() if config.pg_password is not None else ""
+    return Endpoint(
+        config.pg_host, config.pg_port, config.pg_database, config.pg_username, password, SslMode(config.sslmode)
+    )
+
+
+def endpoint_of_test(body: DestinationTest) -> Endpoint:
+    """Where an unsaved destination points. Raises InvalidRequestError for Snowflake."""
+    if not isinstance(body.config, PostgresConfig):
+        raise snowflake_unavailable()
+    return endpoint_of(body.config)
+
+
+def _validated(kind: DestinationType, config: dict[str, Any]) -> Any:
+    try:
+        return CONFIG_MODELS[kind].model_validate(config)
+    except ValidationError as error:
+        problems = [
+            {"field": ".".join(["config", *map(str, part["loc"])]), "message": part["msg"]}
+            for part in error.errors(include_input=False, include_context=False, include_url=False)
+        ]
+        raise InvalidRequestError(
+            "The destination's config is not complete or not valid.",
+            code="INVALID_CONFIG",
+            remedy="Correct the fields named in details.errors.",
+            details={"errors": problems},
+        ) from None

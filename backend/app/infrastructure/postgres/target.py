@@ -1,0 +1,46 @@
+"""`TargetDatabase` over asyncpg."""
+
+from __future__ import annotations
+
+import json
+
+from app.domain.ports import Endpoint, ServerInfo, TargetAddress, TargetColumn, TargetTable
+from app.infrastructure.postgres.session import Sessions
+from rosetta.identifiers import TableId
+from rosetta.preflight import Finding, check_target, target_facts_sql
+
+_TABLES = """
+SELECT n.nspname AS schema, c.relname AS name, COALESCE(jsonb_agg(jsonb_build_object('name', a.attname,
+    'type', format_type(a.atttypid, a.atttypmod), 'nullable', NOT a.attnotnull) ORDER BY a.attnum)
+    FILTER (WHERE a.attname IS NOT NULL), '[]') AS columns
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
+    AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> '_rosetta'
+    AND ($1::text IS NULL OR n.nspname = $1)
+GROUP BY n.nspname, c.relname ORDER BY 1, 2
+"""
+
+
+class AsyncpgTarget:
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def server(self, endpoint: Endpoint) -> ServerInfo:
+        return await self._sessions.server(endpoint)
+
+    async def preflight(self, address: TargetAddress) -> list[Finding]:
+        async with self._sessions.open(address.endpoint) as connection:
+            facts = await connection.fetchval(target_facts_sql(address.schema))
+        return check_target(facts)
+
+    async def tables(self, address: TargetAddress) -> list[TargetTable]:
+        async with self._sessions.open(address.endpoint) as connection:
+            rows = await connection.fetch(_TABLES, address.schema)
+        return [
+            TargetTable(
+                TableId(row["schema"], row["name"]),
+                tuple(TargetColumn(**column) for column in json.loads(row["columns"])),
+            )
+            for row in rows
+        ]

@@ -1,0 +1,109 @@
+"""The backend: `python -m app.main`, `uvicorn app.main:app`, or gunicorn with uvicorn's workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import Depends, FastAPI
+from sqlalchemy.engine import make_url
+from starlette.middleware.cors import CORSMiddleware
+
+from app.api import documentation, errors, health
+from app.api.access import AuthenticationMiddleware, authorize
+from app.api.deps import connect_policy
+from app.api.middleware import RequestLogMiddleware, SecurityHeadersMiddleware
+from app.api.v1.router import build_router
+from app.core.config import Settings, get_settings
+from app.core.database import DatabaseManager, db_manager
+from app.core.logging import configure, get_logger
+from app.core.security import keyring_of
+from app.infrastructure.postgres import Sessions
+from rosetta import __version__, migrate
+
+_log = get_logger(__name__)
+
+
+def create_app(settings: Settings | None = None, database: DatabaseManager = db_manager) -> FastAPI:
+    """Builds the application; its start migrates the config database and opens the pool.
+
+    Raises ConfigurationError or pydantic's ValidationError for settings that cannot be used.
+    """
+    settings = settings or get_settings()
+    configure(settings)
+    app = FastAPI(
+        title="Rosetta",
+        version=__version__,
+        debug=False,  # a traceback is for the log, whatever DEBUG says
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=settings.max_body_bytes,
+        dependencies=[Depends(authorize)],
+        lifespan=_lifespan(settings, database),
+    )
+    app.state.database = database
+    app.state.keyring = keyring_of(settings)
+    app.state.sessions = Sessions(connect_policy(settings, _own_services(settings)), settings.connect_timeout_seconds)
+    errors.install(app)
+    app.include_router(health.router)
+    app.include_router(documentation.router)
+    app.include_router(build_router())
+    _add_middleware(app, settings, database)
+    return app
+
+
+def _lifespan(settings: Settings, database: DatabaseManager) -> Any:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(migrate.upgrade, settings.database_url.get_secret_value())
+        database.open(settings)
+        _log.info("backend_started", version=__version__, auth_enabled=settings.auth_enabled)
+        try:
+            yield
+        finally:
+            await database.close()
+            _log.info("backend_stopped")
+
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, settings: Settings, database: DatabaseManager) -> None:
+    """The last one added is the outermost: what a request meets first."""
+    app.add_middleware(AuthenticationMiddleware, settings=settings, database=database)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(RequestLogMiddleware)
+
+
+def _own_services(settings: Settings) -> list[tuple[str, int]]:
+    urls = [settings.database_url] + ([settings.redis_url] if settings.redis_url is not None else [])
+    parsed = [make_url(url.get_secret_value()) for url in urls]
+    default_ports = {"redis": 6379, "rediss": 6379}
+    return [(url.host or "localhost", url.port or default_ports.get(url.drivername, 5432)) for url in parsed]
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app.main:app`, made when a server asks for it, so that importing this module needs no settings."""
+    if name == "app":
+        return create_app()
+    raise AttributeError(name)
+
+
+def main() -> None:
+    """Serves until it is told to stop."""
+    settings = get_settings()
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
+
+
+if __name__ == "__main__":
+    main()
