@@ -115,6 +115,7 @@ def _members(rows: Rows) -> set[tuple[Key, str, int]]:
 
 def _bucket_count(rows: int, leaf_rows: int) -> int:
     """A power of two; 1 when all rows may be held at once."""
-    if rows <= min(leaf_rows, _ROWS_PER_BUCKET):
+    per_bucket = max(1, min(_ROWS_PER_BUCKET, leaf_rows // 2))
+    if rows <= per_bucket:
         return 1
-    return min(_MAX_BUCKETS, 1 << (rows // _ROWS_PER_BUCKET).bit_length())
+    return min(_MAX_BUCKETS, 1 << (rows // per_bucket).bit_length())
