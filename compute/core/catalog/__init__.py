@@ -1,0 +1,33 @@
+"""The only access of compute to the config database, by area; see the modules."""
+
+from __future__ import annotations
+
+from compute.config.settings import Settings
+from compute.core.catalog.cleanup import CleanupTasks
+from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.leases import Leases
+from compute.core.catalog.observations import Observations
+from compute.core.catalog.plan import Plans
+from compute.core.catalog.tables import TableSyncs
+from compute.core.catalog.wishes import Wishes
+from rosetta.secrets import Keyring
+
+
+class Catalog:
+    """One pool and the areas that share it; safe to share between threads."""
+
+    def __init__(self, settings: Settings, instance_id: str, *, application: str, connections: int = 2) -> None:
+        previous = [key.get_secret_value() for key in settings.secret_key_previous]
+        keyring = Keyring.from_secret_key(settings.secret_key.get_secret_value(), previous)
+        self.database = ConfigDatabase(
+            settings.config_database_url.get_secret_value(), application=application, connections=connections
+        )
+        self.wishes = Wishes(self.database, keyring, instance_id)
+        self.plans = Plans(self.database, keyring)
+        self.leases = Leases(self.database, instance_id, settings.lease_seconds)
+        self.observations = Observations(self.database)
+        self.tables = TableSyncs(self.database)
+        self.cleanup = CleanupTasks(self.database)
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,0 +1,65 @@
+"""What must still be undone at a source after a pipeline was deleted; retried until it is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from compute.core.catalog.database import ConfigDatabase
+
+_CLAIM_SECONDS = 60
+
+# Claiming moves the next attempt away, so that two instances never work on one task at once.
+_CLAIM = text("""
+    UPDATE cleanup_tasks SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => :seconds)
+    WHERE id IN (SELECT id FROM cleanup_tasks WHERE next_attempt_at <= now() AND kind <> 'DROP_STAGING'
+                 ORDER BY next_attempt_at LIMIT 20 FOR UPDATE SKIP LOCKED)
+    RETURNING id, kind, source_id, object_name, attempts""")
+_USED_AGAIN = text("""
+    SELECT EXISTS (SELECT FROM pipelines p JOIN sources s ON s.id = p.source_id
+                   WHERE s.id = :source_id AND (s.publication_name = :name OR p.slot_name = :name))""")
+_DONE = text("DELETE FROM cleanup_tasks WHERE id = :id")
+_RETRY = text("""
+    UPDATE cleanup_tasks SET last_error = :error, next_attempt_at = now() + make_interval(secs => :seconds)
+    WHERE id = :id""")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupTask:
+    """`kind` is DROP_SLOT or DROP_PUBLICATION; `attempts` counts this one."""
+
+    task_id: int
+    kind: str
+    source_id: int
+    object_name: str
+    attempts: int
+
+
+class CleanupTasks:
+    """Every method is one transaction and raises OutageError while the config database is away."""
+
+    def __init__(self, database: ConfigDatabase) -> None:
+        self._database = database
+
+    def claim(self) -> list[CleanupTask]:
+        """The tasks that are due, ours for a minute."""
+        with self._database.transaction() as session:
+            rows = session.execute(_CLAIM, {"seconds": _CLAIM_SECONDS}).all()
+        return [CleanupTask(*row) for row in rows]
+
+    def used_again(self, task: CleanupTask) -> bool:
+        """Whether a pipeline made since then uses the object, which so must stay."""
+        with self._database.transaction() as session:
+            used: bool = session.execute(
+                _USED_AGAIN, {"source_id": task.source_id, "name": task.object_name}
+            ).scalar_one()
+            return used
+
+    def done(self, task_id: int) -> None:
+        with self._database.transaction() as session:
+            session.execute(_DONE, {"id": task_id})
+
+    def retry(self, task_id: int, error: str, delay_seconds: float) -> None:
+        with self._database.transaction() as session:
+            session.execute(_RETRY, {"id": task_id, "error": error, "seconds": delay_seconds})

@@ -1,0 +1,63 @@
+"""Connections to the config database: a small pool, and the one translation of its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from rosetta.database import sync_url
+from rosetta.errors import OutageError
+from rosetta.postgres import translate_error
+
+_CONNECT_SECONDS = 5
+_STATEMENT_SECONDS = 20
+
+
+class ConfigDatabase:
+    """A pool of at most `connections` sessions; safe to share between threads."""
+
+    def __init__(self, url: str, *, application: str, connections: int = 2) -> None:
+        self.url = sync_url(url)
+        self.application = application
+        self._engine = create_engine(
+            self.url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=_STATEMENT_SECONDS,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            connect_args={
+                "application_name": application,
+                "connect_timeout": _CONNECT_SECONDS,
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
+                "options": f"-c statement_timeout={_STATEMENT_SECONDS * 1000} -c lock_timeout=10000 -c TimeZone=UTC",
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction, committed at the end of the block.
+
+        Raises OutageError, or DataError where the database refuses what was asked; never SQLAlchemy's own.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg2.Error):
+                raise translate_error(error.orig, "using the config database") from None
+            raise
+        except PoolTimeoutError:
+            raise OutageError("the config database does not answer in time", code="CONFIG_DB_BUSY") from None
+
+    def close(self) -> None:
+        self._engine.dispose()

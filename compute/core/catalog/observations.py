@@ -1,0 +1,148 @@
+"""What is really so, written for people and for the other services: states, health, lag, flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from compute.core.catalog.database import ConfigDatabase
+from compute.core.exit_codes import Failure
+from rosetta.enums import HealthStatus, ObservedStatus
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One destination of a running pipeline, as its process sees it. Ages are seconds before now."""
+
+    destination_id: int
+    status: ObservedStatus
+    health: HealthStatus
+    failure: Failure | None = None
+    durable: Lsn | None = None
+    wal_bytes: int | None = None
+    lag_bytes: int | None = None
+    lag_seconds: float | None = None
+    success_age_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Rows and bytes of one table to one destination since the last report."""
+
+    destination_id: int
+    table: TableId
+    rows: int
+    byte_count: int
+    lag_seconds: float | None
+
+
+# A wish that is on its way (PAUSING, RESTARTING) is not overwritten by the process that is about to end.
+_OBSERVE = text("""
+    UPDATE pipeline_metadata m SET
+        status = CASE WHEN p.status = 'START' THEN :status ELSE m.status END,
+        health_status = :health,
+        durable_lsn = COALESCE(CAST(:durable AS pg_lsn), m.durable_lsn),
+        wal_size = COALESCE(:wal_bytes, m.wal_size), lag_bytes = COALESCE(:lag_bytes, m.lag_bytes),
+        lag_seconds = COALESCE(:lag_seconds, m.lag_seconds),
+        last_success_time = COALESCE(now() - make_interval(secs => :success_age), m.last_success_time),
+        last_error = :message, last_error_code = :code, last_error_remedy = :remedy,
+        last_error_time = CASE WHEN CAST(:code AS text) IS NULL THEN m.last_error_time
+                               WHEN m.last_error_code IS DISTINCT FROM :code OR m.last_error IS DISTINCT FROM :message
+                               THEN now() ELSE m.last_error_time END,
+        heartbeat_at = now()
+    FROM pipelines p
+    WHERE p.id = m.pipeline_id AND m.pipeline_id = :pipeline_id AND m.destination_id = :destination_id""")
+_DESTINATION_ERROR = text("""
+    UPDATE pipeline_destinations SET error_message = :message
+    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
+      AND error_message IS DISTINCT FROM CAST(:message AS text)""")
+_DECLARE = text("""
+    UPDATE pipeline_metadata SET
+        status = :status, health_status = :health, restart_count = restart_count + :restarts,
+        last_error = COALESCE(:message, last_error), last_error_code = COALESCE(:code, last_error_code),
+        last_error_remedy = CASE WHEN CAST(:code AS text) IS NULL THEN last_error_remedy ELSE :remedy END,
+        last_error_time = CASE WHEN CAST(:code AS text) IS NULL THEN last_error_time ELSE now() END
+    WHERE pipeline_id = :pipeline_id""")
+_FLOW = text("""
+    INSERT INTO data_flow_record_monitoring AS d
+        (pipeline_id, destination_id, schema_name, table_name, minute, records, bytes, lag_seconds_max)
+    VALUES (:pipeline_id, :destination_id, :schema, :name, date_trunc('minute', now()), :rows, :bytes, :lag)
+    ON CONFLICT (pipeline_id, destination_id, schema_name, table_name, minute) DO UPDATE SET
+        records = d.records + excluded.records, bytes = d.bytes + excluded.bytes,
+        lag_seconds_max = GREATEST(d.lag_seconds_max, excluded.lag_seconds_max)""")
+
+
+class Observations:
+    """Every method is one transaction and raises OutageError while the config database is away."""
+
+    def __init__(self, database: ConfigDatabase) -> None:
+        self._database = database
+
+    def observe(self, pipeline_id: int, seen: Iterable[Observation]) -> None:
+        """The running process says how its destinations are."""
+        with self._database.transaction() as session:
+            for one in seen:
+                values: dict[str, Any] = {
+                    "pipeline_id": pipeline_id,
+                    "destination_id": one.destination_id,
+                    **_failure(one.failure),
+                }
+                session.execute(_DESTINATION_ERROR, values)
+                values |= {
+                    "status": one.status,
+                    "health": one.health,
+                    "durable": None if one.durable is None else str(one.durable),
+                    "wal_bytes": one.wal_bytes,
+                    "lag_bytes": one.lag_bytes,
+                    "lag_seconds": one.lag_seconds,
+                    "success_age": one.success_age_seconds,
+                }
+                session.execute(_OBSERVE, values)
+
+    def declare(
+        self,
+        pipeline_id: int,
+        status: ObservedStatus,
+        health: HealthStatus,
+        failure: Failure | None = None,
+        restarts: int = 0,
+    ) -> None:
+        """The supervisor says how a pipeline is that has no process (any more); the last error stays until it runs."""
+        values = {
+            "pipeline_id": pipeline_id,
+            "status": status,
+            "health": health,
+            "restarts": restarts,
+            **_failure(failure),
+        }
+        with self._database.transaction() as session:
+            session.execute(_DECLARE, values)
+
+    def add_flow(self, pipeline_id: int, flows: Iterable[Flow]) -> None:
+        """Adds to this minute's counts."""
+        rows = [
+            {
+                "pipeline_id": pipeline_id,
+                "destination_id": flow.destination_id,
+                "schema": flow.table.schema,
+                "name": flow.table.name,
+                "rows": flow.rows,
+                "bytes": flow.byte_count,
+                "lag": flow.lag_seconds,
+            }
+            for flow in flows
+        ]
+        if rows:
+            with self._database.transaction() as session:
+                session.execute(_FLOW, rows)
+
+
+def _failure(failure: Failure | None) -> dict[str, str | None]:
+    if failure is None:
+        return {"code": None, "message": None, "remedy": None}
+    return {"code": failure.code, "message": failure.message, "remedy": failure.remedy}

@@ -1,0 +1,229 @@
+"""What one pipeline consists of, with its secrets opened: read by its process at start and at every reload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from compute.core.catalog.database import ConfigDatabase
+from rosetta.enums import DeleteMode, DestinationType, SyncMode, TableSyncDesired, TableSyncState
+from rosetta.errors import ConfigurationError, RosettaError
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn
+from rosetta.postgres import PostgresEndpoint
+from rosetta.sealing import open_config, open_source_password
+from rosetta.secrets import Keyring
+from rosetta.tables import Destination, Pipeline, PipelineDestination, PipelineMetadata, Source, TableSync
+
+
+@dataclass(frozen=True, slots=True)
+class TableSyncPlan:
+    """One row of `table_syncs`; `transforms` names what it asks for beyond a plain copy of the table."""
+
+    sync_id: int
+    source: TableId
+    target_schema: str | None
+    target_name: str | None
+    mode: SyncMode
+    delete_mode: DeleteMode
+    desired: TableSyncDesired
+    state: TableSyncState
+    error_code: str | None = None
+    transforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationPlan:
+    """One destination of the pipeline.
+
+    `problem`: why its configuration cannot be used; the others go on. `reported`: how far it once said it was.
+    """
+
+    destination_id: int
+    pipeline_destination_id: int
+    name: str
+    type: DestinationType
+    config: dict[str, Any] = field(repr=False)
+    sync_all_tables: bool
+    tables: tuple[TableSyncPlan, ...]
+    problem: RosettaError | None = None
+    reported: Lsn | None = None
+
+    @property
+    def established(self) -> bool:
+        """Whether what it holds is to be continued, so that a gap in the stream would be a loss."""
+        return any(
+            sync.state in {TableSyncState.COPYING, TableSyncState.STREAMING}
+            and sync.desired is not TableSyncDesired.RESYNC
+            for sync in self.tables
+        )
+
+    @property
+    def default_schema(self) -> str | None:
+        """The schema that tables go to unless they name one; None: the source table's own."""
+        key = "pg_schema" if self.type is DestinationType.POSTGRESQL else "snowflake_schema"
+        value = self.config.get(key)
+        return str(value) if value else None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePlan:
+    """One pipeline. `acknowledged`: None until its slot was created."""
+
+    pipeline_id: int
+    name: str
+    source_id: int
+    endpoint: PostgresEndpoint
+    publication: str
+    slot: str
+    acknowledged: Lsn | None
+    system_identifier: str | None
+    engine: str
+    profile: str
+    max_batch_rows: int | None
+    max_queue_rows: int | None
+    destinations: tuple[DestinationPlan, ...]
+
+
+class Plans:
+    """Reads plans and keeps what is learnt of a pipeline's slot. Raises OutageError while the database is away."""
+
+    def __init__(self, database: ConfigDatabase, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def read(self, pipeline_id: int) -> PipelinePlan:
+        """The plan as of now. Raises ConfigurationError when the pipeline is gone or its source makes no sense."""
+        try:
+            with self._database.transaction() as session:
+                pipeline = session.get(Pipeline, pipeline_id)
+                if pipeline is None:
+                    raise ConfigurationError(f"pipeline {pipeline_id} does not exist any more", code="PIPELINE_DELETED")
+                source = session.get_one(Source, pipeline.source_id)
+                destinations = tuple(self._destinations(session, pipeline_id))
+                session.expunge_all()
+        except ValueError:  # a value that no enumeration knows: someone has removed a CHECK
+            raise ConfigurationError(
+                f"the configuration of pipeline {pipeline_id} holds a value that does not exist",
+                code="INVALID_CONFIGURATION",
+            ) from None
+        return PipelinePlan(
+            pipeline_id=pipeline_id,
+            name=pipeline.name,
+            source_id=source.id,
+            endpoint=self._endpoint(source),
+            publication=source.publication_name,
+            slot=pipeline.slot_name or slot_name(source, pipeline_id),
+            acknowledged=pipeline.acknowledged_lsn,
+            system_identifier=source.system_identifier,
+            engine=pipeline.engine,
+            profile=pipeline.profile,
+            max_batch_rows=pipeline.max_batch_rows,
+            max_queue_rows=pipeline.max_queue_rows,
+            destinations=destinations,
+        )
+
+    def endpoint(self, source_id: int) -> PostgresEndpoint:
+        """How to reach a source. Raises ConfigurationError (SecretError for its password) when that is not known."""
+        with self._database.transaction() as session:
+            source = session.get(Source, source_id)
+            if source is None:
+                raise ConfigurationError(f"source {source_id} does not exist any more", code="SOURCE_DELETED")
+            session.expunge_all()
+        return self._endpoint(source)
+
+    def name_slot(self, pipeline_id: int, slot: str) -> None:
+        """Notes a slot's name; called before the slot is made, so that deleting the pipeline finds it."""
+        with self._database.transaction() as session:
+            session.execute(_NAME_SLOT, {"id": pipeline_id, "slot": slot})
+
+    def slot_created(self, pipeline_id: int, lsn: Lsn, source_id: int, system_identifier: str) -> None:
+        """From now on a missing slot is a loss."""
+        with self._database.transaction() as session:
+            session.execute(_ADVANCE, {"id": pipeline_id, "lsn": str(lsn)})
+            session.execute(_CLUSTER, {"id": source_id, "system_identifier": system_identifier})
+
+    def acknowledge(self, pipeline_id: int, lsn: Lsn) -> None:
+        """Notes how far every destination is."""
+        with self._database.transaction() as session:
+            session.execute(_ADVANCE, {"id": pipeline_id, "lsn": str(lsn)})
+
+    def _endpoint(self, source: Source) -> PostgresEndpoint:
+        return PostgresEndpoint(
+            host=source.pg_host,
+            port=source.pg_port,
+            database=source.pg_database,
+            user=source.pg_username,
+            password=open_source_password(source, self._keyring),
+            sslmode=source.sslmode,
+        )
+
+    def _destinations(self, session: Session, pipeline_id: int) -> list[DestinationPlan]:
+        query = (
+            select(PipelineDestination, Destination)
+            .join(Destination, Destination.id == PipelineDestination.destination_id)
+            .where(PipelineDestination.pipeline_id == pipeline_id)
+            .order_by(Destination.id)
+        )
+        return [self._destination(session, joined, row) for joined, row in session.execute(query).tuples()]
+
+    def _destination(self, session: Session, joined: PipelineDestination, row: Destination) -> DestinationPlan:
+        config: dict[str, Any] = {}
+        problem: RosettaError | None = None
+        try:
+            config = open_config(row, self._keyring)
+        except RosettaError as error:
+            problem = error
+        reported = session.scalar(
+            select(PipelineMetadata.durable_lsn).where(
+                PipelineMetadata.pipeline_id == joined.pipeline_id, PipelineMetadata.destination_id == row.id
+            )
+        )
+        syncs = session.scalars(
+            select(TableSync).where(TableSync.pipeline_destination_id == joined.id).order_by(TableSync.id)
+        )
+        return DestinationPlan(
+            destination_id=row.id,
+            pipeline_destination_id=joined.id,
+            name=row.name,
+            type=DestinationType(row.type),
+            config=config,
+            sync_all_tables=joined.sync_all_tables,
+            tables=tuple(_table_sync(sync) for sync in syncs),
+            problem=problem,
+            reported=reported,
+        )
+
+
+_NAME_SLOT = text("UPDATE pipelines SET slot_name = :slot WHERE id = :id")
+_ADVANCE = text("""
+    UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(:lsn AS pg_lsn))
+    WHERE id = :id AND acknowledged_lsn IS DISTINCT FROM CAST(:lsn AS pg_lsn)""")
+_CLUSTER = text("""
+    UPDATE sources SET system_identifier = :system_identifier
+    WHERE id = :id AND system_identifier IS DISTINCT FROM :system_identifier""")
+
+
+def slot_name(source: Source, pipeline_id: int) -> str:
+    """`rosetta_{replication_id}_{pipeline_id}`, or with the prefix that the source names."""
+    prefix = source.replication_name or f"rosetta_{source.replication_id}"
+    return f"{prefix}_{pipeline_id}"
+
+
+def _table_sync(sync: TableSync) -> TableSyncPlan:
+    asked = {"columns": sync.columns, "filters": sync.filters, "custom_sql": sync.custom_sql, "masks": sync.masks}
+    return TableSyncPlan(
+        sync_id=sync.id,
+        source=TableId(sync.schema_name, sync.table_name),
+        target_schema=sync.target_schema,
+        target_name=sync.target_name,
+        mode=SyncMode(sync.mode),
+        delete_mode=DeleteMode(sync.delete_mode),
+        desired=TableSyncDesired(sync.desired_state),
+        state=TableSyncState(sync.state),
+        error_code=sync.error_code,
+        transforms=tuple(name for name, value in asked.items() if value),
+    )

@@ -1,0 +1,102 @@
+"""Table syncs: which there are, and the state each is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import text
+
+from compute.core.catalog.database import ConfigDatabase
+from compute.core.exit_codes import Failure
+from rosetta.enums import CopyKind, TableSyncState
+from rosetta.identifiers import TableId
+
+_ADD_MISSING = text("""
+    INSERT INTO table_syncs (pipeline_destination_id, schema_name, table_name)
+    SELECT :id, :schema, :name
+    WHERE NOT EXISTS (SELECT FROM table_syncs
+                      WHERE pipeline_destination_id = :id AND schema_name = :schema AND table_name = :name)
+    ON CONFLICT DO NOTHING""")
+_SET_STATE = text("""
+    UPDATE table_syncs SET state = :state, error_code = :code, error_message = :message, error_remedy = :remedy
+    WHERE id = :id""")
+_BEGIN_COPY = text("""
+    UPDATE table_syncs SET state = 'COPYING', rows_copied = CASE WHEN state = 'COPYING' THEN rows_copied ELSE 0 END,
+        desired_state = CASE WHEN desired_state = 'RESYNC' THEN 'ACTIVE' ELSE desired_state END,
+        error_code = NULL, error_message = NULL, error_remedy = NULL
+    WHERE id = :id AND state = :expected
+    RETURNING id""")
+_COPIED = text("UPDATE table_syncs SET state = 'STREAMING' WHERE id = :id AND state = 'COPYING' RETURNING id")
+_CANCEL_COPY = text("""
+    UPDATE queue_backfill_data SET status = 'CANCELLED', completed_at = now(),
+        status_reason = 'the table was paused or is copied anew'
+    WHERE table_sync_id = :id AND kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')""")
+_QUEUE_COPY = text("""
+    INSERT INTO queue_backfill_data (pipeline_id, table_sync_id, kind, schema_name, table_name, destination_ids,
+                                     batch_rows)
+    SELECT pd.pipeline_id, t.id, :kind, t.schema_name, t.table_name, ARRAY[pd.destination_id], NULL
+    FROM table_syncs t JOIN pipeline_destinations pd ON pd.id = t.pipeline_destination_id
+    WHERE t.id = :id
+    ON CONFLICT (table_sync_id) WHERE kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING') DO NOTHING""")
+_COPY_ALL_AGAIN = text("""
+    UPDATE table_syncs t SET state = 'RESYNC' FROM pipeline_destinations pd
+    WHERE pd.id = t.pipeline_destination_id AND pd.pipeline_id = :pipeline_id
+      AND t.state IN ('COPYING', 'STREAMING', 'ERROR')""")
+_APPLIED = text("""
+    UPDATE table_syncs SET rows_applied = rows_applied + :rows, last_applied_at = now() WHERE id = :id""")
+
+
+class TableSyncs:
+    """Every method is one transaction and raises OutageError while the config database is away."""
+
+    def __init__(self, database: ConfigDatabase) -> None:
+        self._database = database
+
+    def add_missing(self, pipeline_destination_id: int, tables: Iterable[TableId]) -> None:
+        """A destination that takes all tables has a sync for each; those that a person made are left alone."""
+        rows = [{"id": pipeline_destination_id, "schema": table.schema, "name": table.name} for table in tables]
+        if rows:
+            with self._database.transaction() as session:
+                for row in rows:
+                    session.execute(_ADD_MISSING, row)
+
+    def set_state(self, sync_id: int, state: TableSyncState, failure: Failure | None = None) -> None:
+        values = {"id": sync_id, "state": state, "code": None, "message": None, "remedy": None}
+        if failure is not None:
+            values |= {"code": failure.code, "message": failure.message, "remedy": failure.remedy}
+        with self._database.transaction() as session:
+            session.execute(_SET_STATE, values)
+
+    def begin_copy(self, sync_id: int, kind: CopyKind, *, expected: TableSyncState, anew: bool) -> None:
+        """State COPYING and a copy job for it, together, unless the state is no longer `expected`.
+
+        An open job is resumed, except when the copy is to begin `anew`.
+        """
+        with self._database.transaction() as session:
+            if session.execute(_BEGIN_COPY, {"id": sync_id, "expected": expected}).scalar() is None:
+                return
+            if anew:
+                session.execute(_CANCEL_COPY, {"id": sync_id})
+            session.execute(_QUEUE_COPY, {"id": sync_id, "kind": kind})
+
+    def copied(self, sync_id: int) -> bool:
+        """From COPYING to STREAMING; False, and nothing changes, when the table failed or was paused meanwhile."""
+        with self._database.transaction() as session:
+            return session.execute(_COPIED, {"id": sync_id}).scalar() is not None
+
+    def cancel_copy(self, sync_id: int) -> None:
+        """An open copy of the table ends where it is."""
+        with self._database.transaction() as session:
+            session.execute(_CANCEL_COPY, {"id": sync_id})
+
+    def copy_all_again(self, pipeline_id: int) -> None:
+        """The pipeline begins a new stream: what was copied beside an older one is copied again."""
+        with self._database.transaction() as session:
+            session.execute(_COPY_ALL_AGAIN, {"pipeline_id": pipeline_id})
+
+    def applied(self, rows: Mapping[int, int]) -> None:
+        """Adds to the rows each sync has applied, by sync id."""
+        values = [{"id": sync_id, "rows": count} for sync_id, count in rows.items() if count]
+        if values:
+            with self._database.transaction() as session:
+                session.execute(_APPLIED, values)

@@ -1,0 +1,92 @@
+"""Undoes at the sources what deleted pipelines have left there: slots and publications of ours."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg2
+import structlog
+
+from compute.core.catalog import Catalog
+from compute.core.catalog.cleanup import CleanupTask
+from rosetta.dialects.postgres import quoted
+from rosetta.errors import ConfigurationError, OutageError, RosettaError
+from rosetta.postgres import PostgresEndpoint, connect, translate_error
+
+_LONGEST_DELAY_SECONDS = 60.0
+_log = structlog.get_logger("compute.cleanup")
+
+
+class CleanupWorker:
+    """A thread of the supervisor, so that an unreachable source holds nothing up."""
+
+    def __init__(self, catalog: Catalog, interval_seconds: float) -> None:
+        self._catalog = catalog
+        self._interval_seconds = interval_seconds
+        self._wake = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="cleanup", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something to do now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Takes no further task; one under way is claimed and comes again."""
+        self._ended = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._ended:
+            try:
+                delayed = [self._attempt(task) for task in self._catalog.cleanup.claim()]
+            except OutageError as error:
+                _log.warning("cleanup_waits", error=error.message)
+                delayed = []
+            wait_seconds = min([self._interval_seconds, *filter(None, delayed)])
+            self._wake.wait(wait_seconds)
+            self._wake.clear()
+
+    def _attempt(self, task: CleanupTask) -> float | None:
+        """Does one task; the delay until its next attempt when it failed."""
+        try:
+            if not self._catalog.cleanup.used_again(task):
+                self._undo(task)
+            self._catalog.cleanup.done(task.task_id)
+        except RosettaError as error:
+            delay_seconds = min(_LONGEST_DELAY_SECONDS, 0.5 * 2.0 ** min(task.attempts, 10))
+            self._catalog.cleanup.retry(task.task_id, error.message, delay_seconds)
+            _log.warning("cleanup_failed", kind=task.kind, name=task.object_name, error=error.message)
+            return delay_seconds
+        _log.info("cleanup_done", kind=task.kind, name=task.object_name)
+        return None
+
+    def _undo(self, task: CleanupTask) -> None:
+        endpoint = self._catalog.plans.endpoint(task.source_id)
+        if task.kind == "DROP_SLOT":
+            from compute.sources.postgres.source import PostgresSource
+
+            source = PostgresSource(endpoint, "")
+            try:
+                source.drop_slot(task.object_name)
+            finally:
+                source.close()
+        elif task.kind == "DROP_PUBLICATION":
+            drop_publication(endpoint, task.object_name)
+        else:
+            raise ConfigurationError(f"nothing knows how to do {task.kind}")
+
+
+def drop_publication(endpoint: PostgresEndpoint, name: str) -> None:
+    """Drops a publication of the source; one that is gone already is fine. Raises OutageError or DataError."""
+    connection = connect(endpoint, application="rosetta cleanup", autocommit=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP PUBLICATION IF EXISTS {quoted(name)}")
+    except psycopg2.Error as error:
+        raise translate_error(error, f"dropping publication {name}") from None
+    finally:
+        connection.close()

@@ -1,0 +1,32 @@
+"""From a pipeline's plan to the engine that reads for it; an engine is imported only where it is used."""
+
+from __future__ import annotations
+
+from compute.core.catalog.plan import PipelinePlan
+from compute.engine.base import ChangeEngine, EngineSource
+from rosetta.enums import EngineKind, Profile
+from rosetta.errors import ConfigurationError
+
+
+def create_engine(plan: PipelinePlan, heap_scale: int) -> ChangeEngine:
+    """An engine that is not started yet. Raises ConfigurationError for one that this version does not have."""
+    if plan.engine != EngineKind.DEBEZIUM:
+        raise ConfigurationError(
+            f"this version has no engine {plan.engine}",
+            code="ENGINE_UNKNOWN",
+            remedy=f"UPDATE pipelines SET engine = 'debezium' WHERE id = {plan.pipeline_id};",
+        )
+    from compute.engine.debezium.engine import DebeziumEngine
+
+    endpoint = plan.endpoint
+    source = EngineSource(
+        host=endpoint.host,
+        port=endpoint.port,
+        database=endpoint.database,
+        user=endpoint.user,
+        password=endpoint.password,
+        sslmode=endpoint.sslmode,
+        publication=plan.publication,
+        slot=plan.slot,
+    )
+    return DebeziumEngine(source, Profile(plan.profile), heap_scale=heap_scale)

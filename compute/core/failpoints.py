@@ -1,0 +1,68 @@
+"""Named points where a test can make a process fail: `ROSETTA_FAILPOINT=name:action[:argument],...`.
+
+Actions: `kill` (SIGKILL to this process), `raise` (an OutageError), `sleep` (argument: seconds). An
+argument `@n` lets the first n-1 passages of `kill` and `raise` go by. Without the setting a point costs
+one look into an empty dict.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from rosetta.errors import ConfigurationError, OutageError
+
+NAMES = frozenset(
+    {
+        "after_read",  # a batch was taken from the engine
+        "before_commit",  # the target transaction is complete but not committed
+        "after_commit",  # the target has committed, nothing was acknowledged yet
+        "before_flush",  # every destination is durable, the slot does not know it yet
+        "after_chunk_read",  # a copy's chunk was read, its watermark is not written yet
+        "after_watermark",  # a chunk's watermark came down the stream
+        "before_cursor",  # a chunk is merged, the job's cursor is not saved yet
+    }
+)
+ACTIONS = frozenset({"kill", "raise", "sleep"})
+
+
+@dataclass
+class _Armed:
+    action: str
+    seconds: float = 0.0
+    passages_left: int = 1
+
+
+_armed: dict[str, _Armed] = {}
+
+
+def arm(setting: str) -> None:
+    """Arms the points that `setting` names, and only those. Raises ConfigurationError for an unknown name or action."""
+    _armed.clear()
+    for part in filter(None, (piece.strip() for piece in setting.split(","))):
+        name, _, rest = part.partition(":")
+        action, _, argument = rest.partition(":")
+        if name not in NAMES or action not in ACTIONS:
+            raise ConfigurationError(f"ROSETTA_FAILPOINT does not know {part!r}")
+        if action == "sleep":
+            _armed[name] = _Armed(action, seconds=float(argument or 1))
+        else:
+            _armed[name] = _Armed(action, passages_left=int(argument.lstrip("@") or 1))
+
+
+def hit(name: str) -> None:
+    """Passes the point `name`. Raises OutageError where it is armed with `raise`."""
+    point = _armed.get(name)
+    if point is None:
+        return
+    if point.action == "sleep":
+        time.sleep(point.seconds)
+        return
+    point.passages_left -= 1
+    if point.passages_left > 0:
+        return
+    if point.action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise OutageError(f"failpoint {name}", code="FAILPOINT")

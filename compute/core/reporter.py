@@ -1,0 +1,159 @@
+"""A thread of the pipeline's process that keeps its lease and tells the config database how things stand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from compute.core.catalog import Catalog
+from compute.core.catalog.observations import Observation
+from compute.core.exit_codes import Failure
+from compute.core.fan_out import FanOut
+from compute.core.flow import FlowCounter
+from compute.core.slot import SlotView
+from compute.core.tables import TableBook
+from compute.core.writer import WriterPhase, WriterState
+from compute.engine.base import ChangeEngine, EnginePhase
+from rosetta.enums import HealthStatus, ObservedStatus, TableSyncState
+from rosetta.errors import FencedError, RosettaError
+from rosetta.lsn import Lsn
+
+_TICK_SECONDS = 0.5
+_REPORT_SECONDS = 5.0
+_log = structlog.get_logger("compute.reporter")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that a reporter looks at."""
+
+    engine: ChangeEngine
+    fan_out: FanOut
+    book: TableBook
+    flow: FlowCounter
+    slot: Callable[[], SlotView]
+
+
+class Reporter:
+    """Keeps the lease and the observed state.
+
+    Promises: the lease is renewed three times within its length; a change of state is reported within a
+    second. With the config database away it goes on trying and stops nothing (the destination's own fence
+    keeps two owners apart); only a lease that another holds now ends the process.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        pipeline_id: int,
+        epoch: int,
+        lease_seconds: float,
+        sight: Sight,
+    ) -> None:
+        self._catalog = catalog
+        self._pipeline_id = pipeline_id
+        self._epoch = epoch
+        self._renew_seconds = lease_seconds / 3
+        self._sight = sight
+        self._ended = threading.Event()
+        self._renewed_at = self._reported_at = 0.0
+        self._shown: list[tuple[int, ObservedStatus, HealthStatus, Failure | None]] = []
+        self._acknowledged: Lsn | None = None
+        self._silent = False
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Says how far everything came, once more, and ends."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._ended.wait(_TICK_SECONDS):
+            self._attempt(self._tick)
+        self._attempt(self._save_progress)
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except FencedError:
+            raise
+        except RosettaError as error:
+            if not self._silent:
+                _log.warning("config_database_unreachable", error=error.message)
+            self._silent = True
+        else:
+            self._silent = False
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed_at >= self._renew_seconds:
+            self._catalog.leases.renew(self._pipeline_id, self._epoch)
+            self._renewed_at = now
+        # While it starts, what the supervisor said of the pipeline (and of its last failure) stays.
+        seen = [one for one in self._look(now) if one.status is not ObservedStatus.STARTING]
+        shown = [(one.destination_id, one.status, one.health, one.failure) for one in seen]
+        if shown != self._shown or now - self._reported_at >= _REPORT_SECONDS:
+            self._catalog.observations.observe(self._pipeline_id, seen)
+            self._shown, self._reported_at = shown, now
+            self._save_progress()
+
+    def _save_progress(self) -> None:
+        acknowledged = self._sight.fan_out.acknowledged
+        if acknowledged is not None and acknowledged != self._acknowledged:
+            self._catalog.plans.acknowledge(self._pipeline_id, acknowledged)
+            self._acknowledged = acknowledged
+        flows, rows = self._sight.flow.take()
+        self._catalog.observations.add_flow(self._pipeline_id, flows)
+        self._catalog.tables.applied(rows)
+
+    def _look(self, now: float) -> list[Observation]:
+        streaming = self._sight.engine.state().phase is EnginePhase.STREAMING
+        slot = self._sight.slot()
+        return [
+            self._observe(destination_id, writer.state, streaming, slot, now)
+            for destination_id, writer in self._sight.fan_out.writers.items()
+        ]
+
+    def _observe(
+        self, destination_id: int, writer: WriterState, streaming: bool, slot: SlotView, now: float
+    ) -> Observation:
+        status, health, failure = judge(writer, streaming, self._sight.book.states(destination_id))
+        durable = None if writer.durable is None else writer.durable.commit_lsn
+        known = durable is not None and slot.current is not None
+        return Observation(
+            destination_id=destination_id,
+            status=status,
+            health=health,
+            failure=failure,
+            durable=durable,
+            wal_bytes=slot.wal_bytes,
+            lag_bytes=max(0, int(slot.current) - int(durable)) if known and slot.current and durable else None,
+            lag_seconds=writer.lag_seconds,
+            success_age_seconds=None if writer.success_at is None else now - writer.success_at,
+        )
+
+
+def judge(
+    writer: WriterState, streaming: bool, tables: list[tuple[TableSyncState, Failure | None]]
+) -> tuple[ObservedStatus, HealthStatus, Failure | None]:
+    """Status, health and reason of one destination; the worst that is so wins."""
+    if writer.phase is WriterPhase.RETRYING:
+        return ObservedStatus.RETRYING, HealthStatus.ERROR, writer.failure
+    if writer.phase is WriterPhase.FAILED:
+        return ObservedStatus.FAILED, HealthStatus.ERROR, writer.failure
+    if not streaming or writer.phase is not WriterPhase.WRITING:
+        return ObservedStatus.STARTING, HealthStatus.UNKNOWN, None
+    failures = [failure for state, failure in tables if state is TableSyncState.ERROR]
+    copying = any(state in {TableSyncState.PENDING, TableSyncState.COPYING} for state, _ in tables)
+    status = ObservedStatus.SNAPSHOTTING if copying else ObservedStatus.RUNNING
+    if failures:
+        return status, HealthStatus.DEGRADED, failures[0]
+    return status, HealthStatus.HEALTHY, None

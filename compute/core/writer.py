@@ -1,0 +1,241 @@
+"""One thread per destination: works off its queue, and holds on to its work through outages."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from compute.core.exit_codes import Failure
+from compute.core.work import Desk, DeskEvents, Work
+from compute.destinations.base import Destination
+from rosetta.errors import FencedError, OutageError, ResyncRequiredError, RosettaError
+from rosetta.lsn import Lsn, StreamPosition
+
+_QUEUED_WORK = 256  # bytes are bounded by the engine and the copies; this bounds the number of batches
+_PROGRESS_SECONDS = 1.0
+_FIRST_DELAY_SECONDS = 0.2
+_OUTAGE_DELAY_SECONDS = 4.0
+_REFUSAL_DELAY_SECONDS = 15.0
+_log = structlog.get_logger("compute.writer")
+
+
+class WriterPhase(StrEnum):
+    OPENING = "OPENING"
+    WRITING = "WRITING"
+    RETRYING = "RETRYING"  # the destination is away; it will be back
+    FAILED = "FAILED"  # the destination refuses us; a person must mend that
+    STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class WriterState:
+    """One moment of a writer. Monotonic times; `lag_seconds` is that of the newest written batch."""
+
+    phase: WriterPhase
+    failure: Failure | None = None
+    durable: StreamPosition | None = None
+    success_at: float | None = None
+    lag_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a destination must hold for the stream to go on without a gap.
+
+    Attributes:
+        confirmed: what the slot no longer delivers.
+        established: tables of this destination were copied or are being copied.
+        reported: how far the destination once said it was; None: it never did.
+    """
+
+    confirmed: Lsn
+    established: bool
+    reported: Lsn | None
+
+    def check(self, durable: StreamPosition | None) -> None:
+        """Raises ResyncRequiredError when changes between `durable` and the slot are lost."""
+        lost = self.reported is not None if durable is None else durable.commit_lsn < self.confirmed
+        if self.established and lost:
+            have = "nothing" if durable is None else f"everything up to {durable.commit_lsn}"
+            raise ResyncRequiredError(
+                f"the destination holds {have}, but the slot has moved on to {self.confirmed}: changes are missing",
+                code="DESTINATION_BEHIND_SLOT",
+                remedy="Set desired_state = 'RESYNC' on its table syncs after checking what was restored there.",
+            )
+
+
+class Writer:
+    """Works off what it is handed, for one destination.
+
+    Promises: work is done in the order of `put`; each piece is retried until it is done, the destination says
+    for good that it cannot be, or the writer is stopped; one destination's outage blocks no other's thread.
+    """
+
+    def __init__(
+        self,
+        destination_id: int,
+        make: Callable[[], Destination],
+        epoch: int,
+        resumption: Resumption,
+        events: DeskEvents,
+        covered: int = 0,
+    ) -> None:
+        self.destination_id = destination_id
+        self._make = make
+        self._epoch = epoch
+        self._resumption: Resumption | None = resumption
+        self._events = events
+        self._desk: Desk | None = None
+        self._initially_covered = covered
+        self._queue: queue.Queue[Work] = queue.Queue()
+        self._room = threading.Event()
+        self._current: Work | None = None
+        self._attempts = 0
+        self._stop_by: float | None = None
+        self._stopped = threading.Event()
+        self._settled = threading.Event()
+        self._success_at: float | None = None
+        self._progress_at = 0.0
+        self._phase = WriterPhase.OPENING
+        self._failure: Failure | None = None
+        self._thread = threading.Thread(target=self._run, name=f"writer-{destination_id}", daemon=True)
+
+    # -- for other threads ------------------------------------------------------------------------
+
+    @property
+    def covered(self) -> int:
+        """Sequence of the newest batch that is durable here with all before it."""
+        return self._initially_covered if self._desk is None else self._desk.covered
+
+    @property
+    def state(self) -> WriterState:
+        desk = self._desk
+        lag_seconds = None
+        if desk is not None and desk.commit_time is not None and self._success_at is not None:
+            lag_seconds = max(0.0, time.time() - (time.monotonic() - self._success_at) - desk.commit_time)
+        return WriterState(
+            self._phase, self._failure, None if desk is None else desk.durable, self._success_at, lag_seconds
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait_until_settled(self, timeout_seconds: float) -> None:
+        """Returns once the destination was opened, or could not be at the first attempt."""
+        self._settled.wait(timeout_seconds)
+
+    def put(self, work: Work) -> None:
+        """Hands over work; never blocks. A stopped writer takes everything and does nothing."""
+        if not self._stopped.is_set():
+            self._queue.put(work)
+
+    def wait_for_room(self, timeout_seconds: float) -> bool:
+        """Whether another batch may be handed over; waits for that at most so long."""
+        if self._queue.qsize() < _QUEUED_WORK or self._stopped.is_set():
+            return True
+        self._room.clear()
+        return self._queue.qsize() < _QUEUED_WORK or self._room.wait(timeout_seconds)
+
+    def stop(self, drain_seconds: float) -> None:
+        """Ends the thread after the work that is queued, or at the deadline; what is left comes again."""
+        self._stop_by = time.monotonic() + drain_seconds
+        self._stopped.set()
+        self._room.set()
+
+    def join(self) -> None:
+        """Waits for the end; the destination is closed then."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, (self._stop_by or 0.0) - time.monotonic()) + 1.0)
+
+    # -- the writer's thread ----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._ended():
+                try:
+                    self._open()
+                    self._serve()
+                except (FencedError, ResyncRequiredError):
+                    raise  # the whole process must end; its last word is said by the thread hook
+                except RosettaError as error:
+                    self._wait_after(error)
+        finally:
+            self._settled.set()
+            self._close()
+            self._phase = WriterPhase.STOPPED
+
+    def _open(self) -> None:
+        if self._desk is None:
+            self._desk = Desk(self.destination_id, self._make(), self._events, self._initially_covered)
+        self._desk.destination.open(self._epoch)
+        durable = self._desk.destination.durable_position()
+        if self._resumption is not None:
+            self._resumption.check(durable)
+            self._resumption = None
+        if durable is not None:
+            self._desk.cover(durable)
+        if self._current is None:  # else only the work that failed can tell that all is well again
+            self._succeed()
+        self._settled.set()
+
+    def _serve(self) -> None:
+        desk = self._desk
+        while desk is not None and not self._ended():
+            if self._current is None:
+                self._current = self._next()
+            if self._current is not None:
+                self._current.run(desk)
+                self._current = None
+                self._succeed()
+            if desk.has_postponed and (self._stopped.is_set() or self._progress_due()):
+                desk.flush_progress()
+                self._progress_at = time.monotonic()
+                self._succeed()
+
+    def _next(self) -> Work | None:
+        try:
+            work = self._queue.get(timeout=0.0 if self._stopped.is_set() else 0.2)
+        except queue.Empty:
+            return None
+        self._room.set()
+        return work
+
+    def _progress_due(self) -> bool:
+        return time.monotonic() - self._progress_at >= _PROGRESS_SECONDS
+
+    def _ended(self) -> bool:
+        if self._stop_by is None:
+            return False
+        drained = self._current is None and self._queue.empty() and not (self._desk and self._desk.has_postponed)
+        return drained or self._phase is not WriterPhase.WRITING or time.monotonic() > self._stop_by
+
+    def _succeed(self) -> None:
+        if self._phase is not WriterPhase.WRITING:
+            _log.info("destination_open", destination_id=self.destination_id)
+        self._attempts = 0
+        self._phase, self._failure = WriterPhase.WRITING, None
+        self._success_at = time.monotonic()
+
+    def _wait_after(self, error: RosettaError) -> None:
+        outage = isinstance(error, OutageError)
+        self._phase = WriterPhase.RETRYING if outage else WriterPhase.FAILED
+        if self._failure is None or self._failure.code != error.code:
+            _log.warning("destination_failed", destination_id=self.destination_id, code=error.code, error=error.message)
+        self._failure = Failure.of(error)
+        self._settled.set()
+        self._close()
+        longest_seconds = _OUTAGE_DELAY_SECONDS if outage else _REFUSAL_DELAY_SECONDS
+        ceiling = min(longest_seconds, _FIRST_DELAY_SECONDS * 2.0 ** min(self._attempts, 20))
+        self._attempts += 1
+        self._stopped.wait(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, protects nothing
+
+    def _close(self) -> None:
+        if self._desk is not None:
+            self._desk.destination.close()

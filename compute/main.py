@@ -1,0 +1,53 @@
+"""Wiring of the compute service: settings, logs, config database, supervisor, health."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+
+from rosetta.errors import ConfigurationError, RosettaError
+
+
+def main() -> int:
+    """Runs the service until SIGTERM or SIGINT; the exit status is 0 only when that is why it ended."""
+    # Imported here: a pipeline's process imports this module again and needs none of it.
+    import structlog
+
+    from compute.config.settings import load_settings
+    from compute.core import failpoints
+    from compute.core.catalog import Catalog
+    from compute.core.manager import PipelineManager
+    from compute.server import HealthServer
+    from rosetta import logs, migrate
+
+    try:
+        settings = load_settings()
+        failpoints.arm(settings.rosetta_failpoint)
+        logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
+        migrate.upgrade(settings.config_database_url.get_secret_value())
+        instance_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        catalog = Catalog(settings, instance_id, application="rosetta compute", connections=3)
+        manager = PipelineManager(settings, catalog, instance_id)
+        server = HealthServer(settings.health_host, settings.health_port, lambda: manager.view)
+    except RosettaError as error:
+        print(f"{error.message}\n{error.remedy or ''}".rstrip(), file=sys.stderr)  # noqa: T201 - logs may not be set up
+        return 78 if isinstance(error, ConfigurationError) else 75
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: manager.stop())
+    server.start()
+    structlog.get_logger("compute").info("compute_started", instance_id=instance_id)
+    try:
+        manager.run()
+    finally:
+        server.stop()
+        catalog.close()
+    structlog.get_logger("compute").info("compute_stopped", instance_id=instance_id)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
