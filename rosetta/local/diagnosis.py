@@ -45,7 +45,7 @@ class Finding:
 
 
 def diagnose() -> list[Finding]:
-    """Every check, in the order in which things depend on each other. Changes nothing."""
+    """Every check, in the order in which things depend on each other. Starts and mends nothing."""
     return [*_machine(), *_binaries(), *_stack()]
 
 

@@ -154,7 +154,7 @@ class Stack:
             name,
             cluster.command,
             cluster.answers,
-            cluster.log_path,
+            self.home.logs / f"{name.replace(' ', '-')}.log",
             account=cluster.account,
             stop_signal=signal.SIGINT,
             stop_seconds=30,

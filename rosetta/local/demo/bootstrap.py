@@ -55,8 +55,19 @@ class Api:
         if found is None:
             created: dict[str, Any] = self.call("POST", path, body)
             return created
+        if not _differs(body, found):
+            return found
         updated: dict[str, Any] = self.call("PUT", f"{path}/{found['id']}", body)
         return updated
+
+
+def _differs(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether something that can be seen differs; secrets cannot be, and a stack's never change."""
+    return any(
+        _differs(value, found[key]) if isinstance(value, dict) else value != found[key]
+        for key, value in body.items()
+        if key in found
+    )
 
 
 def ensure_sample(api: Api, source_port: int, source_password: str, target_port: int, target_password: str) -> int:

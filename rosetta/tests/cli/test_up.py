@@ -1,0 +1,147 @@
+"""`rosetta up` from end to end: real servers, the real services, rows that arrive, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from rosetta.local.demo.progress import look
+from rosetta.local.home import Home
+from rosetta.local.settings import OWN_VARIABLES
+from rosetta.local.stack import Addresses, local_addresses
+from rosetta.tests.local.processes import alive, eventually, family, marked
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+
+UP_SECONDS = 120
+
+
+class Running:
+    """One `rosetta up`, its output and everything it started."""
+
+    def __init__(self, home: Home, log: Path) -> None:
+        self.home = home
+        self.log = log
+        environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+        environment["ROSETTA_HOME"] = str(home.path)
+        with log.open("w") as output:
+            command = [str(Path(sys.executable).with_name("rosetta")), "up"]
+            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def says(self, pattern: str) -> bool:
+        """Whether a line like this was printed before the command ended."""
+        return eventually(
+            lambda: bool(re.search(pattern, self.said())) or self.process.poll() is not None, UP_SECONDS
+        ) and bool(re.search(pattern, self.said()))
+
+    def addresses(self) -> Addresses:
+        addresses = local_addresses(self.home)
+        assert addresses is not None
+        return addresses
+
+    def stop(self, number: signal.Signals) -> set[tuple[int, int]]:
+        """Sends a signal, waits for the end of the command, and returns which of its processes still live."""
+        processes = family(self.process.pid)
+        assert len(processes) > 20
+        self.process.send_signal(number)
+        self.process.wait(60)
+        return alive(processes)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    folder = tmp_path_factory.mktemp("home")
+    home = Home(folder / "rosetta")
+    yield home
+    if home.clusters.is_symlink():  # pytest's folders are closed to PostgreSQL's account when root runs the tests
+        import shutil
+
+        shutil.rmtree(home.clusters.readlink())
+
+
+@pytest.fixture
+def start(home: Home, tmp_path: Path) -> Iterator[Callable[[], Running]]:
+    started: list[Running] = []
+
+    def make() -> Running:
+        started.append(Running(home, tmp_path / f"{len(started)}.log"))
+        return started[-1]
+
+    yield make
+    for running in started:
+        running.process.kill()
+        running.process.wait(10)
+    assert eventually(lambda: not marked(str(home.path)))
+
+
+def _ticks(addresses: Addresses) -> int:
+    connection = psycopg2.connect(addresses.target)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT ticks FROM shop.clock")
+            row = cursor.fetchone()
+            return int(row[0]) if row else 0
+    finally:
+        connection.close()
+
+
+def test_rows_arrive_and_ctrl_c_leaves_nothing_and_the_second_start_goes_on(
+    start: Callable[[], Running], home: Home
+) -> None:
+    first = start()
+    assert first.says(r"first replicated row after [0-9.]+ s"), first.said()
+    assert first.says(r"[1-9][0-9,]+ rows in the target, [0-9.]+ s behind"), first.said()
+    token = re.search(r"token +(rst_\S+)", first.said())
+    assert token is not None
+    addresses = first.addresses()
+    request = urllib.request.Request(
+        f"{addresses.backend}/api/v1/pipelines", headers={"Authorization": f"Bearer {token[1]}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        pipelines = json.load(response)["items"]
+    assert [pipeline["name"] for pipeline in pipelines] == ["sample"]
+    assert first.stop(signal.SIGINT) == set()
+    assert first.process.returncode == 0
+    assert "stopped; the data stay in" in first.said()
+    assert not home.in_use()
+
+    second = start()
+    assert second.says(r"rows in the target, [0-9.]+ s behind"), second.said()
+    assert "rst_" not in second.said()
+    ticks = _ticks(second.addresses())
+    assert eventually(lambda: _ticks(second.addresses()) > ticks, 30)
+    assert second.stop(signal.SIGTERM) == set()
+
+
+def test_a_killed_command_leaves_nothing_and_the_next_start_goes_on(start: Callable[[], Running], home: Home) -> None:
+    first = start()
+    assert first.says(r"rows in the target, [0-9.]+ s behind"), first.said()
+    processes = family(first.process.pid)
+    first.process.kill()
+    assert eventually(lambda: not alive(processes), 30), alive(processes)
+    assert eventually(lambda: not home.in_use())
+
+    second = start()
+    assert second.says(r"rows in the target, [0-9.]+ s behind"), second.said()
+    arrived = look(second.addresses().target)
+    assert arrived is not None
+    assert arrived.rows > 0
+    compute = next(pid for pid, command in marked(str(home.path)).items() if "compute.main" in command)
+    os.kill(compute, signal.SIGKILL)
+    assert second.says(r"compute ended with -9; starting it again"), second.said()
+    ticks = _ticks(second.addresses())
+    assert eventually(lambda: _ticks(second.addresses()) > ticks, 60)
+    assert second.stop(signal.SIGINT) == set()
