@@ -17,10 +17,11 @@ from compute.destinations.base import (
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
-from compute.destinations.postgres.tables import ensure_table
+from compute.destinations.postgres.tables import ensure_schema, ensure_table
 from compute.destinations.postgres.writers import KeyedWriter, release_held, writer_for
 from rosetta.dialects.postgres import chunk_merge, ddl
 from rosetta.dialects.postgres.merge_table import (
+    OWN_SCHEMA,
     MergeTable,
     copy_changes_sql,
     copy_open_sql,
@@ -80,7 +81,9 @@ class PostgresDestination:
             return
         try:
             with self._session.transaction("creating Rosetta's own tables"):
-                self._session.run(f"{ddl.DDL_LOCK}; {ddl.OWN_TABLES}", "creating Rosetta's own tables")
+                self._session.run(ddl.DDL_LOCK, "creating Rosetta's own tables")
+                ensure_schema(self._session, OWN_SCHEMA)
+                self._session.run(ddl.OWN_TABLES, "creating Rosetta's own tables")
         except DataError as error:
             raise ConfigurationError(error.message, code=error.code, remedy=self._own_schema_grant()) from None
 

@@ -21,7 +21,7 @@ def ensure_table(session: Session, target: TableTarget, pipeline_id: int, destin
         with session.transaction(f"preparing {target.target}"):
             session.run(ddl.DDL_LOCK, f"preparing {target.target}")
             _claim(session, target, pipeline_id, destination_id)
-            _ensure_schema(session, target.target.schema)
+            ensure_schema(session, target.target.schema)
             types = _ensure_types(session, target.schema)
             existing = read_target(session, target.target)
             if existing is None:
@@ -55,7 +55,8 @@ def _claim(session: Session, target: TableTarget, pipeline_id: int, destination_
     )
 
 
-def _ensure_schema(session: Session, schema: str) -> None:
+def ensure_schema(session: Session, schema: str) -> None:
+    """Creates a schema unless it exists."""
     # IF NOT EXISTS asks for the right to create even where nothing is to be created.
     if not session.rows(user_types.schema_exists_sql(schema), "looking for a schema")[0][0]:
         session.run(f"CREATE SCHEMA {quoted(schema)}", f"creating schema {schema}")
@@ -86,7 +87,7 @@ def _ensure_type(session: Session, user_type: UserType) -> str:
                 remedy="Create the type in the target database, then resync the table.",
             )
     elif not found:
-        _ensure_schema(session, user_type.schema)
+        ensure_schema(session, user_type.schema)
         session.run(user_types.create_type_sql(user_type), doing)
     elif user_type.kind == "enum":
         labels = user_types.add_labels_sql(user_type, tuple(found[0][1]))
@@ -105,7 +106,7 @@ def _ensure_extension(session: Session, user_type: UserType, found: tuple[str | 
             f"the target server has no extension {name}, which type {user_type.name} needs",
             remedy=f"Install the extension on the target server, then: {statement};",
         )
-    _ensure_schema(session, user_type.schema)
+    ensure_schema(session, user_type.schema)
     try:
         session.run(statement, f"creating extension {name}")
     except DataError as error:

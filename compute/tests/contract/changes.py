@@ -27,7 +27,7 @@ UNCHANGED = Unchanged()
 class Change:
     op: str
     lsn: int
-    values: Sequence[str | None | Unchanged]
+    values: Sequence[str | Unchanged | None]
     seq: int = 0
     xid: int = 100
     moved_from: Sequence[str] | None = None

@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from compute.destinations.base import Destination, TableTarget
+from compute.destinations.memory import Change, MemoryDestination, MemoryStore, Row
 from compute.destinations.postgres import PostgresDestination
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.local.postgres import PostgresCluster
@@ -52,7 +53,7 @@ class PostgresLane:
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
         names = ", ".join(f"{quoted(name)}::text" for name in columns or target.schema.column_names)
         found = self.query(f"SELECT {names} FROM {qualified(target.target)}")
-        return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))  # type: ignore[arg-type, return-value]
+        return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))  # type: ignore[arg-type]
 
     def close(self) -> None:
         for writer in self._writers:
@@ -66,7 +67,41 @@ def postgres_lane(cluster: PostgresCluster, new_database: Callable[[], str]) -> 
     lane.close()
 
 
-@pytest.fixture(params=["postgres"])
+class MemoryLane:
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+
+    def writer(self, pipeline_id: int = 1) -> MemoryDestination:
+        return MemoryDestination(self.store)
+
+    def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
+        names, table = columns or target.schema.column_names, self.store.tables[target.target]
+        shown = [*map(_shown, (*table.rows.values(), *table.loose)), *map(_history, table.history.values())]
+        found = [tuple(row[name] for name in names) for row in shown]
+        return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))
+
+
+def _shown(row: Row) -> dict[str, str | None]:
+    own = {"_rosetta_lsn": row.version[0], "_rosetta_seq": row.version[1], "_rosetta_xid": row.xid}
+    return row.values | {name: str(item) for name, item in own.items()} | {"_rosetta_deleted": str(row.deleted).lower()}
+
+
+def _history(entry: tuple[str, Change]) -> dict[str, str | None]:
+    op, change = entry
+    return change.values | {
+        "_rosetta_op": op,
+        "_rosetta_lsn": str(change.version[0]),
+        "_rosetta_seq": str(change.version[1]),
+        "_rosetta_unchanged": "{" + ",".join(sorted(change.unchanged)) + "}" if change.unchanged else None,
+    }
+
+
+@pytest.fixture
+def memory_lane() -> MemoryLane:
+    return MemoryLane()
+
+
+@pytest.fixture(params=["memory", "postgres"])
 def lane(request: pytest.FixtureRequest) -> Lane:
     made: Lane = request.getfixturevalue(f"{request.param}_lane")
     return made

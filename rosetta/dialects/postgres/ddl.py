@@ -15,7 +15,6 @@ from rosetta.types import TableSchema
 DDL_LOCK: Final = "SELECT pg_advisory_xact_lock(7216391452069376001)"
 
 OWN_TABLES: Final = f"""
-CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA};
 CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.progress (
   pipeline_id bigint, destination_id bigint, commit_lsn pg_lsn, change_lsn pg_lsn, ordinal bigint,
   epoch bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (pipeline_id, destination_id));
