@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import rosetta
@@ -24,7 +24,14 @@ class LocalSettings(BaseSettings):
     rosetta_pg_bin: Path | None = Field(None, description="folder with PostgreSQL's binaries; the embedded ones")
     rosetta_pg_user: str | None = Field(None, description="account for PostgreSQL when root starts it")
     rosetta_started_at: float | None = Field(None, description="Unix time at which `make up` was typed")
-    database_url: SecretStr | None = Field(None, description="config database; the local stack's")
+    database_url: SecretStr | None = Field(
+        None,
+        description="config database; the local stack's",
+        validation_alias=AliasChoices("database_url", "config_database_url"),
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="what seals the config database's secrets; the local stack's"
+    )
 
     def home(self) -> Path:
         """Folder of the stack's data: as named, else `.rosetta` in the checkout, else in the current folder."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from rosetta.errors import ConfigurationError
 from rosetta.local.binaries import wheel_folder
@@ -43,11 +45,12 @@ class ValkeyServer:
 
     def command(self) -> list[str | Path]:
         """The server's command line."""
-        return [valkey_binary(), self.write_configuration(), "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        return [valkey_binary(), self.write_configuration()]
 
     def answers(self) -> bool:
         """Whether it takes commands now; it does not while it loads its data."""
-        with redis.Redis(port=self.port, password=self.password, socket_timeout=1) as client:
+        once = Retry(NoBackoff(), 0)
+        with redis.Redis(port=self.port, password=self.password, socket_timeout=1, retry=once) as client:
             try:
                 return bool(client.ping())
             except redis.RedisError:
