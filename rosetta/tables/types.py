@@ -28,14 +28,22 @@ class PgLsn(UserDefinedType[Lsn]):
     def get_col_spec(self, **_: Any) -> str:
         return "pg_lsn"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Lsn | None], str | None]:
+    def bind_processor(self, dialect: Dialect) -> Callable[[int | None], int | str | None]:
+        if dialect.driver == "asyncpg":  # speaks the binary protocol, where a pg_lsn is an integer
+            return lambda value: None if value is None else int(value)
         return lambda value: None if value is None else str(Lsn(value))
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Lsn], str]:
         return lambda value: f"'{Lsn(value)}'"
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Lsn | None]:
-        return lambda value: None if value is None else Lsn.parse(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | str | None], Lsn | None]:
+        return _read_lsn
+
+
+def _read_lsn(value: int | str | None) -> Lsn | None:
+    if value is None:
+        return None
+    return Lsn.parse(value) if isinstance(value, str) else Lsn(value)
 
 
 # Reflection (Alembic's autogenerate) then knows the type by its name in the catalog.

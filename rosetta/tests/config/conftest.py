@@ -22,7 +22,17 @@ def psql(cluster: PostgresCluster) -> Callable[[str, Path], None]:
     """Runs a file as a person would: `psql -f`."""
 
     def run(database: str, file: Path) -> None:
-        command = [cluster.bin() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn(database), "-f", file]
+        command: list[str | Path] = [
+            cluster.bin() / "psql",
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            cluster.dsn(database),
+            "-f",
+            file,
+        ]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
 
