@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.api import documentation, errors, health
 from app.api.access import AuthenticationMiddleware, authorize
 from app.api.deps import connect_policy
-from app.api.middleware import RequestLogMiddleware, SecurityHeadersMiddleware
+from app.api.middleware import BodyLimitMiddleware, RequestLogMiddleware, SecurityHeadersMiddleware
 from app.api.v1.router import build_router
 from app.core.config import Settings, get_settings
 from app.core.database import DatabaseManager, db_manager
@@ -41,7 +41,6 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        max_body_size=settings.max_body_bytes,
         dependencies=[Depends(authorize)],
         lifespan=_lifespan(settings, database),
     )
@@ -73,6 +72,7 @@ def _lifespan(settings: Settings, database: DatabaseManager) -> Any:
 
 def _add_middleware(app: FastAPI, settings: Settings, database: DatabaseManager) -> None:
     """The last one added is the outermost: what a request meets first."""
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(AuthenticationMiddleware, settings=settings, database=database)
     app.add_middleware(
         CORSMiddleware,

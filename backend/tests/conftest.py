@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +14,7 @@ from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
 
+from backend.tests.clients import Sql, Tokens, client_of
 from rosetta import migrate
 from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
@@ -49,7 +50,7 @@ def config_database(cluster: PostgresCluster, config_template: str) -> Iterator[
 
 
 @pytest.fixture
-def sql(cluster: PostgresCluster, config_database: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+def sql(cluster: PostgresCluster, config_database: str) -> Iterator[Sql]:
     """Runs SQL on the config database, as a person would."""
     connection = cluster.connect(config_database)
 
@@ -84,11 +85,8 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     await database.close()
 
 
-Tokens = dict[Role, str]
-
-
 @pytest.fixture
-def tokens(sql: Callable[..., list[tuple[Any, ...]]]) -> Tokens:
+def tokens(sql: Sql) -> Tokens:
     """A token of each role."""
     made = {role: new_token() for role in Role}
     for role, text in made.items():
@@ -100,12 +98,6 @@ def tokens(sql: Callable[..., list[tuple[Any, ...]]]) -> Tokens:
             token_prefix(text),
         )
     return made
-
-
-def client_of(app: FastAPI, token: str | None = None, **options: Any) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    transport = httpx.ASGITransport(app=app, **options)
-    return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
 
 @pytest.fixture

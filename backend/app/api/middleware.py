@@ -1,11 +1,12 @@
-"""What happens around every request: one log line, and headers that keep browsers careful."""
+"""What happens around every request: one log line, a bound, and headers that keep browsers careful."""
 
 from __future__ import annotations
 
 import time
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.logging import get_logger
@@ -40,6 +41,33 @@ class SecurityHeadersMiddleware:
         await self._app(scope, receive, send_with_headers)
 
 
+class BodyLimitMiddleware:
+    """Stops reading a body beyond the limit, whether its length was declared or not."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        seen = int(declared) if declared.isdecimal() and int(declared) > self._max_bytes else 0
+
+        async def bounded_receive() -> Message:
+            nonlocal seen
+            if seen <= self._max_bytes:
+                message = await receive()
+                seen += len(message.get("body", b""))
+            if seen > self._max_bytes:
+                # FastAPI passes this on from wherever it reads the body, to the handler of all errors.
+                raise HTTPException(413, f"A body has at most {self._max_bytes} bytes.")
+            return message
+
+        await self._app(scope, bounded_receive, send)
+
+
 class RequestLogMiddleware:
     """Logs method, path, status, duration and actor of each request; no query and no body."""
 
@@ -55,7 +83,7 @@ class RequestLogMiddleware:
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
             await send(message)
 
         try:

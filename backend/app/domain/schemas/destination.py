@@ -106,7 +106,7 @@ def _is_public(key: str, value: object) -> bool:
 class DestinationTest(Body):
     """A destination as the form has it before it is saved."""
 
-    read_only: ClassVar[frozenset[str]] = frozenset({"id", "created_at", "updated_at", "secrets"})
+    read_only: ClassVar[frozenset[str]] = frozenset({"id", "created_at", "updated_at", "secrets", "has_password"})
 
     type: DestinationType
     config: PostgresConfig | SnowflakeConfig

@@ -1,0 +1,44 @@
+"""How tests speak to the application and look at its routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fastapi.routing import _iter_routes_with_context
+
+from rosetta.enums import Role
+
+Sql = Callable[..., list[tuple[Any, ...]]]
+Tokens = dict[Role, str]
+API = "/api/v1"
+
+
+def client_of(app: FastAPI, token: str | None = None, **options: Any) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    transport = httpx.ASGITransport(app=app, **options)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one path of the application."""
+
+    method: str
+    path: str
+    call: Callable[..., Any]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def endpoints_of(app: FastAPI) -> list[Endpoint]:
+    """Every route that the application answers, also those outside its OpenAPI description."""
+    found = []
+    for route, context in _iter_routes_with_context(app.routes):
+        place: Any = context or route
+        found += [Endpoint(method, place.path, place.endpoint) for method in place.methods - {"HEAD", "OPTIONS"}]
+    return sorted(found, key=str)
