@@ -50,8 +50,10 @@ class CopyTarget:
 
 
 class CopyJobs(Protocol):
-    """The job table. Each method is one transaction, safe on any thread, and raises OutageError while the
-    config database is away. A method that changes a job changes only an open one.
+    """The job table.
+
+    Each method is one transaction, safe on any thread, and raises OutageError while the config database is
+    away. A method that changes a job changes only an open one.
     """
 
     def open_jobs(self, pipeline_id: int) -> Sequence[CopyJob]:

@@ -28,7 +28,7 @@ _PLUGIN = "pgoutput"
 
 @dataclass(frozen=True, slots=True)
 class SlotInfo:
-    """A logical slot as the server shows it.
+    """A slot as the server shows it.
 
     Attributes:
         active_pid: the walsender that streams it now.
@@ -40,8 +40,8 @@ class SlotInfo:
     """
 
     name: str
-    plugin: str
-    database: str
+    plugin: str | None
+    database: str | None
     active_pid: int | None
     confirmed_flush: Lsn | None
     restart_lsn: Lsn | None

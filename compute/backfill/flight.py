@@ -1,0 +1,156 @@
+"""Chunks between their read and their merge: found by their watermark, bounded by their bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from compute.backfill.ports import CopyProgress
+from compute.destinations.base import RowChunk
+from rosetta.dialects.postgres.chunk_read import Key
+from rosetta.errors import RosettaError
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk whose watermark came down the stream: to be merged right behind the batch that carried it.
+
+    Exactly one of `done` (with the rows that were written) and `failed` is to be called, on any thread.
+    """
+
+    destination_id: int
+    chunk: RowChunk
+    done: Callable[[int], None]
+    failed: Callable[[RosettaError], None]
+
+
+class Watermarks:
+    """The marks that are in the log, or will be in a moment, and what each of them releases. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._expected: dict[str, tuple[str, Callable[[], list[PendingChunk]]]] = {}
+
+    def expect(self, owner: str, watermark: str, arrived: Callable[[], list[PendingChunk]]) -> None:
+        """To be called before the mark is written. `owner`: the copy that it belongs to."""
+        with self._lock:
+            self._expected[watermark] = (owner, arrived)
+
+    def take(self, watermark: str) -> list[PendingChunk]:
+        """What `watermark` releases: once, and nothing for the mark of an earlier process."""
+        with self._lock:
+            expected = self._expected.pop(watermark, None)
+        return [] if expected is None else expected[1]()
+
+    def forget(self, owner: str) -> list[PendingChunk]:
+        """Expects nothing of `owner` any more; returns what was not released."""
+        with self._lock:
+            forgotten = {mark: expected for mark, expected in self._expected.items() if expected[0] == owner}
+            for mark in forgotten:
+                del self._expected[mark]
+        return [pending for _, arrived in forgotten.values() for pending in arrived()]
+
+
+class Budget:
+    """Bytes that all copies of a process may have in memory together. Thread-safe."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._used_bytes = 0
+        self._lock = threading.Lock()
+
+    def try_take(self, size_bytes: int) -> bool:
+        """Takes bytes if they fit; something larger than the whole budget fits when nothing else is there."""
+        with self._lock:
+            if self._used_bytes and self._used_bytes + size_bytes > self._limit_bytes:
+                return False
+            self._used_bytes += size_bytes
+            return True
+
+    def give_back(self, size_bytes: int) -> None:
+        with self._lock:
+            self._used_bytes -= size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A chunk that is merged; `cursor` is its upper end."""
+
+    cursor: Key | None
+    rows: int
+    bytes: int
+
+
+class Landings:
+    """What became of a job's chunks: told by the writer's thread, read by the job's."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._landed: deque[Landed] = deque()
+        self._in_flight = 0
+        self._news = False
+        self._failure: RosettaError | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    @property
+    def failure(self) -> RosettaError | None:
+        return self._failure
+
+    def launched(self) -> None:
+        with self._changed:
+            self._in_flight += 1
+
+    def landed(self, landed: Landed) -> None:
+        with self._changed:
+            self._landed.append(landed)
+            self._in_flight -= 1
+            self._tell()
+
+    def failed(self, error: RosettaError) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._in_flight -= 1
+            self._tell()
+
+    def nudge(self) -> None:
+        """Ends the `wait` that is under way, or the next one."""
+        with self._changed:
+            self._tell()
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Waits until something landed, failed or was nudged since the last wait."""
+        with self._changed:
+            if not self._news:
+                self._changed.wait(timeout_seconds)
+            self._news = False
+
+    def take(self) -> CopyProgress | None:
+        """What landed since the last call, as one; chunks land in the order in which they were read."""
+        with self._changed:
+            landed = list(self._landed)
+            self._landed.clear()
+        if not landed:
+            return None
+        rows, size = sum(one.rows for one in landed), sum(one.bytes for one in landed)
+        return CopyProgress(landed[-1].cursor, len(landed), rows, size)
+
+    def _tell(self) -> None:
+        self._news = True
+        self._changed.notify_all()
+
+
+def combined(first: CopyProgress | None, second: CopyProgress | None) -> CopyProgress | None:
+    """Two pieces of progress, the second after the first, as one."""
+    if first is None or second is None:
+        return first or second
+    return CopyProgress(
+        cursor=second.cursor or first.cursor,
+        chunks=first.chunks + second.chunks,
+        rows=first.rows + second.rows,
+        bytes=first.bytes + second.bytes,
+    )

@@ -1,0 +1,135 @@
+"""Finds the copy jobs of a pipeline and runs them beside its stream."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+import structlog
+
+from compute.backfill.flight import Budget, PendingChunk, Watermarks
+from compute.backfill.job import TableCopy
+from compute.backfill.parts import CopyOptions, CopyParts
+from compute.backfill.ports import CopyJob, CopyJobs, CopyTables
+from compute.backfill.reader import SourceReader
+from compute.backfill.scratch import Scratch
+from compute.sources.postgres.source import PostgresSource
+from rosetta.enums import CopyKind
+from rosetta.errors import ConfigurationError, OutageError
+
+_JOIN_SECONDS = 5.0
+_log = structlog.get_logger("compute.backfill")
+
+
+class BackfillManager:
+    """Runs the copies of one pipeline.
+
+    Promises: a job is COMPLETED only when all its chunks are merged, resumes behind its last saved chunk after
+    any crash, and fails without touching others. Threads: readers only read; chunks are merged by whoever
+    calls `take_chunks` and then `done` or `failed` of each.
+    """
+
+    def __init__(
+        self,
+        pipeline_id: int,
+        source: PostgresSource,
+        jobs: CopyJobs,
+        tables: CopyTables,
+        options: CopyOptions | None = None,
+    ) -> None:
+        self._pipeline_id = pipeline_id
+        self._source = source
+        options = options or CopyOptions()
+        self._stopping = threading.Event()
+        self._watermarks = Watermarks()
+        self._parts = CopyParts(jobs, tables, self._watermarks, Budget(options.memory_bytes), options, self._stopping)
+        self._folder: Path | None = None
+        self._copies: dict[int, TableCopy] = {}
+        self._woken = threading.Event()
+        self._silent = False
+        self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look for jobs. What an earlier process left on disk is removed."""
+        self._folder = _fresh_folder(self._pipeline_id)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be a new job, or one that is cancelled: look now, not at the next poll."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Ends all copies; they go on from their cursors after the next start. Safe to call twice."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.ident is not None:
+            self._thread.join(_JOIN_SECONDS)
+
+    def take_chunks(self, watermark: str) -> list[PendingChunk]:
+        """The chunks that are to be merged now that `watermark` came down the stream."""
+        return self._watermarks.take(watermark)
+
+    # -- the manager's thread ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.clear()
+            try:
+                self._look()
+                self._silent = False
+            except OutageError as error:
+                if not self._silent:
+                    _log.warning("copy_jobs_not_read", code=error.code, error=error.message)
+                self._silent = True
+            self._woken.wait(self._parts.options.poll_seconds)
+        for copy in self._copies.values():
+            copy.interrupt()
+        for copy in self._copies.values():
+            copy.join(_JOIN_SECONDS)
+
+    def _look(self) -> None:
+        self._copies = {job_id: copy for job_id, copy in self._copies.items() if copy.alive}
+        jobs = {job.job_id: job for job in self._parts.jobs.open_jobs(self._pipeline_id)}
+        for job_id, copy in self._copies.items():
+            if job_id not in jobs or jobs[job_id].cancel_requested:
+                copy.drop()
+        for job in jobs.values():
+            if job.cancel_requested:
+                self._cancel(job)
+            elif job.job_id not in self._copies:
+                self._begin(job)
+
+    def _begin(self, job: CopyJob) -> None:
+        if job.kind is CopyKind.BACKFILL or job.sync_id is None:
+            self._parts.jobs.hold(job.job_id, "this version of Rosetta has no filtered backfill yet")
+            return
+        goal = self._parts.tables.copy_target(job.sync_id)
+        if goal is None:
+            self._parts.jobs.hold(job.job_id, "waits for its destination to serve the table")
+        elif len(self._copies) < self._parts.options.parallel_tables and self._folder is not None:
+            reader = SourceReader(self._source.endpoint, Scratch(self._folder, self._parts.options.inline_bytes))
+            copy = TableCopy(job, goal, reader, self._parts, self.wake)
+            self._copies[job.job_id] = copy
+            copy.start()
+
+    def _cancel(self, job: CopyJob) -> None:
+        """The table first: half a copy must not look like a whole one."""
+        if job.sync_id is not None:
+            error = ConfigurationError(
+                f"the copy of {job.table} was cancelled before it was whole",
+                code="COPY_CANCELLED",
+                remedy="Set desired_state = 'RESYNC' on this table sync to copy it again.",
+            )
+            self._parts.tables.fail(job.sync_id, error)
+        self._parts.jobs.cancelled(job.job_id)
+        _log.info("copy_cancelled", job_id=job.job_id, table=str(job.table))
+
+
+def _fresh_folder(pipeline_id: int) -> Path:
+    """A folder that only we can read, empty."""
+    folder = Path(tempfile.gettempdir()) / f"rosetta-copy-{pipeline_id}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder

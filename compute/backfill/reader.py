@@ -1,0 +1,153 @@
+"""Reads chunks of a source table, each in a snapshot of its own, and marks the log behind them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from compute.backfill.scratch import Scratch, last_line, values_of
+from compute.sources.postgres.source import MESSAGE_PREFIX
+from rosetta.dialects.postgres import literal
+from rosetta.dialects.postgres.chunk_read import (
+    Key,
+    ReadPlan,
+    estimate_sql,
+    key_columns_sql,
+    parse_key_columns,
+    read_chunk_sql,
+    read_table_sql,
+    writers_sql,
+)
+from rosetta.errors import OutageError, SchemaMismatchError
+from rosetta.identifiers import TableId
+from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.types import TableSchema
+
+_CHUNK_SECONDS = 300
+STATEMENT_TIMEOUT = "PG_57014"
+_EXACT_ROWS = 10_000
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Only the key's index gives a range without reading the table; a planner without statistics might not know.
+_BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRows:
+    """Rows as COPY text: those with lower < key <= upper; None is open. `snapshot`: what the read could see."""
+
+    data: bytes | Path
+    row_count: int
+    byte_count: int
+    snapshot: str
+    lower: Key | None
+    upper: Key | None
+
+
+class SourceReader:
+    """One session at the source, opened when it is needed and anew after it was lost.
+
+    Threads: one, except `cancel`. Every method raises OutageError when the source is away (asking again is
+    right), or DataError when it refuses (the table is gone, or may not be read).
+    """
+
+    def __init__(self, endpoint: PostgresEndpoint, scratch: Scratch) -> None:
+        self._endpoint = endpoint
+        self._scratch = scratch
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._connection: psycopg2.extensions.connection | None = None
+
+    def plan(self, schema: TableSchema) -> ReadPlan:
+        """How to read the table. Raises SchemaMismatchError when its key is no longer what `schema` says."""
+        key = parse_key_columns(self._value(key_columns_sql(schema), f"reading the key of {schema.table}"))
+        if tuple(column.name for column in key) != schema.key:
+            raise SchemaMismatchError(f"the key of {schema.table} has changed", remedy="Resync the table.")
+        return ReadPlan(schema.table, schema.column_names, key, schema.partitioned)
+
+    def estimate(self, plan: ReadPlan) -> int:
+        """Rows of the table; exact for a small one."""
+        return int(self._value(estimate_sql(plan, _EXACT_ROWS), f"counting {plan.table}"))
+
+    def writers(self, table: TableId) -> set[str]:
+        """Transactions with writes to the table that not every new snapshot sees yet."""
+        with self._session(f"looking for writers of {table}") as cursor:
+            cursor.execute(writers_sql(table))
+            return {row[0] for row in cursor.fetchall()}
+
+    def emit(self, content: str) -> None:
+        """Writes a mark into the log; once it is written twice that is harmless."""
+        query = f"SELECT pg_logical_emit_message(true, {literal(MESSAGE_PREFIX)}, {literal(content)})::text"
+        self._value(query, "writing a mark")
+
+    def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int) -> ReadRows:
+        """The next `rows` rows behind `lower`; `upper` is None when the table ends with them."""
+        data, count, size, snapshot = self._read(plan.table, read_chunk_sql(plan, lower, rows), by_index=True)
+        upper = values_of(last_line(data), plan.key_positions) if count == rows else None
+        return ReadRows(data, count, size, snapshot, lower, upper)
+
+    def read_table(self, plan: ReadPlan) -> ReadRows:
+        """All rows at once, in one snapshot that is held as long as it takes."""
+        data, count, size, snapshot = self._read(plan.table, read_table_sql(plan), by_index=False)
+        return ReadRows(data, count, size, snapshot, None, None)
+
+    def cancel(self) -> None:
+        """Makes the read that is under way, and every later one, fail with OutageError; for another thread."""
+        with self._lock:
+            self._cancelled = True
+            if self._connection is not None and not self._connection.closed:
+                self._connection.cancel()
+
+    def close(self) -> None:
+        """Gives the session back."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+        self._scratch.close()
+
+    def _read(self, table: TableId, query: str, *, by_index: bool) -> tuple[bytes | Path, int, int, str]:
+        settings = f"{_BY_INDEX}; SET LOCAL statement_timeout = '{_CHUNK_SECONDS}s'" if by_index else ""
+        sink = self._scratch.begin()
+        with self._session(f"reading {table}") as cursor:
+            cursor.execute(f"{_BEGIN}; {settings}; SELECT pg_current_snapshot()::text")
+            row = cursor.fetchone()
+            cursor.copy_expert(query, sink)
+            count = cursor.rowcount
+            cursor.execute("COMMIT")
+        size = sink.tell()
+        return self._scratch.take(), count, size, str(row[0] if row else "")
+
+    def _value(self, query: str, doing: str) -> Any:
+        with self._session(doing) as cursor:
+            cursor.execute(query)
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def _session(self, doing: str) -> Iterator[psycopg2.extensions.cursor]:
+        """A cursor; whatever fails closes the session, so that the next use begins afresh."""
+        connection = self._open()
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            connection.close()
+            raise translate_error(error, doing) from None
+
+    def _open(self) -> psycopg2.extensions.connection:
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = connect(self._endpoint, application="rosetta copy", autocommit=True)
+        with self._lock:
+            if self._cancelled:
+                connection.close()
+                raise OutageError("reading was stopped", code="COPY_STOPPED")
+            self._connection = connection
+        return connection

@@ -1,0 +1,179 @@
+"""Reading a table in ranges of its key, in the order of the key's own index. Pure SQL text.
+
+Operators are spelled out from the index's operator family, so that they are right whatever the search path
+is (a citext key compared by text's operators would skip rows), and key values are typed literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rosetta.dialects.postgres.text import literal, qualified, quoted
+from rosetta.identifiers import TableId
+from rosetta.types import TableSchema
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """One column of a key.
+
+    Attributes:
+        type: what a literal is cast to before it is compared.
+        less, equal, greater, greater_equal: `OPERATOR(schema.name)` of the type's B-tree order.
+        portable: every PostgreSQL server orders such values alike. Text is not: its order is the collation's.
+    """
+
+    name: str
+    type: str
+    less: str
+    equal: str
+    greater: str
+    greater_equal: str
+    portable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """How a table is read.
+
+    Attributes:
+        columns: names, in the order of the lines that are read.
+        key: empty: the table is read in one piece.
+    """
+
+    table: TableId
+    columns: tuple[str, ...]
+    key: tuple[KeyColumn, ...]
+    partitioned: bool
+
+    @property
+    def portable(self) -> bool:
+        """Whether a target finds the same rows between two keys as the source does."""
+        return all(column.portable for column in self.key)
+
+    @property
+    def key_positions(self) -> tuple[int, ...]:
+        return tuple(self.columns.index(column.name) for column in self.key)
+
+
+def key_columns_sql(schema: TableSchema) -> str:
+    """One jsonb value: the key's columns in order; fewer than the key has when the table changed meanwhile."""
+    names = ", ".join(literal(name) for name in schema.key)
+    return f"""
+SELECT COALESCE(jsonb_agg(jsonb_build_object(
+    'name', a.attname,
+    'type', format_type(CASE WHEN o.typtype = 'p' THEN a.atttypid ELSE o.oid END, -1),
+    'portable', a.attcollation = 0 AND base.builtin,
+    'operators', (
+        SELECT jsonb_object_agg(x.amopstrategy, format('OPERATOR(%I.%s)', pn.nspname, p.oprname))
+        FROM pg_amop x JOIN pg_operator p ON p.oid = x.amopopr JOIN pg_namespace pn ON pn.oid = p.oprnamespace
+        WHERE x.amopfamily = d.opcfamily AND x.amoplefttype = d.opcintype AND x.amoprighttype = d.opcintype))
+    ORDER BY part.place), '[]')
+FROM (
+    SELECT i.* FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = {literal(schema.table.schema)} AND c.relname = {literal(schema.table.name)}
+      AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND ARRAY[{names}]::name[] = ARRAY(
+        SELECT a.attname FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+        WHERE k.place <= i.indnkeyatts ORDER BY k.place)
+    ORDER BY i.indisprimary DESC, i.indisreplident DESC LIMIT 1) AS i
+CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY AS part (number, class, place)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.number
+JOIN pg_opclass k ON k.oid = part.class
+JOIN pg_opclass d ON d.opcmethod = k.opcmethod AND d.opcintype = k.opcintype AND d.opcdefault
+JOIN pg_type o ON o.oid = d.opcintype
+CROSS JOIN LATERAL (
+    WITH RECURSIVE chain AS (
+        SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+        UNION ALL
+        SELECT t.* FROM chain JOIN pg_type t ON t.oid = chain.typbasetype WHERE chain.typtype = 'd'
+    )
+    -- jsonb orders its texts by a collation although it has none
+    SELECT bool_and(chain.typtype IN ('b', 'd') AND chain.typname NOT IN ('jsonb', '_jsonb')
+                    AND (chain.typtype = 'd' OR chain.typnamespace = 'pg_catalog'::regnamespace)) AS builtin
+    FROM chain) AS base
+WHERE part.place <= i.indnkeyatts"""
+
+
+def parse_key_columns(value: Sequence[Mapping[str, Any]]) -> tuple[KeyColumn, ...]:
+    return tuple(_key_column(column) for column in value)
+
+
+def _key_column(value: Mapping[str, Any]) -> KeyColumn:
+    # B-tree strategies: 1 <, 3 =, 4 >=, 5 >
+    operators = value["operators"]
+    return KeyColumn(
+        name=value["name"],
+        type=value["type"],
+        less=operators["1"],
+        equal=operators["3"],
+        greater=operators["5"],
+        greater_equal=operators["4"],
+        portable=value["portable"],
+    )
+
+
+def read_chunk_sql(plan: ReadPlan, lower: Key | None, rows: int) -> str:
+    """COPY of the first `rows` rows behind `lower`, in the order of the key."""
+    where = "" if lower is None else f" WHERE {_behind(plan.key, lower)}"
+    order = ", ".join(f"{quoted(column.name)} USING {column.less}" for column in plan.key)
+    return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)}{where} ORDER BY {order} LIMIT {rows}) TO STDOUT"
+
+
+def read_table_sql(plan: ReadPlan) -> str:
+    """COPY of the whole table, in whatever order it lies."""
+    return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)}) TO STDOUT"
+
+
+def estimate_sql(plan: ReadPlan, exact_rows: int) -> str:
+    """How many rows the table has: counted up to `exact_rows`, beyond that estimated by the server."""
+    name = literal(qualified(plan.table))
+    return f"""
+SELECT CASE WHEN counted.rows <= {exact_rows} THEN counted.rows ELSE GREATEST(counted.rows, (
+    SELECT sum(GREATEST(c.reltuples, 0))::bigint FROM pg_class c
+    WHERE c.oid = {name}::regclass AND c.relkind = 'r'
+       OR c.oid IN (SELECT relid FROM pg_partition_tree({name}::regclass) WHERE isleaf))) END
+FROM (SELECT count(*) AS rows FROM (SELECT FROM {_from(plan)} LIMIT {exact_rows + 1}) AS some) AS counted"""
+
+
+def writers_sql(table: TableId) -> str:
+    """The transactions that have written to the table, or may have, and are not over for everybody yet.
+
+    A transaction keeps its locks until every new snapshot sees its end, so one that is in the log already but
+    not yet visible is among them.
+    """
+    name = literal(qualified(table))
+    return f"""
+SELECT DISTINCT l.virtualtransaction FROM pg_locks l
+WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  AND (l.relation = {name}::regclass OR l.relation IN (SELECT relid FROM pg_partition_tree({name}::regclass)))"""
+
+
+def _select_list(plan: ReadPlan) -> str:
+    return ", ".join(quoted(name) for name in plan.columns)
+
+
+def _from(plan: ReadPlan) -> str:
+    # rows of tables that merely inherit from this one are published as theirs, not as its own
+    return ("" if plan.partitioned else "ONLY ") + qualified(plan.table)
+
+
+def _behind(key: Sequence[KeyColumn], lower: Key) -> str:
+    """Whether a row's key is greater than `lower`: one row comparison, where the columns share an operator."""
+    names = [quoted(column.name) for column in key]
+    values = [f"CAST({literal(text)} AS {column.type})" for column, text in zip(key, lower, strict=True)]
+    if len({column.greater for column in key}) == 1:
+        return f"({', '.join(names)}) {key[0].greater} ({', '.join(values)})"
+    text = ""
+    for column, name, value in reversed(list(zip(key, names, values, strict=True))):
+        beyond = f"{name} {column.greater} {value}"
+        text = f"({beyond} OR ({name} {column.equal} {value} AND {text}))" if text else beyond
+    # an index can start at the first column's bound, which follows from the rest
+    return f"{names[0]} {key[0].greater_equal} {values[0]} AND {text}"
