@@ -19,7 +19,7 @@ from rosetta.errors import RosettaError
 from rosetta.local.account import server_account
 from rosetta.local.binaries import find_binaries, scratch_folder, wheel_folder
 from rosetta.local.home import Home
-from rosetta.local.ports import choose, is_free
+from rosetta.local.ports import Reservation
 from rosetta.local.settings import local_settings
 from rosetta.local.stack import PORTS, Addresses, local_addresses
 from rosetta.local.valkey import valkey_binary
@@ -107,9 +107,10 @@ def _stack() -> Iterator[Finding]:
 
 
 def _free_ports() -> Iterator[Finding]:
-    instead = choose(PORTS)
+    with Reservation(PORTS) as reservation:
+        instead = reservation.ports
     for name, port in PORTS.items():
-        if is_free(port):
+        if instead[name] == port:
             yield Finding(State.OK, f"port {port}", f"free for {name}")
         else:
             remedy = f"None is needed: `rosetta up` would use {instead[name]} for {name}."

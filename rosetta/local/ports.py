@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from typing import Final, Self
 
-HOST = "127.0.0.1"
+HOST: Final = "127.0.0.1"
+FIRST_PORT: Final = 1024
+LAST_PORT: Final = 65535
 
 
 def free_port() -> int:
@@ -27,14 +30,43 @@ def is_free(port: int) -> bool:
         return True
 
 
-def choose(wanted: Mapping[str, int]) -> dict[str, int]:
-    """A port for every name: the wanted one, or where that is taken the next free one that nobody else wants."""
-    chosen: dict[str, int] = {}
-    reserved = set(wanted.values())
-    for name, port in wanted.items():
-        candidate = port
-        while not is_free(candidate) or (candidate != port and candidate in reserved):
-            candidate = candidate + 1 if candidate < 65535 else 1024
-        chosen[name] = candidate
-        reserved.add(candidate)
-    return chosen
+class Reservation:
+    """Ports kept for servers that start soon: each is listened on until `release` gives it to its server.
+
+    Usable as a context manager, which releases what is left.
+    """
+
+    def __init__(self, wanted: Mapping[str, int]) -> None:
+        """Takes every wanted port, or where one is taken the next free one that nobody else wants."""
+        self._sockets: dict[str, socket.socket] = {}
+        self.ports: dict[str, int] = {}
+        for name, port in wanted.items():
+            candidate = port
+            while (candidate != port and candidate in wanted.values()) or not self._take(name, candidate):
+                candidate = candidate + 1 if candidate < LAST_PORT else FIRST_PORT
+
+    def _take(self, name: str, port: int) -> bool:
+        holder = socket.socket()
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind((HOST, port))
+            holder.listen(1)
+        except OSError:
+            holder.close()
+            return False
+        self._sockets[name] = holder
+        self.ports[name] = port
+        return True
+
+    def release(self, name: str) -> None:
+        """Frees one port for its server, which must bind it at once. Does nothing the second time."""
+        holder = self._sockets.pop(name, None)
+        if holder is not None:
+            holder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._sockets):
+            self.release(name)

@@ -19,7 +19,7 @@ from rosetta.local.account import server_account
 from rosetta.local.demo.bootstrap import Api, ensure_sample
 from rosetta.local.demo.source import SOURCE, TARGET, ensure_database, ensure_shop
 from rosetta.local.home import Home, Secrets
-from rosetta.local.ports import choose
+from rosetta.local.ports import Reservation
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import inherited_environment, local_settings
 from rosetta.local.supervisor import Report, Service, Supervisor
@@ -84,10 +84,11 @@ def _responds(url: str) -> bool:
 class Stack:
     """Started once by `running_stack`; the thread that started it must live as long as it shall."""
 
-    def __init__(self, home: Home, supervisor: Supervisor, addresses: Addresses, report: Report, lock: int) -> None:
+    def __init__(self, home: Home, supervisor: Supervisor, reservation: Reservation, report: Report, lock: int) -> None:
         self.home = home
         self.supervisor = supervisor
-        self.addresses = addresses
+        self.addresses = addresses = Addresses(reservation.ports, home.secrets())
+        self._reservation = reservation
         self.new_token: str | None = None
         self._report = report
         secrets, ports = addresses.secrets, addresses.ports
@@ -110,8 +111,8 @@ class Stack:
         with ThreadPoolExecutor() as pool:
             list(pool.map(PostgresCluster.initialise, self._clusters.values()))
         for name, cluster in self._clusters.items():
-            self.supervisor.launch(self._postgres(name, cluster))
-        self.supervisor.launch(self._redis())
+            self._launch(self._postgres(name, cluster))
+        self._launch(self._redis())
         self.supervisor.wait([*self._clusters, "valkey"])
         secrets = self.addresses.secrets
         ensure_database(self._clusters["config database"], CONFIG, secrets.config_password)
@@ -119,13 +120,17 @@ class Stack:
         ensure_database(self._clusters["target database"], TARGET, secrets.target_password)
         self._report("starting the backend and compute")
         upgrade(self.addresses.config)
-        self.supervisor.launch(self._backend())
-        self.supervisor.launch(self._compute())
+        self._launch(self._backend())
+        self._launch(self._compute())
         self._ensure_token()
         if ensure_shop(self.addresses.source):
             self._report("made the sample source")
-        self.supervisor.launch(self._generator())
+        self._launch(self._generator())
         self.supervisor.wait(["backend", "compute"])
+
+    def _launch(self, service: Service) -> None:
+        self._reservation.release(service.name)
+        self.supervisor.launch(service)
 
     def ensure_sample(self) -> int:
         """The sample pipeline through the API; returns its id."""
@@ -220,12 +225,12 @@ class Stack:
         )
 
 
-def _ports(report: Report) -> dict[str, int]:
-    chosen = choose(PORTS)
+def _reserve(report: Report) -> Reservation:
+    reservation = Reservation(PORTS)
     for name, port in PORTS.items():
-        if chosen[name] != port:
-            report(f"port {port} ({name}) is taken by another program; using {chosen[name]}")
-    return chosen
+        if reservation.ports[name] != port:
+            report(f"port {port} ({name}) is taken by another program; using {reservation.ports[name]}")
+    return reservation
 
 
 @contextmanager
@@ -233,12 +238,12 @@ def running_stack(home: Home, report: Report) -> Iterator[Stack]:
     """The stack, started; whatever happens inside, no process of it is left afterwards, and the data stay."""
     home.prepare(server_account(local_settings().rosetta_pg_user))
     lock = home.lock(report)
-    ports = _ports(report)
     supervisor = Supervisor(report, keep=(lock,))
-    stack = Stack(home, supervisor, Addresses(ports, home.secrets()), report, lock)
     try:
-        stack.start()
-        home.store_ports(ports)
+        with _reserve(report) as reservation:
+            stack = Stack(home, supervisor, reservation, report, lock)
+            stack.start()
+        home.store_ports(stack.addresses.ports)
         yield stack
     finally:
         supervisor.stop()

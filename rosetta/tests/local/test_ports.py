@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rosetta.local.ports import HOST, choose, free_port, is_free
+from rosetta.local.ports import HOST, Reservation, free_port, is_free
 
 
 @pytest.fixture
@@ -31,15 +31,28 @@ def test_a_port_is_free_again_while_its_old_connections_still_close() -> None:
     assert is_free(port)
 
 
-def test_free_ports_are_kept() -> None:
+def test_free_ports_are_taken_as_wanted() -> None:
     port = free_port()
-    assert choose({"one": port}) == {"one": port}
+    with Reservation({"one": port}) as reservation:
+        assert reservation.ports == {"one": port}
 
 
 def test_a_taken_port_gives_way_to_the_next_one_that_nobody_else_wants(listener: socket.socket) -> None:
     port: int = listener.getsockname()[1]
-    chosen = choose({"first": port, "second": port + 1, "third": port})
-    assert chosen["second"] == port + 1 or not is_free(port + 1)
+    with Reservation({"first": port, "second": port + 1, "third": port}) as reservation:
+        chosen = reservation.ports
     assert port not in chosen.values()
+    assert port + 1 not in (chosen["first"], chosen["third"])
     assert len(set(chosen.values())) == 3
-    assert all(is_free(each) for each in chosen.values())
+
+
+def test_two_stacks_that_start_at_once_do_not_take_the_same_ports() -> None:
+    port = free_port()
+    with Reservation({"one": port}) as first, Reservation({"one": port}) as second:
+        assert first.ports["one"] != second.ports["one"]
+        assert not is_free(port)
+        first.release("one")
+        first.release("one")
+        assert is_free(port)
+        assert not is_free(second.ports["one"])
+    assert is_free(second.ports["one"])
