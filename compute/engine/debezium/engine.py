@@ -79,9 +79,9 @@ class DebeziumEngine:
         if batch is not None:
             self._confirm()
             return _change_batch(batch)
+        self._raise_failure()
         if self._stream.isStreaming():
             self._confirm()
-        self._raise_failure()
         return None
 
     def acknowledge(self, sequence: int) -> None:
@@ -123,6 +123,7 @@ class DebeziumEngine:
         try:
             self._slot.check_streaming()
         except RosettaError as error:
+            self._raise_failure()  # a stream that failed meanwhile says more than the slot does
             self._error = error
             raise
         self._confirmed = True

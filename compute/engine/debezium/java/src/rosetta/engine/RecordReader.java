@@ -26,6 +26,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     private volatile Map<String, TableSpec> specs;
     private volatile boolean streaming;
     private volatile long flushedLsn;
+    private long markedLsn;
     private BatchBuilder batch;
     private Position reached;
     /** The last event of the batch; null when the batch ends between two transactions. */
@@ -49,6 +50,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         this.cursor = new Cursor(start, referenceXid);
         this.reached = start;
         this.flushedLsn = start.commitLsn();
+        this.markedLsn = flushedLsn;
     }
 
     void setTables(Map<String, TableSpec> tables) {
@@ -67,6 +69,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     public void handleBatch(List<RecordChangeEvent<SourceRecord>> events,
             RecordCommitter<RecordChangeEvent<SourceRecord>> committer) throws InterruptedException {
         streaming = true;
+        flushedLsn = markedLsn; // Debezium tells the slot when it polls for records, so it has done it by now
         Outbox.Chore flush = () -> flush(events.get(0), committer);
         flush.run();
         for (RecordChangeEvent<SourceRecord> event : events) {
@@ -224,7 +227,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     private void flush(RecordChangeEvent<SourceRecord> any, RecordCommitter<RecordChangeEvent<SourceRecord>> committer)
             throws InterruptedException {
         long lsn = outbox.acknowledgedLsn();
-        if (lsn <= flushedLsn) {
+        if (lsn <= markedLsn) {
             return;
         }
         Offsets offsets = committer.buildOffsets();
@@ -233,6 +236,6 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         }
         committer.markProcessed(any, offsets);
         committer.markBatchFinished();
-        flushedLsn = lsn;
+        markedLsn = lsn;
     }
 }

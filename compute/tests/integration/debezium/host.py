@@ -1,0 +1,101 @@
+"""A process with one JVM that serves the engines of many tests; the JVM's death is never pytest's."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from compute.core.batch import TableSpec
+from compute.engine.base import EngineSource
+from rosetta.enums import Profile
+from rosetta.errors import RosettaError
+from rosetta.identifiers import TableId
+from rosetta.lsn import StreamPosition
+
+
+@dataclass(frozen=True)
+class Start:
+    source: EngineSource
+    position: StreamPosition
+    tables: Mapping[TableId, TableSpec]
+    profile: Profile = Profile.SMALL
+    memory: Mapping[str, int] = field(default_factory=dict)
+
+
+class HostError(Exception):
+    """What an engine raised over there: its kind, its code, its message."""
+
+    def __init__(self, kind: str, code: str, message: str) -> None:
+        super().__init__(f"{kind} {code}: {message}")
+        self.kind, self.code, self.message = kind, code, message
+
+
+def _answer(engines: dict[int, Any], name: str, arguments: tuple[Any, ...]) -> Any:
+    from compute.engine.debezium.engine import DebeziumEngine
+
+    if name == "start":
+        number, start = arguments
+        engine = DebeziumEngine(start.source, start.profile)
+        engine._memory = replace(engine._memory, **start.memory)
+        engines[number] = engine
+        return engine.start(start.position, start.tables)
+    if name == "process":
+        return {"files": sorted(path.name for path in Path().iterdir()), "signals": list(_signals)}
+    number, *rest = arguments
+    return getattr(engines[number], name)(*rest)
+
+
+_signals: list[int] = []
+
+
+def _serve(pipe: Connection, folder: str) -> None:
+    os.chdir(folder)
+    signal.signal(
+        signal.SIGTERM, lambda number, _: _signals.append(number)
+    )  # before the JVM, which must leave it alone
+    engines: dict[int, Any] = {}
+    while True:
+        try:
+            name, arguments = pipe.recv()
+        except EOFError:
+            os._exit(0)
+        try:
+            pipe.send((None, _answer(engines, name, arguments)))
+        except RosettaError as error:
+            pipe.send(((type(error).__name__, error.code, error.message), None))
+
+
+class EngineHost:
+    def __init__(self, folder: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, folder), daemon=True)
+        self.process.start()
+        theirs.close()
+        self._numbers = 0
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        self._pipe.send((name, arguments))
+        if not self._pipe.poll(60):
+            raise TimeoutError(f"{name} was not answered")
+        error, result = self._pipe.recv()
+        if error is not None:
+            raise HostError(*error)
+        return result
+
+    def new_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def close(self) -> None:
+        self._pipe.close()
+        self.process.join(10)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
