@@ -9,6 +9,7 @@ import typer
 from rosetta.cli.doctor import doctor
 from rosetta.cli.token import token
 from rosetta.cli.up import up
+from rosetta.cli.verify import verify
 from rosetta.errors import RosettaError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(doctor)
+app.command()(verify)
 app.add_typer(token, name="token")
 
 

@@ -6,6 +6,7 @@ from rosetta.errors import ConfigurationError
 from rosetta.local.home import Home
 from rosetta.local.settings import local_settings
 from rosetta.local.stack import local_addresses
+from rosetta.secrets import Keyring
 
 
 def config_database_url() -> str:
@@ -19,3 +20,15 @@ def config_database_url() -> str:
             "there is no config database", remedy="Set DATABASE_URL, or start the local stack with `rosetta up`."
         )
     return addresses.config
+
+
+def keyring() -> Keyring:
+    """Opens the secrets of `config_database_url`. Raises ConfigurationError when SECRET_KEY is missing for it."""
+    settings = local_settings()
+    if settings.secret_key is not None:
+        return Keyring.from_secret_key(settings.secret_key.get_secret_value())
+    if settings.database_url is not None:
+        raise ConfigurationError(
+            "SECRET_KEY is not set", remedy="Set it to the key of the backend and compute that use DATABASE_URL."
+        )
+    return Keyring.from_secret_key(Home(settings.home()).secrets().secret_key)

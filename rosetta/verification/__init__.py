@@ -3,6 +3,7 @@
 from rosetta.verification.report import (
     DifferenceKind,
     Outcome,
+    PipelineReport,
     RepairPlan,
     RowDifference,
     TableRepair,
@@ -17,6 +18,7 @@ __all__ = [
     "Bounds",
     "DifferenceKind",
     "Outcome",
+    "PipelineReport",
     "RepairPlan",
     "RowDifference",
     "TablePair",

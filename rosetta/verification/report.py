@@ -188,20 +188,42 @@ class VerificationReport:
         }
 
 
-def reports_as_json(reports: Sequence[VerificationReport], *, pipeline: str | None) -> dict[str, Any]:
-    """The document that `rosetta verify --json` prints for one pipeline.
+@dataclass(frozen=True, slots=True)
+class PipelineReport:
+    """All destinations of a pipeline; `pipeline` is None where two databases were named instead."""
 
-    {"version", "pipeline", "outcome", "exit_code", "destinations": [{"destination", "outcome", "reason", "seconds",
-    "tables": [{"source", "target", "outcome", "reason", "missing_columns", "source_rows", "target_rows",
-    "difference_count", "truncated", "unsettled", "key_columns", "differences": [{"kind", "key", "row_hash",
-    "columns", "source_copies", "target_copies", "in_position", "values"?}], "seconds"}],
-    "repair": [{"source", "target", "key_columns", "keys"}]}]}
+    pipeline: str | None
+    destinations: tuple[VerificationReport, ...] = ()
+    reason: str | None = None  # why nothing could be compared
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.reason:
+            return Outcome.NOT_COMPARED
+        return Outcome.of_all(report.outcome for report in self.destinations)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "pipeline": self.pipeline,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "destinations": [report.as_json() for report in self.destinations],
+        }
+
+
+def reports_as_json(reports: Sequence[PipelineReport]) -> dict[str, Any]:
+    """The document that `rosetta verify --json` prints.
+
+    {"version", "outcome", "exit_code", "pipelines": [{"pipeline", "outcome", "reason", "destinations": [
+    {"destination", "outcome", "reason", "seconds", "tables": [{"source", "target", "outcome", "reason",
+    "missing_columns", "source_rows", "target_rows", "difference_count", "truncated", "unsettled", "key_columns",
+    "differences": [{"kind", "key", "row_hash", "columns", "source_copies", "target_copies", "in_position",
+    "values"?}], "seconds"}], "repair": [{"source", "target", "key_columns", "keys"}]}]}]}
     """
     outcome = Outcome.of_all(report.outcome for report in reports)
     return {
         "version": SCHEMA_VERSION,
-        "pipeline": pipeline,
         "outcome": outcome.value,
         "exit_code": outcome.exit_code,
-        "destinations": [report.as_json() for report in reports],
+        "pipelines": [report.as_json() for report in reports],
     }

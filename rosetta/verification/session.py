@@ -27,8 +27,12 @@ class Session:
     def __init__(self, endpoint: PostgresEndpoint, statement_timeout_seconds: int) -> None:
         self._endpoint = endpoint
         self._connection = connect(endpoint, application="rosetta verify", autocommit=True)
-        for setting in (*_SETTINGS, f"SET statement_timeout = '{statement_timeout_seconds}s'"):
-            self._run(setting)
+        try:
+            for setting in (*_SETTINGS, f"SET statement_timeout = '{statement_timeout_seconds}s'"):
+                self._run(setting)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def rows(self, sql: str) -> Rows:
         """All rows of a query whose result the caller knows to be small."""

@@ -81,3 +81,11 @@ def _order(row: str, prefix: str) -> str:
         f"CASE WHEN {provider} = 'b' OR {locale} IN ('C', 'POSIX') THEN 'C'"
         f" ELSE concat_ws('|', {provider}, {locale}, {version}, {row}->>'collisdeterministic') END"
     )
+
+
+def publication_filters_sql(publication: str) -> str:
+    """Schema, table and condition of every table whose rows the publication filters (PostgreSQL 15 and newer)."""
+    return (
+        "SELECT schemaname, tablename, to_jsonb(p)->>'rowfilter' FROM pg_publication_tables p"
+        f" WHERE pubname = {literal(publication)} AND to_jsonb(p)->>'rowfilter' IS NOT NULL"
+    )

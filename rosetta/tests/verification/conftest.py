@@ -59,9 +59,33 @@ class Pair:
         return report.tables[0]
 
 
+_EMPTY = """
+    DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+        LOOP EXECUTE format('DROP SCHEMA %I CASCADE', name); END LOOP;
+        FOR name IN SELECT pubname FROM pg_publication LOOP EXECUTE format('DROP PUBLICATION %I', name); END LOOP;
+    END $$;
+    CREATE SCHEMA public;
+"""
+
+
+@pytest.fixture(scope="session")
+def shared_pair(cluster: PostgresCluster) -> Iterator[Pair]:
+    """Made once, because making and dropping databases is most of a short test's time."""
+    server = Database(cluster, "postgres")
+    names = ("verified_source", "verified_target")
+    for name in names:
+        server.run(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield Pair(*(Database(cluster, name) for name in names))
+    for name in names:
+        server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-def pair(cluster: PostgresCluster, new_database: Callable[[], str]) -> Pair:
-    return Pair(Database(cluster, new_database()), Database(cluster, new_database()))
+def pair(shared_pair: Pair) -> Iterator[Pair]:
+    """Two empty databases."""
+    yield shared_pair
+    shared_pair.run_both(_EMPTY)
 
 
 OLDER_BINARIES = Path("/usr/lib/postgresql/15/bin")
