@@ -27,10 +27,10 @@ def main() -> int:
         settings = load_settings()
         failpoints.arm(settings.rosetta_failpoint)
         logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
-        migrate.upgrade(settings.config_database_url.get_secret_value())
         instance_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         catalog = Catalog(settings, instance_id, application="rosetta compute", connections=3)
-        manager = PipelineManager(settings, catalog, instance_id)
+        url = settings.config_database_url.get_secret_value()
+        manager = PipelineManager(settings, catalog, instance_id, prepare=lambda: migrate.upgrade(url))
         server = HealthServer(settings.health_host, settings.health_port, lambda: manager.view)
     except RosettaError as error:
         print(f"{error.message}\n{error.remedy or ''}".rstrip(), file=sys.stderr)  # noqa: T201 - logs may not be set up

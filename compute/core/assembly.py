@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 
+from compute.backfill.manager import BackfillManager
+from compute.backfill.parts import CopyOptions
 from compute.core.batch import TableChanges
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan
@@ -16,16 +19,16 @@ from compute.core.flow import FlowCounter
 from compute.core.pipeline import Parts, PipelineEngine
 from compute.core.process import ChildSpec
 from compute.core.reporter import Reporter, Sight
-from compute.core.slot import SlotWatch, claim_slot
+from compute.core.slot import SlotWatch, check_source_ready, claim_slot
 from compute.core.tables import TableBook, TableControl
-from compute.core.writer import Resumption, Writer
 from compute.core.work import Work
+from compute.core.writer import Resumption, Writer
 from compute.destinations.base import Destination, TableTarget
 from compute.destinations.registry import create_destination
-from compute.sources.postgres.source import PostgresSource
+from compute.sources.postgres import PostgresSource
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
-from rosetta.lsn import Lsn, StreamPosition
+from rosetta.lsn import StreamPosition
 from rosetta.types import TableSchema
 
 _SETTLE_SECONDS = 15.0  # a destination that cannot be reached is known as such by then
@@ -41,3 +44,127 @@ def assemble(spec: ChildSpec, pipe: Connection) -> PipelineEngine:
         OutageError: the config database or the source cannot be reached.
     """
     return PipelineEngine(pipe, lambda pulse: _Assembly(spec, pulse).parts(), spec.settings.drain_seconds * _STOP_SHARE)
+
+
+class _Assembly:
+    """Holds the parts while they are connected, and the plan's part of a reload afterwards."""
+
+    def __init__(self, spec: ChildSpec, pulse: Callable[[], None]) -> None:
+        settings = spec.settings
+        self.spec = spec
+        self.catalog = Catalog(settings, spec.instance_id, application=f"rosetta pipeline {spec.pipeline_id}")
+        plan = self.catalog.plans.read(spec.pipeline_id)
+        self.source = PostgresSource(plan.endpoint, plan.publication)
+        check_source_ready(plan)
+        self.confirmed = claim_slot(self.catalog, plan, self.source)
+        self.plan = plan
+        self.engine = create_engine(plan, spec.heap_scale)
+        self.book = TableBook()
+        self.flow = FlowCounter()
+        self.control = Control(self.reload, settings.poll_seconds)
+        self.tables = TableControl(self.catalog, self.book, self.hand_over, self.control.post, self.control.stopping)
+        self.backfill = BackfillManager(
+            spec.pipeline_id,
+            PostgresSource(plan.endpoint, plan.publication),
+            self.catalog.copies,
+            self.tables,
+            CopyOptions(batch_rows=settings.backfill_batch_size),
+        )
+        self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse)
+        self.streaming = False
+
+    def parts(self) -> Parts:
+        """Everything connected; every table that is to be served is with its writer before the engine starts."""
+        self.reload()
+        spec, slot_watch = self.spec, SlotWatch(self.source, self.plan)
+        sight = Sight(self.engine, self.fan_out, self.book, self.flow, lambda: slot_watch.view)
+        return Parts(
+            engine=self.engine,
+            begin=self.begin,
+            fan_out=self.fan_out,
+            control=self.control,
+            copies=self.backfill,
+            reporter=Reporter(self.catalog, spec.pipeline_id, spec.epoch, spec.settings.lease_seconds, sight),
+            slot_watch=slot_watch,
+        )
+
+    def begin(self) -> None:
+        """Starts the engine where the destination that is furthest behind stands."""
+        position = self.position()
+        self.book.route(partial(self.engine.start, position))
+        self.streaming = True
+
+    def position(self) -> StreamPosition:
+        """The slot's own position unless every destination says that it holds more."""
+        floor = StreamPosition(self.confirmed)
+        reached: list[StreamPosition] = []
+        for writer in self.fan_out.writers.values():
+            writer.wait_until_settled(_SETTLE_SECONDS)
+            reached.append(writer.state.durable or floor)
+        return max(floor, min(reached, default=floor))
+
+    def reload(self) -> None:
+        """Brings destinations and tables in line with the plan as it is now."""
+        plan = self.catalog.plans.read(self.spec.pipeline_id)
+        schemas = self.source.tables()
+        missing = {
+            destination.pipeline_destination_id: schemas.keys() - {sync.source for sync in destination.tables}
+            for destination in plan.destinations
+            if destination.sync_all_tables
+        }
+        if any(missing.values()):
+            for pipeline_destination_id, tables in missing.items():
+                self.catalog.tables.add_missing(pipeline_destination_id, tables)
+            plan = self.catalog.plans.read(self.spec.pipeline_id)
+        self._match_writers(plan)
+        self.tables.apply(plan, schemas)
+        if self.streaming:
+            self.book.route(self.engine.set_tables)
+
+    def hand_over(self, destination_id: int, work: Work) -> None:
+        """Gives work to a writer; a destination that has left the pipeline needs none."""
+        writer = self.fan_out.writers.get(destination_id)
+        if writer is not None:
+            writer.put(work)
+
+    def _match_writers(self, plan: PipelinePlan) -> None:
+        wanted = {destination.destination_id: destination for destination in plan.destinations}
+        running = self.fan_out.writers.keys()
+        for destination_id in running - wanted.keys():
+            self.fan_out.remove(destination_id)
+        for destination_id in wanted.keys() - running:
+            self.fan_out.add(destination_id, partial(self._writer, wanted[destination_id]))
+
+    def _writer(self, destination: DestinationPlan, covered: int) -> Writer:
+        def make() -> Destination:
+            if destination.problem is not None:
+                raise destination.problem
+            return create_destination(
+                destination.type, destination.config, self.spec.pipeline_id, destination.destination_id
+            )
+
+        resumption = Resumption(self.confirmed, destination.established, destination.reported)
+        events = _Events(self.fan_out, self.tables, self.flow, self.source)
+        return Writer(destination.destination_id, make, self.spec.epoch, resumption, events, covered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Where a writer's news go (`compute.core.work.DeskEvents`)."""
+
+    fan_out: FanOut
+    tables: TableControl
+    flow: FlowCounter
+    source: PostgresSource
+
+    def progressed(self) -> None:
+        self.fan_out.acknowledge()
+
+    def table_failed(self, sync_id: int, error: RosettaError) -> None:
+        self.tables.fail(sync_id, error)
+
+    def current_schema(self, table: TableId) -> TableSchema | None:
+        return self.source.tables().get(table)
+
+    def wrote(self, destination_id: int, target: TableTarget, changes: TableChanges, commit_time: float | None) -> None:
+        self.flow.add(destination_id, target, changes, commit_time)

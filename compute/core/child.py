@@ -43,12 +43,13 @@ def run_child(spec: ChildSpec, pipe: Connection) -> None:
 
 
 def _run(spec: ChildSpec, pipe: Connection) -> ExitCode:
-    from compute.core import failpoints
-    from compute.core.assembly import assemble
     from rosetta import logs
 
     settings = spec.settings
     logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
+    from compute.core import failpoints
+    from compute.core.assembly import assemble
+
     failpoints.arm(settings.rosetta_failpoint)
     pipeline = assemble(spec, pipe)
     pipeline.run()

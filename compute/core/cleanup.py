@@ -9,6 +9,7 @@ import structlog
 
 from compute.core.catalog import Catalog
 from compute.core.catalog.cleanup import CleanupTask
+from compute.sources.postgres import PostgresSource
 from rosetta.dialects.postgres import quoted
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
@@ -67,11 +68,9 @@ class CleanupWorker:
     def _undo(self, task: CleanupTask) -> None:
         endpoint = self._catalog.plans.endpoint(task.source_id)
         if task.kind == "DROP_SLOT":
-            from compute.sources.postgres.source import PostgresSource
-
             source = PostgresSource(endpoint, "")
             try:
-                source.drop_slot(task.object_name)
+                source.drop_slot(task.object_name, end_walsender=True)
             finally:
                 source.close()
         elif task.kind == "DROP_PUBLICATION":

@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from compute.backfill.flight import PendingChunk
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch
-from compute.core.work import ChangesWork, ChunkWork, PendingChunk, Work
+from compute.core.work import ChangesWork, ChunkWork, Work
 from compute.core.writer import Writer
 from compute.engine.base import ChangeEngine
 from rosetta.errors import ConfigurationError

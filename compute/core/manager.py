@@ -49,11 +49,14 @@ class PipelineManager:
         catalog: Catalog,
         instance_id: str,
         entry: Callable[[ChildSpec, Connection], None] = run_child,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
+        """`prepare` brings the config database to this version's schema; it is done before the first poll."""
         self._settings = settings
         self._catalog = catalog
         self._instance_id = instance_id
         self._entry = entry
+        self._prepare = prepare
         self._listener = ConfigListener(catalog.database)
         self._cleanup = CleanupWorker(catalog, settings.poll_seconds)
         self._pipelines: dict[int, Supervised] = {}
@@ -145,6 +148,9 @@ class PipelineManager:
         self._polled = time.monotonic()
         self._poll_at = self._polled + self._settings.poll_seconds
         try:
+            if self._prepare is not None:
+                self._prepare()
+                self._prepare = None
             self._listener.ensure()
             self._catalog.leases.beat(socket.gethostname(), os.getpid(), __version__)
             self._catalog.wishes.seal_plaintext()

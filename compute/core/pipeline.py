@@ -29,6 +29,7 @@ class Copies(Protocol):
     """What a pipeline needs of its BackfillManager."""
 
     def start(self) -> None: ...
+    def wake(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -93,6 +94,7 @@ class PipelineEngine:
                 self._stop_asked = True
             else:
                 self._parts.control.ask_reload()
+                self._parts.copies.wake()
         if self._stop_asked:
             raise StopRequestedError
 

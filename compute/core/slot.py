@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
+import psycopg2
 import structlog
 
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
-from compute.sources.postgres.source import PostgresSource, SlotInfo
-from rosetta.errors import OutageError, ResyncRequiredError
+from compute.sources.postgres import PostgresSource, SlotInfo
+from rosetta.errors import ConfigurationError, OutageError, ResyncRequiredError
 from rosetta.lsn import Lsn
+from rosetta.postgres import connect, translate_error
+from rosetta.preflight import check_source, source_facts_sql
 
 _WATCH_SECONDS = 5.0
+_RELEASE_SECONDS = 3.0
 _log = structlog.get_logger("compute.slot")
 
 
@@ -23,6 +28,24 @@ class SlotView:
 
     current: Lsn | None = None
     wal_bytes: int | None = None
+
+
+def check_source_ready(plan: PipelinePlan) -> None:
+    """Looks for what would keep the stream from working. Raises ConfigurationError with the first such finding."""
+    connection = connect(plan.endpoint, application="rosetta preflight", autocommit=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(source_facts_sql(plan.publication, plan.slot))
+            row = cursor.fetchone()
+    except psycopg2.Error as error:
+        raise translate_error(error, "checking the source") from None
+    finally:
+        connection.close()
+    for finding in check_source(row[0] if row else "{}"):
+        # Tables have states of their own, and one that cannot be replicated stops no other.
+        if finding.severity == "error" and finding.table is None:
+            remedy = " ".join(filter(None, (finding.remedy, finding.sql)))
+            raise ConfigurationError(finding.detail, code=finding.code, remedy=remedy or None)
 
 
 def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> Lsn:
@@ -41,7 +64,17 @@ def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> 
             code="OTHER_CLUSTER",
             remedy="Point the source back to the old cluster, or make a new pipeline for the new one.",
         )
-    return usable(source.slot(plan.slot), plan)
+    return usable(_released_slot(source, plan.slot), plan)
+
+
+def _released_slot(source: PostgresSource, name: str) -> SlotInfo | None:
+    """The slot once nobody streams it: a process that was just killed may have its last word still under way."""
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    slot = source.slot(name)
+    while slot is not None and slot.active_pid is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+        slot = source.slot(name)
+    return slot
 
 
 def usable(slot: SlotInfo | None, plan: PipelinePlan) -> Lsn:
@@ -52,7 +85,7 @@ def usable(slot: SlotInfo | None, plan: PipelinePlan) -> Lsn:
     )
     if slot is None:
         raise ResyncRequiredError(f"slot {plan.slot} does not exist any more", code="SLOT_MISSING", remedy=remedy)
-    if slot.wal_status == "lost" or slot.confirmed_flush is None:
+    if slot.lost or slot.confirmed_flush is None:
         raise ResyncRequiredError(
             f"slot {plan.slot} is lost: the source has removed WAL that it needs", code="SLOT_LOST", remedy=remedy
         )
@@ -66,7 +99,7 @@ def _make_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource, ide
     catalog.plans.name_slot(plan.pipeline_id, plan.slot)
     catalog.tables.copy_all_again(plan.pipeline_id)
     slot = source.slot(plan.slot)
-    if slot is not None and (slot.wal_status == "lost" or slot.confirmed_flush is None):
+    if slot is not None and slot.lost:
         source.drop_slot(plan.slot)
         slot = None
     confirmed = source.create_slot(plan.slot) if slot is None or slot.confirmed_flush is None else slot.confirmed_flush
@@ -108,6 +141,4 @@ class SlotWatch:
         if self._ended.is_set():
             return
         usable(slot, self._plan)
-        current = self._source.current_lsn()
-        held = slot.restart_lsn if slot is not None else None
-        self.view = SlotView(current, None if held is None else max(0, int(current) - int(held)))
+        self.view = SlotView(self._source.current_lsn(), None if slot is None else slot.retained_bytes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import structlog
 
+from compute.backfill.ports import CopyTarget
 from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan, TableSyncPlan
@@ -26,10 +27,14 @@ _log = structlog.get_logger("compute.tables")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A table that a writer serves, or will as soon as its destination can be reached."""
+    """A table that a writer serves, or will as soon as its destination can be reached.
+
+    `routed`: the engine delivers its changes.
+    """
 
     destination_id: int
     target: TableTarget
+    routed: bool = False
 
 
 class TableBook:
@@ -69,19 +74,30 @@ class TableBook:
             known = self._states.get(sync_id)
             return known is not None and known[1] is TableSyncState.ERROR
 
-    def specs(self) -> dict[TableId, TableSpec]:
-        """What the engine must deliver; folded unless one of the table's syncs appends."""
-        specs: dict[TableId, TableSpec] = {}
-        for served in self.served().values():
-            target = served.target
-            known = specs.get(target.source)
-            fold = target.mode is SyncMode.CURRENT and (known is None or known.fold)
-            specs[target.source] = TableSpec(target.source, target.schema.key, fold)
-        return specs
+    def route(self, tell: Callable[[dict[TableId, TableSpec]], None]) -> None:
+        """Tells the engine which tables to deliver; from then on their copies may begin."""
+        served = self.served()
+        tell(_specs(served.values()))
+        with self._lock:
+            for sync_id in served.keys() & self._served.keys():
+                self._served[sync_id] = replace(self._served[sync_id], routed=True)
+
+
+def _specs(served: Iterable[Served]) -> dict[TableId, TableSpec]:
+    """What the engine must deliver; folded unless one of the table's syncs appends."""
+    specs: dict[TableId, TableSpec] = {}
+    for one in served:
+        target = one.target
+        known = specs.get(target.source)
+        fold = target.mode is SyncMode.CURRENT and (known is None or known.fold)
+        specs[target.source] = TableSpec(target.source, target.schema.key, fold)
+    return specs
 
 
 class TableControl:
-    """Carries out the steps of `table_steps`; `apply` and the posted consequences belong to one thread.
+    """Carries out the steps of `table_steps`, and answers the copies (`compute.backfill.ports.CopyTables`).
+
+    `apply` and the posted consequences belong to one thread, the rest is safe on any.
 
     A state is written to the config database before anything depends on it: a table in ERROR before its
     changes are passed over, a copy job only after the writer serves its table.
@@ -115,6 +131,11 @@ class TableControl:
         for sync_id in self._book.served().keys() - known:
             self._release(sync_id)
         self._book.forget(known)
+
+    def copy_target(self, sync_id: int) -> CopyTarget | None:
+        """Where the chunks of a table go, once its changes are routed."""
+        served = self._book.served().get(sync_id)
+        return None if served is None or not served.routed else CopyTarget(served.destination_id, served.target)
 
     def finish_copy(self, sync_id: int) -> None:
         """Every chunk of the table's copy is merged."""
@@ -189,7 +210,8 @@ class TableControl:
 
         def copy() -> None:
             self._awaiting.discard(sync.sync_id)
-            self._catalog.tables.begin_copy(sync.sync_id, kind, expected=sync.state, anew=step is Step.COPY)
+            if self._catalog.tables.begin_copy(sync.sync_id, kind, expected=sync.state, anew=step is Step.COPY):
+                self.finish_copy(sync.sync_id)
 
         def prepared(_: TableTarget) -> None:
             if copying:

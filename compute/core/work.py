@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from compute.backfill.flight import PendingChunk
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch, TableChanges
 from compute.destinations.base import (
     Destination,
     Durability,
-    RowChunk,
     TableTarget,
     TableWrite,
     WriteBatch,
@@ -22,19 +22,6 @@ from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
 from rosetta.types import TableSchema
-
-
-class PendingChunk(Protocol):
-    """A copied chunk whose watermark came down the stream (see compute/backfill)."""
-
-    @property
-    def destination_id(self) -> int: ...
-    @property
-    def chunk(self) -> RowChunk: ...
-    @property
-    def done(self) -> Callable[[int], None]: ...
-    @property
-    def failed(self) -> Callable[[RosettaError], None]: ...
 
 
 class DeskEvents(Protocol):
@@ -205,7 +192,13 @@ class FinishCopyWork:
         target = desk.targets.get(self.sync_id)
         if target is None:
             return
-        desk.destination.finish_copy(target)
+        try:
+            desk.destination.finish_copy(target)
+        except OutageError:
+            raise
+        except RosettaError as error:
+            desk.fail_table(self.sync_id, error)
+            return
         desk.targets[self.sync_id] = replace(target, copying=False)
         self.finished()
 

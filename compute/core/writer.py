@@ -103,8 +103,8 @@ class Writer:
         self._settled = threading.Event()
         self._success_at: float | None = None
         self._progress_at = 0.0
-        self._phase = WriterPhase.OPENING
-        self._failure: Failure | None = None
+        # one value, so that no reader ever sees a phase without its reason
+        self._condition: tuple[WriterPhase, Failure | None] = (WriterPhase.OPENING, None)
         self._thread = threading.Thread(target=self._run, name=f"writer-{destination_id}", daemon=True)
 
     # -- for other threads ------------------------------------------------------------------------
@@ -120,9 +120,9 @@ class Writer:
         lag_seconds = None
         if desk is not None and desk.commit_time is not None and self._success_at is not None:
             lag_seconds = max(0.0, time.time() - (time.monotonic() - self._success_at) - desk.commit_time)
-        return WriterState(
-            self._phase, self._failure, None if desk is None else desk.durable, self._success_at, lag_seconds
-        )
+        phase, failure = self._condition
+        durable = None if desk is None else desk.durable
+        return WriterState(phase, failure, durable, self._success_at, lag_seconds)
 
     def start(self) -> None:
         self._thread.start()
@@ -169,7 +169,7 @@ class Writer:
         finally:
             self._settled.set()
             self._close()
-            self._phase = WriterPhase.STOPPED
+            self._condition = (WriterPhase.STOPPED, None)
 
     def _open(self) -> None:
         if self._desk is None:
@@ -214,21 +214,21 @@ class Writer:
         if self._stop_by is None:
             return False
         drained = self._current is None and self._queue.empty() and not (self._desk and self._desk.has_postponed)
-        return drained or self._phase is not WriterPhase.WRITING or time.monotonic() > self._stop_by
+        return drained or self._condition[0] is not WriterPhase.WRITING or time.monotonic() > self._stop_by
 
     def _succeed(self) -> None:
-        if self._phase is not WriterPhase.WRITING:
+        if self._condition[0] is not WriterPhase.WRITING:
             _log.info("destination_open", destination_id=self.destination_id)
         self._attempts = 0
-        self._phase, self._failure = WriterPhase.WRITING, None
+        self._condition = (WriterPhase.WRITING, None)
         self._success_at = time.monotonic()
 
     def _wait_after(self, error: RosettaError) -> None:
         outage = isinstance(error, OutageError)
-        self._phase = WriterPhase.RETRYING if outage else WriterPhase.FAILED
-        if self._failure is None or self._failure.code != error.code:
+        known = self._condition[1]
+        if known is None or known.code != error.code:
             _log.warning("destination_failed", destination_id=self.destination_id, code=error.code, error=error.message)
-        self._failure = Failure.of(error)
+        self._condition = (WriterPhase.RETRYING if outage else WriterPhase.FAILED, Failure.of(error))
         self._settled.set()
         self._close()
         longest_seconds = _OUTAGE_DELAY_SECONDS if outage else _REFUSAL_DELAY_SECONDS

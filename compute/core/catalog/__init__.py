@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compute.config.settings import Settings
 from compute.core.catalog.cleanup import CleanupTasks
+from compute.core.catalog.copies import Copies
 from compute.core.catalog.database import ConfigDatabase
 from compute.core.catalog.leases import Leases
 from compute.core.catalog.observations import Observations
@@ -27,6 +28,7 @@ class Catalog:
         self.leases = Leases(self.database, instance_id, settings.lease_seconds)
         self.observations = Observations(self.database)
         self.tables = TableSyncs(self.database)
+        self.copies = Copies(self.database)
         self.cleanup = CleanupTasks(self.database)
 
     def close(self) -> None:

@@ -31,6 +31,8 @@ _CANCEL_COPY = text("""
     UPDATE queue_backfill_data SET status = 'CANCELLED', completed_at = now(),
         status_reason = 'the table was paused or is copied anew'
     WHERE table_sync_id = :id AND kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')""")
+_LAST_COPY = text("""
+    SELECT status FROM queue_backfill_data WHERE table_sync_id = :id AND kind <> 'BACKFILL' ORDER BY id DESC LIMIT 1""")
 _QUEUE_COPY = text("""
     INSERT INTO queue_backfill_data (pipeline_id, table_sync_id, kind, schema_name, table_name, destination_ids,
                                      batch_rows)
@@ -67,17 +69,21 @@ class TableSyncs:
         with self._database.transaction() as session:
             session.execute(_SET_STATE, values)
 
-    def begin_copy(self, sync_id: int, kind: CopyKind, *, expected: TableSyncState, anew: bool) -> None:
+    def begin_copy(self, sync_id: int, kind: CopyKind, *, expected: TableSyncState, anew: bool) -> bool:
         """State COPYING and a copy job for it, together, unless the state is no longer `expected`.
 
-        An open job is resumed, except when the copy is to begin `anew`.
+        An open job is resumed, except when the copy is to begin `anew`. True when there is nothing left to copy:
+        an earlier process ended between the last chunk and saying so.
         """
         with self._database.transaction() as session:
             if session.execute(_BEGIN_COPY, {"id": sync_id, "expected": expected}).scalar() is None:
-                return
+                return False
             if anew:
                 session.execute(_CANCEL_COPY, {"id": sync_id})
+            elif session.execute(_LAST_COPY, {"id": sync_id}).scalar() == "COMPLETED":
+                return True
             session.execute(_QUEUE_COPY, {"id": sync_id, "kind": kind})
+        return False
 
     def copied(self, sync_id: int) -> bool:
         """From COPYING to STREAMING; False, and nothing changes, when the table failed or was paused meanwhile."""

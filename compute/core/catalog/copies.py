@@ -1,0 +1,106 @@
+"""Copy jobs (`queue_backfill_data`): what compute/backfill asks of the config database (`ports.CopyJobs`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from compute.backfill.ports import CopyJob, CopyProgress
+from compute.core.catalog.database import ConfigDatabase
+from rosetta.enums import CopyKind, CopyStatus
+from rosetta.errors import RosettaError
+from rosetta.identifiers import TableId
+
+_OPEN = text("""
+    SELECT id, kind, status, schema_name, table_name, table_sync_id, batch_rows, cursor_key, cancel_requested
+    FROM queue_backfill_data WHERE pipeline_id = :pipeline_id AND status IN ('PENDING', 'EXECUTING') ORDER BY id""")
+_START = text("""
+    UPDATE queue_backfill_data SET status = 'EXECUTING', attempts = attempts + 1, status_reason = NULL,
+        started_at = COALESCE(started_at, now()), rows_estimated = :rows_estimated
+    WHERE id = :id AND status IN ('PENDING', 'EXECUTING')
+    RETURNING table_sync_id""")
+_ESTIMATE = text("UPDATE table_syncs SET rows_estimated = :rows_estimated WHERE id = :id")
+_HOLD = text("""
+    UPDATE queue_backfill_data SET status_reason = :reason
+    WHERE id = :id AND status IN ('PENDING', 'EXECUTING') AND status_reason IS DISTINCT FROM CAST(:reason AS text)""")
+_SAVE = text("""
+    UPDATE queue_backfill_data SET cursor_key = COALESCE(CAST(:cursor AS jsonb), cursor_key),
+        chunks_done = chunks_done + :chunks, rows_done = rows_done + :rows, bytes_done = bytes_done + :bytes
+    WHERE id = :id AND status = 'EXECUTING' AND NOT cancel_requested
+    RETURNING table_sync_id""")
+_COPIED_ROWS = text("UPDATE table_syncs SET rows_copied = rows_copied + :rows WHERE id = :id")
+_CLOSE = text("""
+    UPDATE queue_backfill_data SET status = :status, completed_at = now(), status_reason = NULL,
+        error_code = :code, error_message = :message
+    WHERE id = :id AND status IN ('PENDING', 'EXECUTING')""")
+
+
+class Copies:
+    """Implements `compute.backfill.ports.CopyJobs`; the promises stand there."""
+
+    def __init__(self, database: ConfigDatabase) -> None:
+        self._database = database
+
+    def open_jobs(self, pipeline_id: int) -> Sequence[CopyJob]:
+        with self._database.transaction() as session:
+            return [_job(row) for row in session.execute(_OPEN, {"pipeline_id": pipeline_id})]
+
+    def start(self, job_id: int, rows_estimated: int) -> None:
+        with self._database.transaction() as session:
+            values = {"id": job_id, "rows_estimated": rows_estimated}
+            sync_id = session.execute(_START, values).scalar()
+            if sync_id is not None:
+                session.execute(_ESTIMATE, {"id": sync_id, "rows_estimated": rows_estimated})
+
+    def hold(self, job_id: int, reason: str | None) -> None:
+        with self._database.transaction() as session:
+            session.execute(_HOLD, {"id": job_id, "reason": reason})
+
+    def save_cursor(self, job_id: int, progress: CopyProgress) -> bool:
+        values = {
+            "id": job_id,
+            "cursor": None if progress.cursor is None else json.dumps(progress.cursor),
+            "chunks": progress.chunks,
+            "rows": progress.rows,
+            "bytes": progress.bytes,
+        }
+        with self._database.transaction() as session:
+            saved = session.execute(_SAVE, values).one_or_none()
+            if saved is not None and saved.table_sync_id is not None:
+                session.execute(_COPIED_ROWS, {"id": saved.table_sync_id, "rows": progress.rows})
+        return saved is not None
+
+    def complete(self, job_id: int) -> None:
+        self._close(job_id, CopyStatus.COMPLETED)
+
+    def fail(self, job_id: int, error: RosettaError) -> None:
+        self._close(job_id, CopyStatus.FAILED, error)
+
+    def cancelled(self, job_id: int) -> None:
+        self._close(job_id, CopyStatus.CANCELLED)
+
+    def _close(self, job_id: int, status: CopyStatus, error: RosettaError | None = None) -> None:
+        values = {
+            "id": job_id,
+            "status": status,
+            "code": None if error is None else error.code,
+            "message": None if error is None else error.message,
+        }
+        with self._database.transaction() as session:
+            session.execute(_CLOSE, values)
+
+
+def _job(row: Row[Any]) -> CopyJob:
+    return CopyJob(
+        job_id=row.id,
+        kind=CopyKind(row.kind),
+        status=CopyStatus(row.status),
+        table=TableId(row.schema_name, row.table_name),
+        sync_id=row.table_sync_id,
+        batch_rows=row.batch_rows,
+        cursor=None if row.cursor_key is None else tuple(row.cursor_key),
+        cancel_requested=row.cancel_requested,
+    )

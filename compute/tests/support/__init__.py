@@ -1,0 +1,1 @@
+"""What several of compute's tests share."""
