@@ -138,7 +138,7 @@ SELECT CASE WHEN counted.rows <= {exact_rows} THEN counted.rows ELSE GREATEST(co
     SELECT sum(GREATEST(c.reltuples, 0))::bigint FROM pg_class c
     WHERE c.oid = {name}::regclass AND c.relkind = 'r'
        OR c.oid IN (SELECT relid FROM pg_partition_tree({name}::regclass) WHERE isleaf))) END
-FROM (SELECT count(*) AS rows FROM (SELECT FROM {_from(plan)} LIMIT {exact_rows + 1}) AS some) AS counted"""
+FROM (SELECT count(*) AS rows FROM (SELECT FROM {_from(plan)} LIMIT {exact_rows + 1}) AS bounded) AS counted"""
 
 
 def writers_sql(table: TableId) -> str:
