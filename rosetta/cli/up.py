@@ -108,7 +108,7 @@ def describe(arrived: Arrived | None) -> str:
 
 
 def state(stack: Stack, pipeline: int) -> str:
-    """What the pipeline says of itself when it is not at work, with error and remedy; empty when it is."""
+    """What the pipeline and its tables say when they are not at work, with error and remedy; empty when they are."""
     try:
         with stack.api() as api:
             destinations = api.call("GET", f"/pipelines/{pipeline}")["destinations"]
@@ -118,9 +118,17 @@ def state(stack: Stack, pipeline: int) -> str:
     for each in destinations:
         seen = each["metadata"] or {"status": "STARTING"}
         if seen["status"] not in AT_WORK:
-            words = (seen["status"], seen.get("last_error"), seen.get("last_error_remedy"))
-            parts.append(" - ".join(word for word in words if word))
+            parts.append(sentence(seen["status"], seen.get("last_error"), seen.get("last_error_remedy")))
+        parts += [
+            sentence(f"{sync['schema_name']}.{sync['table_name']}", sync["error_message"], sync["error_remedy"])
+            for sync in each["table_syncs"]
+            if sync["state"] == "ERROR"
+        ]
     return "; ".join(parts)
+
+
+def sentence(*words: str | None) -> str:
+    return " - ".join(word for word in words if word)
 
 
 def write_report(first_row_seconds: float, cold: bool) -> None:
