@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -28,6 +29,7 @@ class PostgresLane:
         self._cluster = cluster
         self._database = database
         self._writers: list[Destination] = []
+        self._connection = cluster.connect(database)
 
     @property
     def endpoint(self) -> PostgresEndpoint:
@@ -42,13 +44,9 @@ class PostgresLane:
         return made
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
-        connection = self._cluster.connect(self._database)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
 
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
         names = ", ".join(f"{quoted(name)}::text" for name in columns or target.schema.column_names)
@@ -58,6 +56,7 @@ class PostgresLane:
     def close(self) -> None:
         for writer in self._writers:
             writer.close()
+        self._connection.close()
 
 
 @pytest.fixture
@@ -69,13 +68,14 @@ def postgres_lane(cluster: PostgresCluster, new_database: Callable[[], str]) -> 
 
 class MemoryLane:
     def __init__(self) -> None:
-        self.store = MemoryStore()
+        self.stores: defaultdict[int, MemoryStore] = defaultdict(MemoryStore)
 
     def writer(self, pipeline_id: int = 1) -> MemoryDestination:
-        return MemoryDestination(self.store)
+        return MemoryDestination(self.stores[pipeline_id])
 
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
-        names, table = columns or target.schema.column_names, self.store.tables[target.target]
+        names = columns or target.schema.column_names
+        (table,) = (store.tables[target.target] for store in self.stores.values() if target.target in store.tables)
         shown = [*map(_shown, (*table.rows.values(), *table.loose)), *map(_history, table.history.values())]
         found = [tuple(row[name] for name in names) for row in shown]
         return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))
