@@ -107,9 +107,11 @@ def _show_destination(console: Console, report: VerificationReport) -> None:
         console.print(f"  could not be compared: {report.reason}", markup=False)
     if not report.tables:
         return
-    shown = Table("source", "target", "outcome", box=None, pad_edge=False)
-    for name in ("source rows", "target rows", "differences", "seconds"):
-        shown.add_column(name, justify="right")
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("table", overflow="fold")
+    shown.add_column("outcome", no_wrap=True)
+    for name in ("rows", "differences", "seconds"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for table in report.tables:
         shown.add_row(*(console.render_str(text, markup=False) for text in _cells(table)))
     console.print(shown)
@@ -119,9 +121,9 @@ def _show_destination(console: Console, report: VerificationReport) -> None:
 
 
 def _cells(table: TableReport) -> tuple[str, ...]:
+    name = str(table.source) if table.source == table.target else f"{table.source} -> {table.target}"
     count = f"{len(table.differences)}{'+' if table.truncated else ''}"
-    compared = (str(table.source_rows), str(table.target_rows), count, f"{table.seconds:.1f}")
-    return (str(table.source), str(table.target), _word(table.outcome), *compared)
+    return (name, _word(table.outcome), str(table.source_rows), count, f"{table.seconds:.1f}")
 
 
 def _details(table: TableReport) -> list[str]:
