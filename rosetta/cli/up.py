@@ -39,7 +39,7 @@ def up(
     try:
         with stop_signals(request_stop), running_stack(home, say) as stack:
             pipeline = stack.ensure_sample()
-            first = wait_for_first_row(stack, pipeline, began)
+            first = wait_for_first_row(stack, pipeline, began, cold)
             say(f"first replicated row after {first:.1f} s")
             if until_first_row:
                 write_report(first, cold)
@@ -66,15 +66,19 @@ def introduce(stack: Stack, home: Home) -> None:
     say("stop       Ctrl-C")
 
 
-def wait_for_first_row(stack: Stack, pipeline: int, began: float) -> float:
-    """Seconds from `began` (Unix time) until a row was seen in the target. Raises OutageError when none comes."""
+def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) -> float:
+    """Seconds from `began` (Unix time) until a row of this run was seen in the target.
+
+    Cold, that is any row; warm, one that the source changed since. Raises OutageError when none comes.
+    """
     deadline = time.monotonic() + FIRST_ROW_SECONDS
     next_line = time.monotonic() + LINE_SECONDS
     while True:
         stack.supervisor.watch()
         arrived = look(stack.addresses.target)
-        if arrived is not None and arrived.rows > 0:
-            return time.time() - began
+        waited = time.time() - began
+        if arrived is not None and (arrived.rows > 0 if cold else (arrived.lag_seconds or waited) < waited):
+            return waited
         now = time.monotonic()
         if now > deadline:
             raise OutageError(
