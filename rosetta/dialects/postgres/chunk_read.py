@@ -22,7 +22,7 @@ class KeyColumn:
     """One column of a key.
 
     Attributes:
-        type: what a literal is cast to before it is compared.
+        type: what a literal is cast to before it is compared, and the column too where its type is a domain.
         less, equal, greater, greater_equal: `OPERATOR(schema.name)` of the type's B-tree order.
         portable: every PostgreSQL server orders such values alike. Text is not: its order is the collation's.
     """
@@ -34,6 +34,12 @@ class KeyColumn:
     greater: str
     greater_equal: str
     portable: bool
+    domain: bool
+
+    @property
+    def expression(self) -> str:
+        """The column as it is compared: operators of enums and the like do not see through a domain."""
+        return f"CAST({quoted(self.name)} AS {self.type})" if self.domain else quoted(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,11 @@ def key_columns_sql(schema: TableSchema) -> str:
     return f"""
 SELECT COALESCE(jsonb_agg(jsonb_build_object(
     'name', a.attname,
-    'type', format_type(CASE WHEN o.typtype = 'p' THEN a.atttypid ELSE o.oid END, -1),
-    'portable', a.attcollation = 0 AND base.builtin,
+    'type', format_type(CASE WHEN o.typtype = 'p' THEN base.oid ELSE o.oid END, -1),
+    'domain', base.oid <> a.atttypid,
+    -- jsonb orders its texts by a collation although it has none
+    'portable', a.attcollation = 0 AND base.typtype = 'b' AND base.typnamespace = 'pg_catalog'::regnamespace
+        AND base.typname NOT IN ('jsonb', '_jsonb'),
     'operators', (
         SELECT jsonb_object_agg(x.amopstrategy, format('OPERATOR(%I.%s)', pn.nspname, p.oprname))
         FROM pg_amop x JOIN pg_operator p ON p.oid = x.amopopr JOIN pg_namespace pn ON pn.oid = p.oprnamespace
@@ -93,10 +102,7 @@ CROSS JOIN LATERAL (
         UNION ALL
         SELECT t.* FROM chain JOIN pg_type t ON t.oid = chain.typbasetype WHERE chain.typtype = 'd'
     )
-    -- jsonb orders its texts by a collation although it has none
-    SELECT bool_and(chain.typtype IN ('b', 'd') AND chain.typname NOT IN ('jsonb', '_jsonb')
-                    AND (chain.typtype = 'd' OR chain.typnamespace = 'pg_catalog'::regnamespace)) AS builtin
-    FROM chain) AS base
+    SELECT * FROM chain WHERE chain.typtype <> 'd') AS base
 WHERE part.place <= i.indnkeyatts"""
 
 
@@ -115,13 +121,14 @@ def _key_column(value: Mapping[str, Any]) -> KeyColumn:
         greater=operators["5"],
         greater_equal=operators["4"],
         portable=value["portable"],
+        domain=value["domain"],
     )
 
 
 def read_chunk_sql(plan: ReadPlan, lower: Key | None, rows: int) -> str:
     """COPY of the first `rows` rows behind `lower`, in the order of the key."""
     where = "" if lower is None else f" WHERE {_behind(plan.key, lower)}"
-    order = ", ".join(f"{quoted(column.name)} USING {column.less}" for column in plan.key)
+    order = ", ".join(f"{column.expression} USING {column.less}" for column in plan.key)
     return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)}{where} ORDER BY {order} LIMIT {rows}) TO STDOUT"
 
 
@@ -167,7 +174,7 @@ def _from(plan: ReadPlan) -> str:
 
 def _behind(key: Sequence[KeyColumn], lower: Key) -> str:
     """Whether a row's key is greater than `lower`: one row comparison, where the columns share an operator."""
-    names = [quoted(column.name) for column in key]
+    names = [column.expression for column in key]
     values = [f"CAST({literal(text)} AS {column.type})" for column, text in zip(key, lower, strict=True)]
     if len({column.greater for column in key}) == 1:
         return f"({', '.join(names)}) {key[0].greater} ({', '.join(values)})"
