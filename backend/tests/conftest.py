@@ -1,8 +1,7 @@
-"""The API over real PostgreSQL: a config database of its own for each test."""
+"""The API over real PostgreSQL: an empty config database for each test."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,21 +12,33 @@ from app.core.config import AppEnv, Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
+from tests.clients import Sql, Tokens, client_of
 
-from backend.tests.clients import Sql, Tokens, client_of
 from rosetta import migrate
 from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
 from rosetta.tokens import hash_token, new_token, token_prefix
 
 SECRET_KEY = "k3-unit-Zr8qW0vXn5TtB7yLmP2sJd4G"
-_names = itertools.count(1)
+
+
+_EMPTY = """
+SET session_replication_role = replica;
+DO $$ DECLARE r record; BEGIN
+    FOR r IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE format('DELETE FROM %I', r.name);
+    END LOOP;
+    FOR r IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+        PERFORM setval(quote_ident(r.name)::regclass, 1, false);
+    END LOOP;
+END $$
+"""
 
 
 @pytest.fixture(scope="session")
-def config_template(cluster: PostgresCluster) -> str:
-    """A migrated, empty config database to copy from."""
-    name = "config_template"
+def migrated_database(cluster: PostgresCluster) -> str:
+    """The name of a config database with the schema and nothing in it."""
+    name = "config"
     connection = cluster.connect()
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
@@ -37,16 +48,13 @@ def config_template(cluster: PostgresCluster) -> str:
 
 
 @pytest.fixture
-def config_database(cluster: PostgresCluster, config_template: str) -> Iterator[str]:
-    """The name of this test's config database."""
-    name = f"config{next(_names)}"
-    connection = cluster.connect()
+def config_database(cluster: PostgresCluster, migrated_database: str) -> str:
+    """The config database, empty."""
+    connection = cluster.connect(migrated_database)
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {config_template}")
-    yield name
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        cursor.execute(_EMPTY)
     connection.close()
+    return migrated_database
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from app.core.config import AppEnv, Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
+from tests.clients import Endpoint, Sql, Tokens, client_of, endpoints_of
 
-from backend.tests.clients import Endpoint, Sql, Tokens, client_of, endpoints_of
 from rosetta.enums import Role
 
 ADMIN_ONLY = ("/api/v1/tokens", "/api/v1/settings")
@@ -78,10 +78,10 @@ async def test_a_lower_role_is_refused_everywhere(app: FastAPI, tokens: Tokens) 
     assert refused > 30
 
 
-@pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer ", "Bearer rst_wrong", "Bearer \xff\xfe"])
-async def test_a_bad_token_is_refused(app: FastAPI, config_database: str, header: str) -> None:
+@pytest.mark.parametrize("header", [b"", b"Basic abc", b"Bearer", b"Bearer ", b"Bearer rst_wrong", b"Bearer \xff\xfe"])
+async def test_a_bad_token_is_refused(app: FastAPI, config_database: str, header: bytes) -> None:
     async with client_of(app) as client:
-        answer = await client.get("/api/v1/auth/me", headers={"Authorization": header.encode("latin-1")})
+        answer = await client.get("/api/v1/auth/me", headers={b"Authorization": header})
     assert answer.status_code == 401
     assert answer.json()["remedy"]
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from app.core.config import Settings
 from app.core.security import keyring_of
+from tests.clients import API, Sql
 
-from backend.tests.clients import API, Sql
 from rosetta.secrets import is_sealed
 
 PEM = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIcanary\n-----END ENCRYPTED PRIVATE KEY-----\n"

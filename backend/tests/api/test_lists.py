@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-
-from backend.tests.clients import API, Sql
+from tests.clients import API, Sql
 
 
 @pytest.fixture

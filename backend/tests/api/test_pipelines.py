@@ -6,8 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from backend.tests.clients import API, Sql
+from tests.clients import API, Sql
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.api.test_access import concrete
+from tests.clients import API, Sql, Tokens, client_of, endpoints_of
 
-from backend.tests.api.test_access import concrete
-from backend.tests.clients import API, Sql, Tokens, client_of, endpoints_of
 from rosetta.enums import Role
 
 FIELDS = {"error", "code", "message", "remedy", "details", "timestamp"}

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 from app.core.config import Settings
 from app.core.security import keyring_of
+from tests.clients import API, Sql
 
-from backend.tests.clients import API, Sql
 from rosetta.secrets import is_sealed
 
 

@@ -1,0 +1,74 @@
+"""The three ways to start: each migrates an empty config database, serves, and stops cleanly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from app.core.config import Settings
+from app.core.database import DatabaseManager
+from app.main import create_app
+from asgi_lifespan import LifespanManager
+from tests.conftest import SECRET_KEY
+
+from rosetta.local.postgres import PostgresCluster, free_port
+
+BACKEND = Path(__file__).parents[2]
+
+
+async def test_the_lifespan_migrates_and_closes(
+    cluster: PostgresCluster, new_database: Callable[[], str], settings: Settings
+) -> None:
+    fresh = settings.model_copy(update={"database_url": type(settings.database_url)(cluster.dsn(new_database()))})
+    database = DatabaseManager()
+    app = create_app(fresh, database)
+    async with LifespanManager(app):
+        await database.ping()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
+            assert (await client.get("/health")).json()["status"] == "ok"
+    assert database.get_pool_status()["size"] == 0
+
+
+@pytest.mark.parametrize("server", ["module", "uvicorn", "gunicorn"])
+def test_a_server_starts_serves_and_stops(
+    cluster: PostgresCluster, new_database: Callable[[], str], tmp_path: Path, server: str
+) -> None:
+    port = str(free_port())
+    commands = {
+        "module": ["-m", "app.main"],
+        "uvicorn": ["-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", port],
+        "gunicorn": ["-m", "gunicorn", "app.main:app", "-k", "uvicorn.workers.UvicornWorker", f"-b127.0.0.1:{port}"],
+    }
+    environment = {
+        **os.environ,
+        "DATABASE_URL": cluster.dsn(new_database()),
+        "SECRET_KEY": SECRET_KEY,
+        "APP_ENV": "testing",
+        "PORT": port,
+        "LOG_FOLDER": str(tmp_path),
+        "PYTHONWARNINGS": "default",
+    }
+    process = subprocess.Popen([sys.executable, *commands[server]], cwd=BACKEND, env=environment)
+    try:
+        assert _answers(f"http://127.0.0.1:{port}/health", process) == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/sources").status_code == 401
+    finally:
+        process.terminate()
+        assert process.wait(20) in {0, -15}
+    assert '"backend_stopped"' in (tmp_path / "app.log").read_text()
+
+
+def _answers(url: str, process: subprocess.Popen[bytes]) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            return httpx.get(url).status_code
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not answer")
