@@ -1,0 +1,168 @@
+"""What is measured, each in a process of its own that tells by a pipe when it is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+import psycopg2
+
+from compute.bench.workload import MARKER, TABLE
+from compute.core.batch import META_COLUMNS, ChangeBatch, TableChanges, TableSpec
+from compute.core.fan_out import FanOut
+from compute.core.work import PrepareWork
+from compute.core.writer import Resumption, Writer
+from compute.destinations.base import TableTarget
+from compute.destinations.postgres import PostgresDestination
+from compute.engine.base import EngineSource
+from compute.engine.debezium.engine import DebeziumEngine
+from rosetta.dialects.postgres.catalog import parse_tables, tables_sql
+from rosetta.enums import Profile
+from rosetta.errors import RosettaError
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn, StreamPosition
+from rosetta.postgres import PostgresEndpoint, connect
+from rosetta.types import TableSchema
+
+KEY = ("id",)
+SPECS = {table: TableSpec(table, KEY) for table in (TABLE, MARKER)}
+_TIME_FIELD = list(META_COLUMNS).index("_ts")
+
+
+class _Watcher:
+    """Hears from the writer: a failure ends the process, and on demand it notes how late each row was."""
+
+    def __init__(self) -> None:
+        self.sampling = False
+        self.late_seconds: list[float] = []
+        self.fan_out: FanOut | None = None
+
+    def progressed(self) -> None:
+        if self.fan_out is not None:
+            self.fan_out.acknowledge()
+
+    def table_failed(self, _sync_id: int, error: RosettaError) -> None:
+        raise error
+
+    def current_schema(self, _table: TableId) -> TableSchema | None:
+        return None
+
+    def wrote(
+        self, _destination_id: int, _target: TableTarget, changes: TableChanges, _commit_time: float | None
+    ) -> None:
+        if self.sampling:
+            now = time.time()
+            for line in bytes(changes.data).split(b"\n")[:-1]:
+                self.late_seconds.append(now - int(line.split(b"\t", _TIME_FIELD + 1)[_TIME_FIELD]) / 1e6)
+
+
+def ours(
+    pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint, profile: Profile
+) -> None:
+    """The shipped path: engine, fan-out, writer, PostgreSQL destination."""
+    watcher = _Watcher()
+    engine = DebeziumEngine(source, profile)
+    fan_out = FanOut(engine, lambda _: (), lambda: None)
+    watcher.fan_out = fan_out
+    resumption = Resumption(Lsn(0), established=False, reported=None)
+    writer = fan_out.add(
+        1, lambda covered: Writer(1, lambda: PostgresDestination(target, 1, 1), 1, resumption, watcher, covered)
+    )
+    prepared = threading.Semaphore(0)
+    for number, schema in enumerate(_schemas(source)):
+        work = PrepareWork(TableTarget(number, schema, schema.table), lambda _: prepared.release())
+        writer.put(work)
+    for _ in SPECS:
+        prepared.acquire()
+    engine.start(start, SPECS)
+    for batch in _batches(engine, pipe, watcher):
+        fan_out.route(batch)
+    engine.stop()
+    fan_out.stop(5.0)
+
+
+def ceiling(pipe: Connection, source: EngineSource, start: StreamPosition, profile: Profile) -> None:
+    """Debezium alone: no table is set, so every change is read, placed in the stream and passed over."""
+    engine = DebeziumEngine(source, profile)
+    engine.start(start, {})
+    for batch in _batches(engine, pipe, _Watcher()):
+        engine.acknowledge(batch.sequence)
+        if "end" in batch.watermarks:
+            pipe.send(time.monotonic())
+    engine.stop()
+
+
+def naive(pipe: Connection, source: EngineSource, start: StreamPosition) -> None:
+    """pydbzengine as its own examples use it: JSON, one `json.loads` per record, nothing written."""
+    from pydbzengine import BasePythonChangeHandler, DebeziumJsonEngine
+
+    from compute.engine.debezium.jvm import ENGINE_JAR, library_path
+
+    class Handler(BasePythonChangeHandler):
+        def handleJsonBatch(self, records: Any) -> None:  # noqa: N802 - Java's name
+            for record in records:
+                event = json.loads(str(record.value()))
+                if event.get("payload", event).get("source", {}).get("table") == MARKER.name:
+                    pipe.send(time.monotonic())
+
+    properties = {
+        "name": "naive",
+        "topic.prefix": "naive",
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "plugin.name": "pgoutput",
+        "database.hostname": source.host,
+        "database.port": str(source.port),
+        "database.dbname": source.database,
+        "database.user": source.user,
+        "database.password": source.password,
+        "publication.name": source.publication,
+        "publication.autocreate.mode": "disabled",
+        "slot.name": source.slot,
+        "snapshot.mode": "no_data",
+        "tombstones.on.delete": "false",
+        "offset.flush.interval.ms": "1000",
+        # Its own offset stores begin at the source's present, where no backlog is; ours begins at the slot.
+        "offset.storage": "rosetta.engine.StartOffset",
+        "offset.storage.rosetta.lsn": str(int(start.commit_lsn)),
+    }
+    os.chdir(tempfile.mkdtemp(prefix="rosetta-naive-"))  # where it makes its `logs`
+    quiet = f"-Dlog4j2.configurationFile={ENGINE_JAR.parent / 'java' / 'resources' / 'log4j2.properties'}"
+    DebeziumJsonEngine(
+        properties,
+        Handler(),
+        jvm_opts=[quiet],
+        extra_classpaths=[str(ENGINE_JAR)],  # last, so that none of our classes takes the place of another
+        jvm_path=str(library_path()),
+    ).run()
+
+
+def _batches(engine: DebeziumEngine, pipe: Connection, watcher: _Watcher) -> Iterator[ChangeBatch]:
+    """Batches until the parent says "stop"; "sample" and "samples" begin and end a measurement of latency."""
+    while True:
+        batch = engine.take(0.2)
+        if batch is not None:
+            yield batch
+        while pipe.poll():
+            word = pipe.recv()
+            if word == "stop":
+                return
+            watcher.sampling = word == "sample"
+            if word == "samples":
+                pipe.send(watcher.late_seconds)
+                watcher.late_seconds = []
+
+
+def _schemas(source: EngineSource) -> list[TableSchema]:
+    endpoint = PostgresEndpoint(source.host, source.port, source.database, source.user, source.password, source.sslmode)
+    session: psycopg2.extensions.connection = connect(endpoint, application="rosetta bench", autocommit=True)
+    with session.cursor() as cursor:
+        cursor.execute(tables_sql(SPECS))
+        value = cursor.fetchall()[0][0]
+    session.close()
+    return list(parse_tables(value).values())

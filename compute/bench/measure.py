@@ -1,0 +1,154 @@
+"""Drains, latencies and memory, taken from outside of the contender's process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from compute.bench import contenders
+from compute.bench.stage import Stage
+from compute.bench.workload import PUBLICATION
+from rosetta.enums import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    seconds: float
+    resident_mb: int | None
+
+
+class Contender:
+    """A child process and the pipe to it."""
+
+    def __init__(self, process: Any, pipe: Connection) -> None:
+        self.process = process
+        self.pipe = pipe
+
+    def answer(self, seconds: float) -> Any:
+        """What the child says next. Raises when it says nothing in time or is dead."""
+        if not self.pipe.poll(seconds):
+            raise TimeoutError(f"{self.process.name} said nothing for {seconds:.0f} s")
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            raise RuntimeError(f"{self.process.name} died; what it said is above") from None
+
+    def resident_mb(self) -> int | None:
+        """The most it ever held; None where the system does not tell."""
+        if sys.platform != "linux":
+            return None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+@contextmanager
+def running(target: Callable[..., None], *arguments: Any) -> Iterator[Contender]:
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(target=_child, args=(target, theirs, *arguments), name=target.__name__, daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield Contender(process, pipe)
+    finally:
+        if process.is_alive():
+            try:
+                pipe.send("stop")
+            except BrokenPipeError:
+                process.kill()
+        process.join(15)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _child(target: Callable[..., None], *arguments: Any) -> None:
+    target(*arguments)
+    os._exit(0)  # the JVM's threads would keep the process
+
+
+def drain_ours(stage: Stage, name: str, profile: Profile) -> Drain:
+    with _ours(stage, name, profile) as contender:
+        begun = stage.wait_for_slot(name)
+        drain = Drain(stage.wait_for_marker(name) - begun, contender.resident_mb())
+    stage.require_same(name)
+    return drain
+
+
+@contextmanager
+def _ours(stage: Stage, name: str, profile: Profile) -> Iterator[Contender]:
+    arguments = (stage.engine_source(name), stage.slots[name], stage.target_endpoint(name), profile)
+    with running(contenders.ours, *arguments) as contender:
+        yield contender
+
+
+def drain_ceiling(stage: Stage, name: str, profile: Profile) -> Drain:
+    with running(contenders.ceiling, stage.engine_source(name), stage.slots[name], profile) as contender:
+        begun = stage.wait_for_slot(name)
+        return Drain(contender.answer(600) - begun, contender.resident_mb())
+
+
+def drain_naive(stage: Stage, name: str) -> Drain:
+    with running(contenders.naive, stage.engine_source(name), stage.slots[name]) as contender:
+        begun = stage.wait_for_slot(name)
+        drain = Drain(contender.answer(1200) - begun, contender.resident_mb())
+        contender.process.kill()
+        return drain
+
+
+def drain_native(stage: Stage, name: str) -> Drain:
+    """A subscription, as a user would make it, on the same backlog and with its usual settings."""
+    session = stage.target.connect(name)
+    with session.cursor() as cursor:
+        cursor.execute(
+            f"CREATE SUBSCRIPTION {name} CONNECTION '{stage.source.dsn()}' PUBLICATION {PUBLICATION}"
+            f" WITH (slot_name = {name}, create_slot = false, copy_data = false, enabled = false)"
+        )
+        cursor.execute(f"ALTER SUBSCRIPTION {name} ENABLE")
+        begun = stage.wait_for_slot(name)
+        drain = Drain(stage.wait_for_marker(name) - begun, None)
+        cursor.execute(f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE)")
+        cursor.execute(f"DROP SUBSCRIPTION {name}")
+    session.close()
+    stage.require_same(name)
+    return drain
+
+
+def latencies(stage: Stage, name: str, rates: list[int], seconds: float) -> dict[str, dict[str, float]]:
+    """Milliseconds from a commit at the source to its commit at the target, single-row transactions."""
+    result = {}
+    with _ours(stage, name, Profile.SMALL) as contender:
+        stage.wait_for_slot(name)
+        stage.wait_for_marker(name)
+        for rate in rates:
+            _insert(stage, rate, seconds)  # the JVM compiles what it runs often
+            contender.pipe.send("sample")
+            _insert(stage, rate, seconds)
+            time.sleep(1.0)
+            contender.pipe.send("samples")
+            late = contender.answer(30)
+            cuts = statistics.quantiles(late, n=100)
+            result[str(rate)] = {f"p{cut}": round(cuts[cut - 1] * 1000, 1) for cut in (50, 95, 99)}
+    return result
+
+
+def _insert(stage: Stage, rate: int, seconds: float) -> None:
+    begun = time.monotonic()
+    with stage.session.cursor() as cursor:
+        for number in range(int(rate * seconds)):
+            ahead = begun + number / rate - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            cursor.execute(
+                "INSERT INTO bench (id, ref, name, active) "
+                "SELECT coalesce(max(id), 0) + 1, gen_random_uuid(), 'now', true FROM bench"
+            )

@@ -1,0 +1,135 @@
+"""The servers of a run: a source with one slot per contender, and a target with one database per contender."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2.extensions
+
+from compute.bench.workload import CHECKSUM, PUBLICATION, SCHEMA, Workload
+from compute.engine.base import EngineSource
+from rosetta.local.postgres import PostgresCluster, free_port
+from rosetta.lsn import Lsn, StreamPosition
+from rosetta.postgres import PostgresEndpoint
+
+_SETTINGS = {
+    "shared_buffers": "256MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "30min",
+    "wal_retrieve_retry_interval": "10ms",  # else native replication starts up to 5 s late
+    "logical_decoding_work_mem": "256MB",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    source: PostgresCluster
+    target: PostgresCluster
+    slots: Mapping[str, StreamPosition]
+    session: psycopg2.extensions.connection  # of the source
+
+    def engine_source(self, contender: str) -> EngineSource:
+        cluster = self.source
+        return EngineSource(
+            "127.0.0.1",
+            cluster.port,
+            "postgres",
+            cluster.superuser,
+            cluster.password,
+            "disable",
+            PUBLICATION,
+            contender,
+        )
+
+    def target_endpoint(self, contender: str) -> PostgresEndpoint:
+        cluster = self.target
+        return PostgresEndpoint(
+            "127.0.0.1", cluster.port, contender, cluster.superuser, cluster.password, sslmode="disable"
+        )
+
+    def ask(self, text: str, *parameters: Any) -> Any:
+        with self.session.cursor() as cursor:
+            cursor.execute(text, parameters or None)
+            return cursor.fetchall()
+
+    def wait_for_slot(self, contender: str) -> float:
+        """The moment at which the slot became active."""
+        query = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+        return wait_until(f"slot {contender} is active", lambda: bool(self.ask(query, contender)[0][0]))
+
+    def wait_for_marker(self, contender: str) -> float:
+        """The moment at which the workload's last row was committed at the target."""
+        connection = self.target.connect(contender)
+        with connection.cursor() as cursor:
+
+            def arrived() -> bool:
+                cursor.execute("SELECT count(*) FROM bench_marker")
+                return bool(cursor.fetchall()[0][0])
+
+            moment = wait_until(f"{contender} drained its slot", arrived)
+        connection.close()
+        return moment
+
+    def require_same(self, contender: str) -> None:
+        """Raises unless the target's rows are the source's."""
+        connection = self.target.connect(contender)
+        with connection.cursor() as cursor:
+            cursor.execute(CHECKSUM)
+            if cursor.fetchall() != self.ask(CHECKSUM):
+                raise RuntimeError(f"{contender}: the target differs from the source, so its rate means nothing")
+        connection.close()
+
+
+def wait_until(what: str, true: Callable[[], bool], seconds: float = 600.0) -> float:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not in {seconds:.0f} s: {what}")
+        time.sleep(0.01)
+    return time.monotonic()
+
+
+@contextmanager
+def stage(workload: Workload, contenders: list[str]) -> Iterator[Stage]:
+    """Two servers with the backlog of `workload` waiting in a slot per contender."""
+    folder = Path(tempfile.mkdtemp(prefix="rosetta-bench-"))
+    folder.chmod(0o755)
+    clusters = [PostgresCluster(folder / name, free_port(), "bench-password", _SETTINGS) for name in ("s", "t")]
+    try:
+        for cluster in clusters:
+            cluster.start()
+        source, target = clusters
+        for contender in contenders:
+            _database(target, contender)
+        session = source.connect()
+        with session.cursor() as cursor:
+            cursor.execute(f"{SCHEMA}; CREATE PUBLICATION {PUBLICATION} FOR TABLE bench, bench_marker")
+            slots = {}
+            for contender in contenders:
+                cursor.execute("SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (contender,))
+                slots[contender] = StreamPosition(Lsn.parse(cursor.fetchall()[0][0]))
+        workload.run(session)
+        yield Stage(source, target, slots, session)
+        session.close()
+    finally:
+        for cluster in clusters:
+            cluster.stop()
+        shutil.rmtree(folder)
+
+
+def _database(target: PostgresCluster, name: str) -> None:
+    session = target.connect()
+    with session.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    session.close()
+    session = target.connect(name)
+    with session.cursor() as cursor:
+        cursor.execute(SCHEMA)
+    session.close()
