@@ -9,17 +9,18 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.config import Settings
-from app.core.exceptions import ConfigDatabaseError
+from app.core.exceptions import ConfigDatabaseBusyError, ConfigDatabaseError
 from rosetta.database import async_url
 
-# SQLSTATE classes in which the server, not the statement, is the trouble.
+# SQLSTATE classes in which the server, or somebody else's lock, and not the statement is the trouble.
 _SERVER_TROUBLE = frozenset({"08", "53", "57", "58"})
+_BUSY = frozenset({"40", "55"})
 STATEMENT_TIMEOUT_SECONDS = 30.0
 
 
@@ -30,9 +31,12 @@ async def _connect(*args: Any, **options: Any) -> asyncpg.Connection:
         raise ConfigDatabaseError from error
 
 
-def _is_server_trouble(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state[:2] in _SERVER_TROUBLE
+def _translated(error: DBAPIError) -> Exception:
+    """What `error` means for the request; itself when it is a mistake of ours."""
+    state = (getattr(error.orig, "sqlstate", None) or "")[:2]
+    if state in _BUSY:
+        return ConfigDatabaseBusyError()
+    return ConfigDatabaseError() if error.connection_invalidated or state in _SERVER_TROUBLE else error
 
 
 class DatabaseManager:
@@ -73,19 +77,22 @@ class DatabaseManager:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         A connection is taken with the first statement, not before. Raises ConfigDatabaseError when the
-        database is down, no connection is free in time, or it goes away in the middle.
+        database is down, no connection is free in time, or it goes away in the middle, and
+        ConfigDatabaseBusyError when a statement waits too long or meets a deadlock.
         """
         if self._sessions is None:
             raise RuntimeError("the database manager is not open")
         try:
             async with self._sessions() as session, session.begin():
                 yield session
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        except (InterfaceError, PoolTimeoutError) as error:
             raise ConfigDatabaseError from error
         except DBAPIError as error:
-            if _is_server_trouble(error):
-                raise ConfigDatabaseError from error
-            raise
+            raise _translated(error) from error
+        except TimeoutError as error:  # asyncpg's, when a statement took longer than it may
+            raise ConfigDatabaseBusyError from error
+        except OSError as error:
+            raise ConfigDatabaseError from error
 
     async def ping(self, timeout_seconds: float = 3.0) -> None:
         """Raises ConfigDatabaseError unless the database answers in time."""

@@ -11,6 +11,7 @@ ApplicationError (a RosettaError)
 ├── PermissionDeniedError        the token's role does not reach
 └── ServiceUnavailableError      something needed is down; the same request can succeed later
     ├── ConfigDatabaseError      Rosetta's own database
+        ├── ConfigDatabaseBusyError  the same, by locks or load
     └── DatabaseUnreachableError a source or a destination
 """
 
@@ -90,6 +91,16 @@ class ConfigDatabaseError(ServiceUnavailableError):
         super().__init__(
             "Rosetta's config database does not answer.",
             remedy="Check that the server in DATABASE_URL is running and accepts connections, then try again.",
+        )
+
+
+class ConfigDatabaseBusyError(ServiceUnavailableError):
+    code = "CONFIG_DATABASE_BUSY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Rosetta's config database is busy with something that stands in the way of this request.",
+            remedy="Try again; when it lasts, look for long transactions and locks in the config database.",
         )
 
 

@@ -85,6 +85,15 @@ async def test_a_changed_connection_rebuilds_its_pipelines(
     assert sql("SELECT generation FROM pipelines") == [(2,)]
 
 
+async def test_another_publication_is_not_ours(admin: httpx.AsyncClient, source_body: dict[str, Any], sql: Sql) -> None:
+    source = await saved(admin, source_body)
+    sql("UPDATE sources SET publication_owned = true")
+    kept = await admin.put(f"{API}/sources/{source['id']}", json={"pg_username": "somebody"})
+    assert kept.json()["publication_owned"] is True
+    other = await admin.put(f"{API}/sources/{source['id']}", json={"publication_name": "other_pub"})
+    assert other.json()["publication_owned"] is False
+
+
 async def test_a_source_in_use_stays(admin: httpx.AsyncClient, source_body: dict[str, Any], sql: Sql) -> None:
     source = await saved(admin, source_body)
     sql("INSERT INTO pipelines (name, source_id, slot_name) VALUES ('orders', %s, 'rosetta_1_1')", source["id"])

@@ -7,10 +7,12 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.core.exceptions import ConfigDatabaseError
+from app.main import create_app
 from fastapi import FastAPI
 from tests.api.test_requests import check_error
 from tests.clients import API, Sql, Tokens, client_of
@@ -91,8 +93,6 @@ async def test_no_connection_is_held_while_somebody_elses_server_is_waited_for(
 async def test_a_config_database_that_is_down_is_told_as_503(
     cluster: PostgresCluster, settings: Settings, tokens: Tokens
 ) -> None:
-    from app.main import create_app
-
     down = settings.model_copy(
         update={"database_url": type(settings.database_url)(cluster.dsn().replace(str(cluster.port), str(free_port())))}
     )
@@ -112,6 +112,26 @@ async def test_sessions_that_the_server_ended_are_replaced(admin: httpx.AsyncCli
     assert (await admin.get(f"{API}/sources")).status_code == 200
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rosetta-backend'")
     assert (await admin.get(f"{API}/sources")).status_code == 200
+
+
+async def test_a_row_that_somebody_locked_is_told_as_busy(
+    settings: Settings, tokens: Tokens, source_body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.database.STATEMENT_TIMEOUT_SECONDS", 0.5)
+    database = DatabaseManager()
+    app = create_app(settings, database)
+    database.open(settings)
+    locker = psycopg2.connect(settings.database_url.get_secret_value())
+    async with client_of(app, tokens[Role.ADMIN]) as client:
+        created = (await client.post(f"{API}/sources", json=source_body)).json()
+        with locker.cursor() as cursor:
+            cursor.execute("SELECT FROM sources FOR UPDATE")
+        path = f"{API}/sources/{created['id']}"
+        assert check_error(await client.put(path, json={"name": "x"}), 503)["code"] == "CONFIG_DATABASE_BUSY"
+        locker.rollback()
+        assert (await client.put(path, json={"name": "x"})).status_code == 200
+    locker.close()
+    await database.close()
 
 
 async def test_the_pool_tells_what_its_connections_do(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from rosetta.secrets import Keyring
 _RECONNECT: Final = frozenset(
     {"pg_host", "pg_port", "pg_database", "pg_username", "pg_password", "sslmode", "publication_name"}
 )
+_OTHER_PUBLICATION: Final = frozenset({"pg_host", "pg_port", "pg_database", "publication_name"})
 
 
 def slot_prefix(source: Source) -> str:
@@ -62,6 +63,8 @@ class SourceService:
         await self._refuse_new_slot_names(source_id, changed)
         for name in changed:
             setattr(source, name, changes[name])
+        if changed & _OTHER_PUBLICATION:
+            source.publication_owned = False  # what Rosetta made is elsewhere; what is there now is not ours to drop
         if password:
             source.pg_password = password
             changed.add("pg_password")
