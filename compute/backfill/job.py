@@ -30,6 +30,7 @@ _SAVE_SECONDS = 0.5
 _WAIT_SECONDS = 0.2
 _CHUNKS_IN_FLIGHT = 8
 _FIRST_ROWS = 1_000
+_FILL_ROUNDS = 20
 _log = structlog.get_logger("compute.backfill")
 
 
@@ -131,14 +132,40 @@ class TableCopy:
         while not self._exhausted:
             self._mark()
             self._wait_for_chunks(_CHUNKS_IN_FLIGHT - 1)
-            self._launch(plan, self._read(plan))
+            read = self._read(plan)
+            self._launch(plan, read, complete=self._whole(plan) or plan.portable)
+            self._lower, self._exhausted = read.upper, read.upper is None
             self._attempts = 0
-        self._mark()
-        self._wait_for_chunks(0)
+        self._land()
+        self._fill(plan)
         self._save()
         self._parts.jobs.complete(self.job.job_id)
         self._parts.tables.finish_copy(self._sync_id)
         _log.info("copy_completed", job_id=self.job.job_id, table=str(self.job.table), chunks=self._sequence)
+
+    def _land(self) -> None:
+        self._mark()
+        self._wait_for_chunks(0)
+
+    def _fill(self, plan: ReadPlan) -> None:
+        """Reads rows again that the chunks could not complete: their keys changed while the copy ran.
+
+        Such a row moved from where no chunk had been yet to where one had, and the change left out values
+        that did not change. What is left after some rounds, `finish_copy` refuses.
+        """
+        for _ in range(_FILL_ROUNDS):
+            answers: list[list[Key]] = []
+            self._parts.tables.ask_unfilled(self._sync_id, lambda keys, answers=answers: self._answered(answers, keys))  # type: ignore[misc]
+            while not answers:
+                self.pause()
+            if not answers[0]:
+                return
+            self._launch(plan, self._reader.read_keys(plan, answers[0]), complete=False)
+            self._land()
+
+    def _answered(self, answers: list[list[Key]], keys: list[Key]) -> None:
+        answers.append(keys)
+        self._landings.nudge()
 
     def _prepare(self) -> ReadPlan:
         if self._plan is None:
@@ -167,7 +194,7 @@ class TableCopy:
             self._rows = max(1, min(self._most_rows, fitting))
         return read
 
-    def _launch(self, plan: ReadPlan, read: ReadRows) -> None:
+    def _launch(self, plan: ReadPlan, read: ReadRows, *, complete: bool) -> None:
         """Registers a chunk under its watermark, which `_mark` then writes."""
         failpoints.hit("after_chunk_read")
         held_bytes = 0 if isinstance(read.data, Path) else read.byte_count
@@ -175,19 +202,17 @@ class TableCopy:
             self.pause()
         self._sequence += 1
         watermark = f"chunk:{self.job.job_id}:{self._token}:{self._sequence}"
-        pending = self._pending(plan, read, held_bytes)
+        pending = self._pending(plan, read, held_bytes, complete)
         self._landings.launched()
         self._parts.watermarks.expect(self._token, watermark, lambda: [pending])
         self._unmarked = watermark
-        self._lower = read.upper
-        self._exhausted = read.upper is None
 
     def _mark(self) -> None:
         if self._unmarked is not None:
             self._reader.emit(self._unmarked)
             self._unmarked = None
 
-    def _pending(self, plan: ReadPlan, read: ReadRows, held_bytes: int) -> PendingChunk:
+    def _pending(self, plan: ReadPlan, read: ReadRows, held_bytes: int, complete: bool) -> PendingChunk:
         chunk = RowChunk(
             target=replace(self._goal.target, copying=True),
             columns=plan.columns,
@@ -196,7 +221,7 @@ class TableCopy:
             snapshot=read.snapshot,
             lower=read.lower,
             upper=read.upper,
-            complete=self._whole(plan) or plan.portable,
+            complete=complete,
         )
 
         def settle() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-from pathlib import Path
 
 import structlog
 
@@ -14,7 +11,7 @@ from compute.backfill.job import TableCopy
 from compute.backfill.parts import CopyOptions, CopyParts
 from compute.backfill.ports import CopyJob, CopyJobs, CopyTables
 from compute.backfill.reader import SourceReader
-from compute.backfill.scratch import Scratch
+from compute.backfill.scratch import Scratch, ScratchFolder
 from compute.sources.postgres.source import PostgresSource
 from rosetta.enums import CopyKind
 from rosetta.errors import ConfigurationError, OutageError
@@ -45,15 +42,15 @@ class BackfillManager:
         self._stopping = threading.Event()
         self._watermarks = Watermarks()
         self._parts = CopyParts(jobs, tables, self._watermarks, Budget(options.memory_bytes), options, self._stopping)
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self._copies: dict[int, TableCopy] = {}
         self._woken = threading.Event()
         self._silent = False
         self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
 
     def start(self) -> None:
-        """Begins to look for jobs. What an earlier process left on disk is removed."""
-        self._folder = _fresh_folder(self._pipeline_id)
+        """Begins to look for jobs. What processes that are gone left on disk is removed."""
+        self._folder = ScratchFolder("rosetta-copy")
         self._thread.start()
 
     def wake(self) -> None:
@@ -66,6 +63,8 @@ class BackfillManager:
         self._woken.set()
         if self._thread.ident is not None:
             self._thread.join(_JOIN_SECONDS)
+        if self._folder is not None:
+            self._folder.close()
 
     def take_chunks(self, watermark: str) -> list[PendingChunk]:
         """The chunks that are to be merged now that `watermark` came down the stream."""
@@ -109,7 +108,7 @@ class BackfillManager:
         if goal is None:
             self._parts.jobs.hold(job.job_id, "waits for its destination to serve the table")
         elif len(self._copies) < self._parts.options.parallel_tables and self._folder is not None:
-            reader = SourceReader(self._source.endpoint, Scratch(self._folder, self._parts.options.inline_bytes))
+            reader = SourceReader(self._source.endpoint, Scratch(self._folder.path, self._parts.options.inline_bytes))
             copy = TableCopy(job, goal, reader, self._parts, self.wake)
             self._copies[job.job_id] = copy
             copy.start()
@@ -125,11 +124,3 @@ class BackfillManager:
             self._parts.tables.fail(job.sync_id, error)
         self._parts.jobs.cancelled(job.job_id)
         _log.info("copy_cancelled", job_id=job.job_id, table=str(job.table))
-
-
-def _fresh_folder(pipeline_id: int) -> Path:
-    """A folder that only we can read, empty."""
-    folder = Path(tempfile.gettempdir()) / f"rosetta-copy-{pipeline_id}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder

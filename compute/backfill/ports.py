@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,12 @@ class CopyTables(Protocol):
 
     def copy_target(self, sync_id: int) -> CopyTarget | None:
         """The table sync as it is served now; None while it is not."""
+
+    def ask_unfilled(self, sync_id: int, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
+        """Has `answer` called, on any thread, with keys of rows that lack values although every chunk is merged.
+
+        Nobody answers while the table is not served.
+        """
 
     def finish_copy(self, sync_id: int) -> None:
         """Every chunk is merged and the job is complete: the table only streams from here on."""

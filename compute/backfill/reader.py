@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from rosetta.dialects.postgres.chunk_read import (
     key_columns_sql,
     parse_key_columns,
     read_chunk_sql,
+    read_keys_sql,
     read_table_sql,
     writers_sql,
 )
@@ -91,6 +92,11 @@ class SourceReader:
         data, count, size, snapshot = self._read(plan.table, read_chunk_sql(plan, lower, rows), by_index=True)
         upper = values_of(last_line(data), plan.key_positions) if count == rows else None
         return ReadRows(data, count, size, snapshot, lower, upper)
+
+    def read_keys(self, plan: ReadPlan, keys: Sequence[Key]) -> ReadRows:
+        """The rows with one of `keys`, as far as there are any."""
+        data, count, size, snapshot = self._read(plan.table, read_keys_sql(plan, keys), by_index=False)
+        return ReadRows(data, count, size, snapshot, None, None)
 
     def read_table(self, plan: ReadPlan) -> ReadRows:
         """All rows at once, in one snapshot that is held as long as it takes."""

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
 _TAIL_BYTES = 65_536
+_YOUNG_SECONDS = 60.0
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPED: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+class ScratchFolder:
+    """A folder that only we can read, locked for as long as this process lives.
+
+    Several pipelines, installations and users share one temporary directory, so the name is new every time.
+    What processes of ours that are gone left there is removed first.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        for left in Path(tempfile.gettempdir()).glob(f"{prefix}-*"):
+            if _abandoned(left):
+                shutil.rmtree(left, ignore_errors=True)
+        self.path = Path(tempfile.mkdtemp(prefix=f"{prefix}-"))
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Removes the folder when nothing is left in it: writers may still read chunks. Safe to call twice."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether the process that made this folder is gone; a young one may only not have come to its lock yet."""
+    try:
+        facts = folder.lstat()
+        if facts.st_uid != os.geteuid() or time.time() - facts.st_ctime < _YOUNG_SECONDS:
+            return False
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:  # it went away, or is no folder
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 class Scratch:
