@@ -182,6 +182,30 @@ class ChunkWork:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfilledWork:
+    """Answers which rows of a table still lack values, behind everything that was handed over before.
+
+    For a table that is not served (any more) there is no answer.
+    """
+
+    sync_id: int
+    answer: Callable[[list[tuple[str, ...]]], None]
+
+    def run(self, desk: Desk) -> None:
+        target = desk.targets.get(self.sync_id)
+        if target is None:
+            return
+        try:
+            keys = desk.destination.unfilled_keys(target)
+        except OutageError:
+            raise
+        except RosettaError as error:
+            desk.fail_table(self.sync_id, error)
+            return
+        self.answer(keys)
+
+
+@dataclass(frozen=True, slots=True)
 class FinishCopyWork:
     """The last chunk is merged: the table only streams from here on."""
 

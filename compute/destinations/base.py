@@ -149,8 +149,15 @@ class Destination(Protocol):
     def start_copy(self, target: TableTarget) -> None:
         """Prepares for chunks of `target`; called before the first change with `copying` set is written."""
 
+    def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
+        """Keys, at most some hundred, of rows that arrived without all of their values while a copy runs.
+
+        After the last chunk only rows whose key changed meanwhile are left; they are read again and merged as
+        a chunk that is not complete. A destination that notes no such rows answers nothing.
+        """
+
     def finish_copy(self, target: TableTarget) -> None:
-        """Forgets tombstones and notes of a finished copy."""
+        """Forgets tombstones and notes of a finished copy. Raises DataError while `unfilled_keys` has any."""
 
     def durable_position(self) -> StreamPosition | None:
         """How far this destination is, from its own progress row; None before the first write."""

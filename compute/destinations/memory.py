@@ -120,9 +120,9 @@ class MemoryDestination:
         _apply_net(table, target, table.held)
         table.copying, table.tombstones, table.held = False, {}, []
 
-    def unfilled_keys(self, target: TableTarget) -> list[Key]:
-        """As at PostgreSQL."""
-        return [key for key, row in self._table(target).rows.items() if row.unfilled and not row.deleted]
+    def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
+        unfilled = [key for key, row in self._table(target).rows.items() if row.unfilled and not row.deleted]
+        return [tuple(value for value in key if value is not None) for key in unfilled]
 
     def write_changes(self, batch: WriteBatch) -> WriteResult:
         self._begin("write")
@@ -178,7 +178,7 @@ def _write_sync(tables: dict[TableId, Table], batch: WriteBatch, sync_id: int) -
     for write in batch.writes:
         if write.target.sync_id == sync_id:
             changes = sorted(_parse(write.changes), key=lambda change: change.version)
-            _write(_find(tables, write.target), write.target, changes, folded=write.changes.folded)
+            _write(_find(tables, write.target), write.target, changes)
             rows += len(changes)
     return rows
 
@@ -193,15 +193,13 @@ def _parse(changes: TableChanges) -> Iterator[Change]:
         yield Change(str(op), (int(lsn or 0), int(seq or 0)), int(xid or 0), values, unchanged, key)
 
 
-def _write(table: Table, target: TableTarget, changes: list[Change], *, folded: bool) -> None:
+def _write(table: Table, target: TableTarget, changes: list[Change]) -> None:
     _check_types(target, changes)
     if target.mode is SyncMode.APPEND:
         for change in changes:
             table.history.setdefault(change.version, (change.op, change))
     elif target.schema.key:
-        # A key change reads the old row: folded, as it was before the batch; else as it was before its own
-        # deletion, the change just before it.
-        before = copy.deepcopy(table.rows) if folded else dict[Key, Row]()
+        before = copy.deepcopy(table.rows)  # what a change left out is in the target's row of before the batch
         for change in changes:
             _apply(table, target, change, before)
     elif target.copying:
@@ -230,15 +228,13 @@ def _apply(table: Table, target: TableTarget, change: Change, before: dict[Key, 
         if target.copying:
             table.tombstones[key] = max(table.tombstones.get(key, 0), change.xid)
         if present is not None and present.version <= change.version:
-            before[key] = copy.deepcopy(present)
             _delete(table, target, key, change)
         return
     if present is not None and present.version > change.version:
         return
     row = Row(dict(change.values), change.version, change.xid)
     if change.unchanged:
-        base = present if change.former is None else before.get(change.former, table.rows.get(change.former))
-        _fill(row, change, base, target)
+        _fill(row, change, before.get(change.former or key), target)
     table.rows[key] = row
 
 

@@ -138,7 +138,7 @@ def test_a_moved_row_is_not_filled_from_another_row_of_that_key(
     )
     destination.write_rows(chunk(things, [("1", "a", "right"), ("2", "b", "wrong")], SEES_NOTHING))
     assert live(lane, things) == [("2", "moved", None)]
-    assert destination.unfilled_keys(things) == [("2",)]  # type: ignore[attr-defined]
+    assert destination.unfilled_keys(things) == [("2",)]
     destination.write_rows(chunk(things, [("2", "moved", "right")], SEES_ALL, complete=False))
     assert live(lane, things) == [("2", "moved", "right")]
     destination.finish_copy(things)
@@ -154,7 +154,7 @@ def test_notes_follow_deletes_and_moves(lane: Lane, destination: Destination, th
         Change("c", 11, ("2", "moved", UNCHANGED), seq=1, moved_from=("1",)),
         Change("d", 12, ("3", None, None)),
     )
-    assert destination.unfilled_keys(things) == [("2",)]  # type: ignore[attr-defined]
+    assert destination.unfilled_keys(things) == [("2",)]
     destination.write_rows(chunk(things, [("2", "moved", "big")], SEES_ALL))
     assert live(lane, things) == [("2", "moved", "big")]
     destination.finish_copy(things)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from compute.destinations.base import Destination, TableTarget, TableWrite, WriteBatch
 from compute.tests.contract.changes import changes as encoded
-from compute.tests.contract.changes import chunk, schema, target
+from compute.tests.contract.changes import Change, chunk, position, schema, target
 from compute.tests.contract.conftest import Lane
-from compute.tests.contract.source_model import ChunkRead, Item, Rows, SourceModel, fold, replay
+from compute.tests.contract.source_model import ChunkRead, Item, Rows, SourceModel, fold, replay, resolved
 from rosetta.identifiers import TableId
 
 pytestmark = pytest.mark.integration
@@ -43,7 +43,7 @@ class Delivery:
         """One batch, perhaps folded, perhaps twice."""
         changes = [item.change for item in items if item.change is not None]
         folded = self.data.draw(st.booleans(), label="folded")
-        payload = encoded(self.target.schema, fold(changes) if folded else changes, folded=folded)
+        payload = encoded(self.target.schema, fold(changes) if folded else resolved(changes), folded=folded)
         writes = (TableWrite(self.target, payload),) if changes else ()
         batch = WriteBatch(items[-1].position, (self.target,) if truncate else (), writes)
         for _ in range(self.data.draw(st.integers(1, 2), label="times")):
@@ -193,12 +193,20 @@ def leave_remains(delivery: Delivery, data: st.DataObject) -> None:
 def complete(model: SourceModel, delivery: Delivery) -> None:
     """Reads again the rows whose values neither the stream nor a chunk brought, and ends the copy."""
     destination, of = delivery.destination, delivery.target
-    keys = [key for (key,) in unfilled(destination, of)]
+    keys = [key for (key,) in destination.unfilled_keys(of)]
     again = model.read_chunk(None, None)
     delivery.merge(replace(again, rows={key: row for key, row in again.rows.items() if key in keys}), complete=False)
     destination.finish_copy(of)
 
 
-def unfilled(destination: Destination, of: TableTarget) -> list[tuple[str]]:
-    keys: list[tuple[str]] = destination.unfilled_keys(of)  # type: ignore[attr-defined]
-    return keys
+@bounded
+@given(data=st.data())
+def test_versions_monotone(lane: Lane, data: st.DataObject) -> None:
+    """versions_monotone, per_key_order: changes that come in any order leave the newest of each key."""
+    delivery = Delivery(lane, data, {})
+    made = [Change("u", n, (data.draw(st.sampled_from(KEYS), label="key"), f"n{n}", f"b{n}")) for n in range(1, 13)]
+    with closing(delivery.destination):
+        shuffled = data.draw(st.permutations(made), label="order")
+        for number, change in enumerate(shuffled, 1):
+            delivery.send([Item(position(number), change)])
+    assert delivery.rows() == {str(c.values[0]): (str(c.values[1]), str(c.values[2])) for c in made}

@@ -137,6 +137,12 @@ def read_table_sql(plan: ReadPlan) -> str:
     return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)}) TO STDOUT"
 
 
+def read_keys_sql(plan: ReadPlan, keys: Sequence[Key]) -> str:
+    """COPY of the rows with one of `keys`."""
+    wanted = " OR ".join(f"({_is(plan.key, key)})" for key in keys)
+    return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)} WHERE {wanted}) TO STDOUT"
+
+
 def estimate_sql(plan: ReadPlan, exact_rows: int) -> str:
     """How many rows the table has: counted up to `exact_rows`, beyond that estimated by the server."""
     name = literal(qualified(plan.table))
@@ -172,10 +178,18 @@ def _from(plan: ReadPlan) -> str:
     return ("" if plan.partitioned else "ONLY ") + qualified(plan.table)
 
 
+def _values(key: Sequence[KeyColumn], texts: Key) -> list[str]:
+    return [f"CAST({literal(text)} AS {column.type})" for column, text in zip(key, texts, strict=True)]
+
+
+def _is(key: Sequence[KeyColumn], texts: Key) -> str:
+    pairs = zip(key, _values(key, texts), strict=True)
+    return " AND ".join(f"{column.expression} {column.equal} {value}" for column, value in pairs)
+
+
 def _behind(key: Sequence[KeyColumn], lower: Key) -> str:
     """Whether a row's key is greater than `lower`: one row comparison, where the columns share an operator."""
-    names = [column.expression for column in key]
-    values = [f"CAST({literal(text)} AS {column.type})" for column, text in zip(key, lower, strict=True)]
+    names, values = [column.expression for column in key], _values(key, lower)
     if len({column.greater for column in key}) == 1:
         return f"({', '.join(names)}) {key[0].greater} ({', '.join(values)})"
     text = ""

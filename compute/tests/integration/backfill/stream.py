@@ -83,12 +83,19 @@ class ServedTables:
 
     def __init__(self) -> None:
         self.targets: dict[int, TableTarget] = {}
+        self.unfilled: Callable[[TableTarget], list[tuple[str, ...]]] = lambda _: []
+        self.asked = 0
         self.finished: list[int] = []
         self.failed: dict[int, RosettaError] = {}
 
     def copy_target(self, sync_id: int) -> CopyTarget | None:
         target = self.targets.get(sync_id)
         return None if target is None else CopyTarget(1, target)
+
+    def ask_unfilled(self, sync_id: int, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
+        self.asked += 1
+        if sync_id in self.targets:
+            answer(self.unfilled(self.targets[sync_id]))
 
     def finish_copy(self, sync_id: int) -> None:
         self.finished.append(sync_id)

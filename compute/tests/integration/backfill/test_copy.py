@@ -343,6 +343,20 @@ def test_jobs_that_cannot_run_yet_say_why(copying: Copying) -> None:
     assert "filtered" in copying.job(filtered, "status_reason")[0]
 
 
+def test_rows_that_still_lack_values_are_read_again(copying: Copying) -> None:
+    fill(copying.source)
+    copying.source.run("INSERT INTO public.t VALUES (5000, 'moved'), (5001, E'it''s')")
+    copying.start()
+    answers: list[list[tuple[str, ...]]] = [[("5000",), ("5001",), ("9999",)], []]
+    copying.tables.unfilled = lambda _: answers.pop(0)
+    sync_id, job_id = copying.queue("t")
+    copying.completed(job_id)
+    chunk = copying.stream.merged[-1]
+    assert (chunk.data, chunk.complete, chunk.lower, chunk.upper) == (b"5000\tmoved\n5001\tit's\n", False, None, None)
+    assert copying.tables.finished == [sync_id]
+    assert copying.same("t")
+
+
 def test_large_rows_keep_memory_bounded_and_leave_no_file(copying: Copying) -> None:
     copying.source.run(
         "CREATE TABLE public.t (id int PRIMARY KEY, body text)",
