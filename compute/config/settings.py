@@ -9,9 +9,9 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rosetta.errors import ConfigurationError
+from rosetta.secrets import check_secret_key
 
 COMPUTE_FOLDER = Path(__file__).resolve().parent.parent
-_INSECURE_SECRET_LENGTH = 16
 
 
 class Settings(BaseSettings):
@@ -70,9 +70,5 @@ def load_settings() -> Settings:
             f"compute cannot start: {problems}",
             remedy="Set it in the environment or in compute/.env; compute/.env.example lists every setting.",
         ) from None
-    if settings.app_env == "production" and len(settings.secret_key.get_secret_value()) < _INSECURE_SECRET_LENGTH:
-        raise ConfigurationError(
-            f"compute cannot start: SECRET_KEY needs at least {_INSECURE_SECRET_LENGTH} characters in production",
-            remedy="Make one with `openssl rand -base64 32` and give backend and compute the same.",
-        )
+    check_secret_key(settings.secret_key.get_secret_value(), settings.app_env == "production")
     return settings

@@ -63,6 +63,7 @@ class Policy:
 
 
 _CRASH = Policy(ObservedStatus.RESTARTING, first_seconds=1.0, longest_seconds=60.0)
+_KILLED = Policy(ObservedStatus.RESTARTING, first_seconds=0.5, longest_seconds=2.0)
 _POLICIES: dict[int, Policy] = {
     # Short and capped low: the source is back without telling us, and recovery is promised within seconds.
     ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, first_seconds=1.0, longest_seconds=4.0),
@@ -74,8 +75,13 @@ _POLICIES: dict[int, Policy] = {
 }
 
 
-def policy_of(code: int) -> Policy:
-    """The policy for a process exit code; a negative one is a signal. Whatever is not in the vocabulary is a crash."""
+def policy_of(code: int, *, streamed: bool) -> Policy:
+    """The policy for a process exit code; a negative one is a signal. Whatever is not in the vocabulary is a crash.
+
+    A process that streamed and was then killed from outside did nothing wrong: it is back within seconds each time.
+    """
+    if code < 0 and streamed:
+        return _KILLED
     return _POLICIES.get(code, _CRASH)
 
 

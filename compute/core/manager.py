@@ -129,7 +129,7 @@ class PipelineManager:
         one.last_ending = ending
         if ending.code == ExitCode.OUT_OF_MEMORY:
             one.heap_scale = min(one.heap_scale * 2, _LARGEST_HEAP_SCALE)
-        policy = policy_of(ending.code)
+        policy = policy_of(ending.code, streamed=ending.streamed_seconds > 0)
         delay_seconds = policy.delay_seconds(one.failures)
         one.waiting = None if one.served is None else Waiting(one.served, time.monotonic() + delay_seconds)
         self._undeclared[pipeline_id] = (policy.status, policy.health, ending.failure, 1)

@@ -89,9 +89,7 @@ def usable(slot: SlotInfo | None, plan: PipelinePlan) -> Lsn:
         raise ResyncRequiredError(
             f"slot {plan.slot} is lost: the source has removed WAL that it needs", code="SLOT_LOST", remedy=remedy
         )
-    if plan.acknowledged is not None and slot.confirmed_flush > plan.acknowledged:
-        # Our note of it may be a few seconds old; the destinations' own progress decides (see `Resumption`).
-        _log.info("slot_ahead_of_note", slot=plan.slot, confirmed=str(slot.confirmed_flush))
+    # Whether it has moved beyond a destination is told by the destinations' own progress (see `Resumption`).
     return slot.confirmed_flush
 
 

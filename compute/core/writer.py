@@ -20,6 +20,7 @@ from rosetta.lsn import Lsn, StreamPosition
 
 _QUEUED_WORK = 256  # bytes are bounded by the engine and the copies; this bounds the number of batches
 _PROGRESS_SECONDS = 1.0
+_PING_SECONDS = 5.0  # an idle destination that is gone is found, too
 _FIRST_DELAY_SECONDS = 0.2
 _OUTAGE_DELAY_SECONDS = 4.0
 _REFUSAL_DELAY_SECONDS = 15.0
@@ -102,7 +103,7 @@ class Writer:
         self._stopped = threading.Event()
         self._settled = threading.Event()
         self._success_at: float | None = None
-        self._progress_at = 0.0
+        self._progress_at = self._heard_at = 0.0
         # one value, so that no reader ever sees a phase without its reason
         self._condition: tuple[WriterPhase, Failure | None] = (WriterPhase.OPENING, None)
         self._thread = threading.Thread(target=self._run, name=f"writer-{destination_id}", daemon=True)
@@ -198,6 +199,9 @@ class Writer:
                 desk.flush_progress()
                 self._progress_at = time.monotonic()
                 self._succeed()
+            elif time.monotonic() - self._heard_at >= _PING_SECONDS:
+                desk.destination.ping()
+                self._heard_at = time.monotonic()
 
     def _next(self) -> Work | None:
         try:
@@ -221,7 +225,7 @@ class Writer:
             _log.info("destination_open", destination_id=self.destination_id)
         self._attempts = 0
         self._condition = (WriterPhase.WRITING, None)
-        self._success_at = time.monotonic()
+        self._success_at = self._heard_at = time.monotonic()
 
     def _wait_after(self, error: RosettaError) -> None:
         outage = isinstance(error, OutageError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compute.tests.support.stage import Stage
-from compute.tests.support.waiting import eventually, process_exists
+from compute.tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -23,7 +23,7 @@ class ComputeService:
     def __init__(self, config_url: str, folder: Path, **settings: object) -> None:
         self.port = free_port()
         self.log = folder / "compute.log"
-        self._environment = {
+        self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "SECRET_KEY": "a secret key for tests",
@@ -44,7 +44,7 @@ class ComputeService:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "compute.main"], cwd=_ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "compute.main"], cwd=_ROOT, env=self.environment, stdout=log, stderr=log
             )
 
     def health(self) -> dict[str, Any]:

@@ -90,6 +90,14 @@ def rows(store: MemoryStore) -> set[str | None]:
     return {row.values["id"] for row in store.tables[TABLE].rows.values()}
 
 
+def waiting_for(gate: threading.Event) -> Callable[[str], None]:
+    def fault(step: str) -> None:
+        if step == "write":
+            gate.wait(10)
+
+    return fault
+
+
 def failing(step: str, error: RosettaError, times: int) -> Callable[[str], None]:
     left = [times]
 
@@ -104,7 +112,7 @@ def failing(step: str, error: RosettaError, times: int) -> Callable[[str], None]
 def test_every_writer_gets_every_change_and_the_slowest_decides(scene: Scene) -> None:
     stores, gate = (MemoryStore(), MemoryStore()), threading.Event()
     scene.add(1, MemoryDestination(stores[0]))
-    scene.add(2, MemoryDestination(stores[1], lambda step: gate.wait(10) and None if step == "write" else None))
+    scene.add(2, MemoryDestination(stores[1], waiting_for(gate)))
     for number in (1, 2, 3):
         scene.fan_out.route(batch(number, number))
     eventually(lambda: stores[0].position == batch(3).end)
@@ -156,15 +164,13 @@ def test_a_position_without_changes_is_durable_before_it_is_acknowledged(scene: 
 
 def test_a_table_that_fails_is_written_down_before_anything_is_acknowledged(scene: Scene) -> None:
     store = MemoryStore()
-    writer = scene.add(1, MemoryDestination(store))
-    other = TableTarget(2, TableSchema(TableId("public", "o"), SCHEMA.columns, ("id",)), TableId("public", "o"))
+    scene.add(1, MemoryDestination(store))
 
     class Refusing(MemoryDestination):
         def ensure_table(self, target: TableTarget) -> None:
             raise DataError("no", code="REFUSED")
 
-    refusing = scene.add(2, Refusing(MemoryStore()))
-    del writer, refusing, other
+    scene.add(2, Refusing(MemoryStore()))
     scene.fan_out.route(batch(1, 1))
     eventually(lambda: scene.engine.acknowledged == [1])
     assert scene.failed == [(1, "REFUSED", [])]
