@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compute.core import failpoints
 from compute.destinations.postgres.session import Session
 from rosetta.dialects.postgres import ddl
 from rosetta.errors import FencedError, OutageError
@@ -63,6 +64,7 @@ class Progress:
         if position is not None:
             place = (str(position.commit_lsn), str(position.change_lsn), position.ordinal)
             sql = f"{ddl.write_progress_sql(self.pipeline_id, self.destination_id, place)}; {sql}"
+        failpoints.hit("before_commit")
         self.session.run(sql, "committing")
 
     def read(self) -> StreamPosition | None:

@@ -41,7 +41,7 @@ class KeyedWriter:
     def changes(self, session: Session, table: MergeTable, changes: TableChanges, copying: bool, /) -> None:
         doing = f"writing {table.target}"
         if not changes.folded:
-            _fold(session, table, changes)
+            session.run(merge.keep_newest_sql(table), doing)
         if changes.has_unchanged:
             sql = merge.fill_sql(table, moved=changes.has_moved, copying=copying)
             if session.rows(sql, doing)[0][0]:
@@ -62,15 +62,6 @@ class KeyedWriter:
 
     def truncate(self, session: Session, table: MergeTable, _end: StreamPosition, copying: bool, /) -> None:
         session.run(merge.truncate_sql(table, copying=copying), f"truncating {table.target}")
-
-
-def _fold(session: Session, table: MergeTable, changes: TableChanges) -> None:
-    doing = f"folding changes of {table.target}"
-    if changes.has_unchanged:
-        session.run(merge.link_changes_sql(table), doing)
-        while session.run(merge.carry_forward_sql(table), doing):
-            pass
-    session.run(merge.keep_newest_sql(table), doing)
 
 
 class MultisetWriter:

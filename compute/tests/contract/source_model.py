@@ -171,24 +171,35 @@ def replay(rows: Rows, items: list[Item]) -> Rows:
     return state
 
 
-def fold(changes: list[Change]) -> list[Change]:
-    """The newest change of each key, values carried forward: what an engine hands over when it folds."""
+def resolved(changes: list[Change]) -> list[Change]:
+    """A batch's changes as an engine hands them over, none folded away.
+
+    A value stays unchanged only where the target's row of before the batch has it; the key of that row is
+    `moved_from` when it is another.
+    """
     newest: dict[str, Change] = {}
+    made: list[Change] = []
     moving: Change | None = None
     for change in changes:
         key = str(change.values[0])
-        prior = moving if change.moved_from else newest.get(key)
+        known = moving if change.moved_from else newest.get(key)
         if change.op == "d":
-            moving = prior if prior is not None and prior.op != "d" else None
-            newest[key] = change
-        elif prior is None or prior.op == "d" or UNCHANGED not in change.values:
-            newest[key] = change
-        else:
-            newest[key] = _carried(prior, change)
+            moving = known if known is not None and known.op != "d" else None
+        elif known is not None and known.op != "d":
+            change = _carried(known, change)  # noqa: PLW2901
+        newest[key] = change
+        made.append(change)
+    return made
+
+
+def fold(changes: list[Change]) -> list[Change]:
+    """The newest change of each key."""
+    newest = {str(change.values[0]): change for change in resolved(changes)}
     return sorted(newest.values(), key=lambda change: (change.lsn, change.seq))
 
 
-def _carried(prior: Change, change: Change) -> Change:
-    values = [old if value is UNCHANGED else value for old, value in zip(prior.values, change.values, strict=True)]
-    former = prior.moved_from or change.moved_from
-    return Change("c" if prior.op == "c" else change.op, change.lsn, values, change.seq, change.xid, former)
+def _carried(known: Change, change: Change) -> Change:
+    values = [old if value is UNCHANGED else value for old, value in zip(known.values, change.values, strict=True)]
+    origin = known.moved_from or (str(known.values[0]),)
+    former = None if UNCHANGED not in values or tuple(origin) == (values[0],) else origin
+    return Change(change.op, change.lsn, values, change.seq, change.xid, former)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compute.destinations.base import Destination, TableTarget, TableWrite, WriteBatch
-from compute.tests.contract.changes import changes as encoded
+from compute.destinations.base import TableWrite, WriteBatch
 from compute.tests.contract.changes import Change, chunk, position, schema, target
+from compute.tests.contract.changes import changes as encoded
 from compute.tests.contract.conftest import Lane
 from compute.tests.contract.source_model import ChunkRead, Item, Rows, SourceModel, fold, replay, resolved
 from rosetta.identifiers import TableId

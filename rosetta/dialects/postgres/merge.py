@@ -24,43 +24,12 @@ def version(prefix: str = "t.") -> str:
 
 
 @lru_cache(maxsize=512)
-def link_changes_sql(table: MergeTable) -> str:
-    """Points every change that lacks values at the change of the same row before it in the batch."""
-    keys = ", ".join(table.side_key())
-    own = ", ".join(f"{a} AS {b}" for a, b in zip(table.staged_key("s."), table.side_key(), strict=True))
-    former = ", ".join(table.from_key())
-    return f"""
-UPDATE {table.staging} s SET _prior_lsn = linked.prior[1], _prior_seq = linked.prior[2]
-FROM (
-  SELECT _lsn, _seq, lacking, max(given) OVER (
-    PARTITION BY {keys} ORDER BY _lsn, _seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS prior
-  FROM (
-    SELECT {own}, _lsn, _seq, CASE WHEN _op <> 'd' THEN ARRAY[_lsn, _seq] END AS given,
-      _unchanged IS NOT NULL AND _from IS NULL AS lacking FROM {table.staging} s
-    UNION ALL
-    SELECT {former}, _lsn, _seq, NULL, true FROM {table.staging} s WHERE _unchanged IS NOT NULL AND _from IS NOT NULL
-  ) AS events
-) AS linked
-WHERE linked.lacking AND linked.prior IS NOT NULL AND s._lsn = linked._lsn AND s._seq = linked._seq"""
-
-
-@lru_cache(maxsize=512)
-def carry_forward_sql(table: MergeTable) -> str:
-    """Takes missing values from the linked change, and its link; repeated until nothing changes.
-
-    Links double in length each time, so n changes of one row take about log2(n) rounds.
-    """
-    return f"""
-UPDATE {table.staging} s SET {_take(table, table.staged("p."))},
-  _unchanged = CASE WHEN p._unchanged IS NULL OR position(B'1' IN s._unchanged & p._unchanged) = 0 THEN NULL
-    ELSE s._unchanged & p._unchanged END,
-  _from = coalesce(p._from, s._from), _prior_lsn = p._prior_lsn, _prior_seq = p._prior_seq
-FROM {table.staging} p WHERE s._unchanged IS NOT NULL AND p._lsn = s._prior_lsn AND p._seq = s._prior_seq"""
-
-
-@lru_cache(maxsize=512)
 def keep_newest_sql(table: MergeTable) -> str:
-    """Leaves the newest change of each key."""
+    """Leaves the newest change of each key.
+
+    That is enough to fold: a value that a change left out is marked as unchanged only where the batch has no
+    newer one than the target's row of before the batch.
+    """
     keys = ", ".join(table.staged_key())
     return f"""
 DELETE FROM {table.staging} s USING (

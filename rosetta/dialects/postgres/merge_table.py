@@ -9,9 +9,9 @@ from rosetta.dialects.postgres.text import literal, qualified, quoted
 from rosetta.identifiers import TableId
 
 OWN_SCHEMA = "_rosetta"
-# META_COLUMNS, then what folding needs: the change before this one in the batch, and the columns nobody has yet.
+# META_COLUMNS, then what filling finds out: columns that nobody has brought yet, and since when.
 _META = '_op "char", _lsn bigint, _seq bigint, _xid bigint, _ts bigint, _unchanged bit varying, _from text[]'
-_FOLDING = "_prior_lsn bigint, _prior_seq bigint, _missing text[], _moved bigint"
+_FILLING = "_missing text[], _moved bigint"
 META_NAMES = ("_op", "_lsn", "_seq", "_xid", "_ts", "_unchanged", "_from")
 
 
@@ -108,7 +108,7 @@ def merge_table(
 
 
 def create_staging_sql(table: MergeTable) -> str:
-    body = ", ".join(part for part in (_META, _FOLDING, table.staged_declaration()) if part)
+    body = ", ".join(part for part in (_META, _FILLING, table.staged_declaration()) if part)
     return f"CREATE TEMP TABLE {table.staging} ({body}) ON COMMIT DELETE ROWS"
 
 
