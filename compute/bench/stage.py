@@ -15,7 +15,8 @@ import psycopg2.extensions
 
 from compute.bench.workload import CHECKSUM, PUBLICATION, SCHEMA, Workload
 from compute.engine.base import EngineSource
-from rosetta.local.postgres import PostgresCluster, free_port
+from rosetta.local.ports import free_port
+from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 

@@ -44,7 +44,7 @@ class DebeziumEngine:
 
         Raises:
             ResyncRequiredError: the slot is lost or already beyond `position`.
-            OutageError: the source cannot be reached, or another process reads the slot.
+            OutageError: the source cannot be reached. That another process reads the slot shows in `take`.
             ConfigurationError: the JVM or its jars are not the ones this engine is made for.
         """
         if self._stream is not None:

@@ -17,8 +17,8 @@ def _quiet_slot_query(slot: str) -> str:
     """Writes an empty message of ours when the slot holds much WAL back, as it does when no change of ours comes."""
     return (
         "SELECT pg_catalog.pg_logical_emit_message(true, 'rosetta', '') FROM pg_catalog.pg_replication_slots"
-        f" WHERE slot_name = {literal(slot)} AND NOT pg_catalog.pg_is_in_recovery()"
-        f" AND pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn) > {QUIET_WAL_BYTES}"
+        f" WHERE slot_name = {literal(slot)} AND CASE WHEN pg_catalog.pg_is_in_recovery() THEN false ELSE"
+        f" pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn) > {QUIET_WAL_BYTES} END"
     )
 
 

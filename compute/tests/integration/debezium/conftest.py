@@ -145,6 +145,13 @@ class Source:
         return bool(self.sql("SELECT active FROM pg_replication_slots WHERE slot_name = %s", self.slot)[0][0])
 
 
+def new_source(cluster: PostgresCluster, database: str, host: EngineHost) -> Source:
+    made = Source(cluster, database, cluster.connect(database), StreamPosition(Lsn(0)), f"slot_{database}", host)
+    made.sql("CREATE PUBLICATION everything FOR ALL TABLES")
+    made.start = made.new_slot(made.slot)
+    return made
+
+
 @pytest.fixture(scope="session")
 def new_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], EngineHost]]:
     hosts: list[EngineHost] = []
@@ -165,13 +172,9 @@ def host(new_host: Callable[[], EngineHost]) -> EngineHost:
 
 @pytest.fixture
 def source(cluster: PostgresCluster, new_database: Callable[[], str], host: EngineHost) -> Iterator[Source]:
-    database = new_database()
-    connection = cluster.connect(database)
-    made = Source(cluster, database, connection, StreamPosition(Lsn(0)), f"slot_{database}", host)
-    made.sql("CREATE PUBLICATION everything FOR ALL TABLES")
-    made.start = made.new_slot(made.slot)
+    made = new_source(cluster, new_database(), host)
     yield made
     for stream in made.streams:
         if stream.host.process.is_alive():
             stream.stop()
-    connection.close()
+    made.connection.close()

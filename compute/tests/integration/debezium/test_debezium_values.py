@@ -7,10 +7,14 @@ import io
 import pytest
 
 from compute.core.batch import META_COLUMNS
-from compute.tests.integration.debezium.conftest import Source, spec
+from compute.tests.integration.debezium.conftest import Source, new_source, spec
+from compute.tests.integration.debezium.host import EngineHost
 from compute.tests.integration.debezium.replica import lines_of
+from rosetta.local.ports import free_port
+from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint, connect
 
+Factory = pytest.TempPathFactory
 pytestmark = pytest.mark.integration
 
 USER_TYPES = """
@@ -176,6 +180,29 @@ def test_old_rows_of_deletes_are_keys_or_whole(source: Source) -> None:
         ("c", ("3", "y")),
     ]
     assert len({line.version for line in lines["bag"]}) == 3
+
+
+def test_transaction_ids_go_on_behind_the_first_four_billion(host: EngineHost, tmp_path_factory: Factory) -> None:
+    folder = tmp_path_factory.mktemp("epoch")
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    cluster = PostgresCluster(folder / "pg", free_port(), "cluster-password")
+    cluster.initialise()
+    reset = cluster.account.run([cluster.bin() / "pg_resetwal", "--epoch=7", "-D", cluster.data])
+    assert reset.returncode == 0, reset.stderr
+    cluster.start()
+    try:
+        made = new_source(cluster, "postgres", host)
+        made.sql("CREATE TABLE t (id int PRIMARY KEY)")
+        stream = made.stream(spec("t", "id"))
+        insert = "WITH i AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT pg_current_xact_id()::text FROM i"
+        [(xid,)] = made.sql(insert)
+        [line] = [one for batch in stream.follow(made.watermark()) for part in batch.tables for one in lines_of(part)]
+        assert line.xid == int(xid) > 7 << 32
+        stream.stop()
+        made.connection.close()
+    finally:
+        cluster.stop()
 
 
 def test_transaction_ids_have_64_bits_and_times_are_those_of_commit(source: Source) -> None:
