@@ -2,123 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psycopg2
 import pytest
 
-from compute.core.batch import TableChanges
-from compute.destinations.base import RowChunk, TableTarget, TableWrite, WriteBatch
-from compute.destinations.postgres import PostgresDestination
-from compute.tests.integration.type_cases import CASES, SETUP, TypeCase
-from rosetta.dialects.postgres import catalog, literal, qualified
+from compute.destinations.base import RowChunk, TableTarget
+from compute.tests.integration.type_bench import Bench, type_bench
+from compute.tests.integration.type_cases import CASES, TypeCase
+from rosetta.dialects.postgres import qualified
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
-from rosetta.lsn import Lsn, StreamPosition
-from rosetta.postgres import PostgresEndpoint, connect
-from rosetta.types import TableSchema
 
 pytestmark = pytest.mark.integration
 REPORT = Path(__file__).parents[3] / ".reports" / "types.json"
 MIN_TYPES = 45
 
 
-class Bench:
-    """A source database, a target database, and a writer between them."""
-
-    def __init__(self, source: PostgresEndpoint, target: PostgresEndpoint) -> None:
-        self.source = connect(source, application="types source", autocommit=True)
-        self.target = connect(target, application="types target", autocommit=True)
-        self.writer = PostgresDestination(target, 1, 1)
-        self.writer.open(1)
-        self.tried: set[str] = set()
-        self.exact: set[str] = set()
-        self._position = 0
-
-    def run(self, sql: str) -> None:
-        with self.source.cursor() as cursor:
-            cursor.execute(sql)
-
-    def schema(self, table: TableId) -> TableSchema:
-        with self.source.cursor() as cursor:
-            cursor.execute(catalog.tables_sql([table]))
-            row = cursor.fetchone()
-        assert row is not None
-        return catalog.parse_tables(row[0])[table]
-
-    def read(self, query: str) -> bytes:
-        """COPY text of a query on the source."""
-        buffer = io.BytesIO()
-        with self.source.cursor() as cursor:
-            cursor.copy_expert(f"COPY ({query}) TO STDOUT", buffer)
-        return buffer.getvalue()
-
-    def column(self, query: str) -> list[str]:
-        with self.source.cursor() as cursor:
-            cursor.execute(query)
-            return [str(row[0]) for row in cursor.fetchall()]
-
-    def write(self, target: TableTarget, data: bytes, *, unchanged: bool = False, deletes: bool = False) -> None:
-        self._position += 1
-        schema = target.schema
-        changes = TableChanges(
-            schema.table, schema.column_names, schema.key, data.count(b"\n"), data, True, deletes, unchanged, False
-        )
-        batch = WriteBatch(StreamPosition(Lsn(self._position)), (), (TableWrite(target, changes),))
-        assert self.writer.write_changes(batch).failures == {}
-
-    def assert_same(self, case: TypeCase, target: TableTarget, key: str, where: str = "true") -> None:
-        """Same text on both sides; and equal by the type's own operator, where it has one."""
-        source, copied = qualified(target.source), qualified(target.target)
-        expected = self._rows(self.source, f"SELECT {key}::text, v::text FROM {source} WHERE {where}")
-        assert self._rows(self.target, f"SELECT {key}::text, v::text FROM {copied}") == expected
-        for name, text in expected if case.equality else ():
-            value = "v IS NULL" if text is None else f"v = CAST({literal(text)} AS {case.type})"
-            # The operators of an extension are found by the search path, which reading exactly leaves empty.
-            sql = f"SELECT bool_and({value}) FROM {copied} WHERE {key}::text = {literal(name)}"
-            found = self._rows(self.target, f"BEGIN; SET LOCAL search_path = pg_catalog, public; {sql}")
-            self._rows(self.target, "COMMIT; SELECT 1")
-            assert found == [(True,)], text
-
-    @staticmethod
-    def _rows(connection: psycopg2.extensions.connection, sql: str) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return sorted(cursor.fetchall(), key=str)
-
-    def close(self) -> None:
-        self.writer.close()
-        self.source.close()
-        self.target.close()
+@dataclass
+class Outcome:
+    tried: set[str] = field(default_factory=set)
+    exact: set[str] = field(default_factory=set)
 
 
 @pytest.fixture(scope="module")
-def bench(cluster: PostgresCluster) -> Iterator[Bench]:
-    admin = cluster.connect()
-    names = ("types_source", "types_target")
-    with admin.cursor() as cursor:
-        for name in names:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    ends = [
-        PostgresEndpoint("127.0.0.1", cluster.port, name, cluster.superuser, cluster.password, "disable")
-        for name in names
-    ]
-    setup = cluster.connect(names[0])
-    with setup.cursor() as cursor:
-        cursor.execute(SETUP)
-        cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    setup.close()
-    made = Bench(*ends)
+def outcome() -> Iterator[Outcome]:
+    made = Outcome()
     yield made
-    made.close()
-    with admin.cursor() as cursor:
-        for name in names:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
     if len(made.tried) < len(CASES):  # a selection was run: no figure
         return
     report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
@@ -126,23 +38,17 @@ def bench(cluster: PostgresCluster) -> Iterator[Bench]:
     REPORT.write_text(json.dumps(report | {"postgres": {"exact": len(made.exact), "of": len(CASES)}}))
 
 
-def fill_source(bench: Bench, case: TypeCase, number: int) -> TableSchema:
-    values: list[str | None] = [*case.values]
-    if not case.not_null:
-        values.append(None)
-    rows = ", ".join(f"({place}, {literal(value)}::{case.type})" for place, value in enumerate(values))
-    bench.run(
-        f"SET search_path = pg_catalog, public; CREATE TABLE public.t{number} (id integer PRIMARY KEY, v {case.type}); "
-        f"INSERT INTO public.t{number} VALUES {rows}; SET search_path = pg_catalog"
-    )
-    return bench.schema(TableId("public", f"t{number}"))
+@pytest.fixture(scope="module")
+def bench(cluster: PostgresCluster) -> Iterator[Bench]:
+    with type_bench(cluster, "types") as made:
+        yield made
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_type_round_trips(bench: Bench, case: TypeCase) -> None:
+def test_type_round_trips(bench: Bench, outcome: Outcome, case: TypeCase) -> None:
     number = CASES.index(case)
-    bench.tried.add(case.name)
-    schema = fill_source(bench, case, number)
+    outcome.tried.add(case.name)
+    schema = bench.fill(case, TableId("public", f"t{number}"))
     for way in ("chunk", "insert", "update", "unchanged"):
         target = TableTarget(
             number * 10 + len(way), schema, TableId("copied", f"t{number}_{way}"), copying=way == "chunk"
@@ -152,7 +58,7 @@ def test_type_round_trips(bench: Bench, case: TypeCase) -> None:
         bench.assert_same(case, target, "id")
     if case.key:
         as_key(bench, case, number)
-    bench.exact.add(case.name)
+    outcome.exact.add(case.name)
 
 
 def test_enough_types_are_in_the_table() -> None:
@@ -186,14 +92,8 @@ def other_value(target: TableTarget) -> str:
 
 def as_key(bench: Bench, case: TypeCase, number: int) -> None:
     """The values as primary keys: inserted, half of them deleted again, the rest read once more as chunks."""
-    rows = ", ".join(f"({literal(v)}::{case.type}, {place})" for place, v in enumerate(case.values))
     table = TableId("public", f"k{number}")
-    bench.run(
-        "SET search_path = pg_catalog, public; "
-        f"CREATE TABLE {qualified(table)} (v {case.type} PRIMARY KEY, n integer); "
-        f"INSERT INTO {qualified(table)} VALUES {rows} ON CONFLICT DO NOTHING; SET search_path = pg_catalog"
-    )
-    target = TableTarget(5000 + number, bench.schema(table), TableId("copied", table.name), copying=True)
+    target = TableTarget(5000 + number, bench.fill_keys(case, table), TableId("copied", table.name), copying=True)
     bench.writer.ensure_table(target)
     bench.writer.start_copy(target)
     line = "SELECT {op}, {lsn}, n, 9, 0, NULL, {old}, v, {n} FROM " + qualified(table)

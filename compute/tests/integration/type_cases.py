@@ -7,7 +7,7 @@ from typing import Final
 
 SETUP: Final = """
 CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree; CREATE EXTENSION cube; CREATE EXTENSION seg;
-CREATE EXTENSION isn;
+CREATE EXTENSION isn; CREATE EXTENSION vector;
 CREATE SCHEMA "Odd one";
 CREATE TYPE "Odd one"."Mood" AS ENUM ('sad', 'so ''so''', 'ok, fine', 'happy');
 CREATE DOMAIN public.cents AS numeric(12, 2) CHECK (VALUE > -1000000000);
