@@ -29,6 +29,9 @@ class Lsn(int):
     __repr__ = __str__
 
 
+_NONE = Lsn(0)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class StreamPosition:
     """A point between two changes of one slot's stream; comparing two tells which comes first.
@@ -42,7 +45,7 @@ class StreamPosition:
     """
 
     commit_lsn: Lsn
-    change_lsn: Lsn = Lsn(0)
+    change_lsn: Lsn = _NONE
     ordinal: int = 0
 
     @property
