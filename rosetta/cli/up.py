@@ -20,6 +20,7 @@ from rosetta.local.supervisor import StopRequested, request_stop, stop_signals
 
 LOOK_SECONDS: Final = 0.2
 LINE_SECONDS: Final = 3.0
+REPEAT_SECONDS: Final = 15.0
 FIRST_ROW_SECONDS: Final = 120.0
 AT_WORK: Final = frozenset({"RUNNING", "SNAPSHOTTING"})
 
@@ -72,7 +73,8 @@ def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) ->
     Cold, that is any row; warm, one that the source changed since. Raises OutageError when none comes.
     """
     deadline = time.monotonic() + FIRST_ROW_SECONDS
-    next_line = time.monotonic() + LINE_SECONDS
+    next_look = time.monotonic() + LINE_SECONDS
+    said, repeat_at = "", 0.0
     while True:
         stack.supervisor.watch()
         arrived = look(stack.addresses.target)
@@ -85,9 +87,12 @@ def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) ->
                 f"no row arrived within {FIRST_ROW_SECONDS:.0f} s; the pipeline: {state(stack, pipeline) or 'RUNNING'}",
                 remedy=f"Look into {stack.home.logs}.",
             )
-        if now > next_line:
-            next_line = now + LINE_SECONDS
-            say(f"waiting for the first row; {state(stack, pipeline) or 'the pipeline runs'}")
+        if now > next_look:
+            next_look = now + LINE_SECONDS
+            line = f"waiting for the first row; {state(stack, pipeline) or 'the pipeline runs'}"
+            if line != said or now > repeat_at:
+                say(line)
+                said, repeat_at = line, now + REPEAT_SECONDS
         time.sleep(LOOK_SECONDS)
 
 
