@@ -1,6 +1,6 @@
-"""What travels from an engine to the destinations: changes as bytes, never as Python objects per row.
+r"""What travels from an engine to the destinations: changes as bytes, never as Python objects per row.
 
-A payload is PostgreSQL COPY text (UTF-8, tab-separated, `\\N` for NULL, backslash escapes), one line per
+A payload is PostgreSQL COPY text (UTF-8, tab-separated, `\N` for NULL, backslash escapes), one line per
 change. Each line starts with the columns of `META_COLUMNS`, followed by the table's own columns in the
 text form of their source type, so a typed target column receives exactly what the source printed.
 """
@@ -16,7 +16,7 @@ from rosetta.lsn import StreamPosition
 
 # Name and PostgreSQL type of the columns that lead every line.
 META_COLUMNS: Final[Mapping[str, str]] = {
-    "_op": '"char"',  # 'c' row is new to the stream in this batch, 'u' it may exist, 'd' it is gone (only key columns set)
+    "_op": '"char"',  # 'c' the row is new with this batch, 'u' it may exist, 'd' it is gone (only key columns set)
     "_lsn": "bigint",  # LSN of the change; per key it never falls
     "_seq": "bigint",  # ordinal among changes that share the LSN; (_lsn, _seq) is the change's id
     "_xid": "bigint",  # source transaction, widened to 64 bits by its epoch

@@ -126,7 +126,7 @@ class Destination(Protocol):
     capabilities: Capabilities
 
     def open(self, epoch: int) -> None:
-        """Connects, creates Rosetta's own tables, and takes the fence: a writer with a smaller epoch is refused from now on."""
+        """Connects, creates Rosetta's own tables, and takes the fence: a smaller epoch is refused from now on."""
 
     def close(self) -> None:
         """Gives the connection back; safe after an outage and safe to call twice."""
@@ -137,14 +137,18 @@ class Destination(Protocol):
     def ensure_table(self, target: TableTarget) -> None:
         """Creates the target table and the types it needs, or adds missing columns; never drops or narrows.
 
-        Raises SchemaMismatchError, with the difference and its remedy, when an existing table cannot hold the source's rows.
+        Raises SchemaMismatchError, with the difference and its remedy, when an existing table cannot hold the
+        source's rows.
         """
 
     def write_changes(self, batch: WriteBatch) -> WriteResult:
         """Applies a batch in one transaction, one savepoint per table."""
 
     def write_rows(self, chunk: RowChunk) -> int:
-        """Merges a chunk, never over a newer change; returns the rows written. Called when the chunk's watermark came down the stream."""
+        """Merges a chunk, never over a newer change; returns the rows written.
+
+        Called when the chunk's watermark came down the stream.
+        """
 
     def start_copy(self, target: TableTarget) -> None:
         """Prepares for chunks of `target`; called before the first change with `copying` set is written."""
