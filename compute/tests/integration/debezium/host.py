@@ -47,8 +47,23 @@ def _answer(engines: dict[int, Any], name: str, arguments: tuple[Any, ...]) -> A
         return engine.start(start.position, start.tables)
     if name == "process":
         return {"files": sorted(path.name for path in Path().iterdir()), "signals": list(_signals)}
+    if name == "commits":
+        return _commits_in_turn()
     number, *rest = arguments
     return getattr(engines[number], name)(*rest)
+
+
+def _commits_in_turn() -> list[bool | int]:
+    """What a reader and the thread that reads the WAL say to each other; each step's answer."""
+    from compute.engine.debezium.jvm import java_class
+
+    commits = java_class("rosetta.engine.Commits").of("test")
+    first, second = java_class("java.lang.Object")(), java_class("java.lang.Object")()
+    answers: list[bool | int] = [bool(commits.completed(first, 5)), int(commits.endAfter(first))]
+    answers.append(int(commits.endAfterOrWake(second)))  # its transaction is still open: the reader asks to be woken
+    answers += [bool(commits.completed(second, 9)), int(commits.endAfterOrWake(second))]
+    answers += [bool(commits.completed(second, 12)), int(commits.endAfter(second))]
+    return answers
 
 
 _signals: list[int] = []

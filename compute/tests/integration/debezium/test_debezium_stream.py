@@ -53,6 +53,12 @@ def test_the_last_transaction_needs_no_successor_to_arrive(source: Source) -> No
         assert batch.end.at_boundary
 
 
+def test_a_reader_that_waits_for_a_commit_is_woken_by_the_next_one_only(source: Source) -> None:
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    source.stream(spec("t", "id")).follow(source.watermark())  # so that the JVM runs
+    assert source.host.call("commits") == [False, 5, -1, True, 9, False, 12]
+
+
 def test_a_small_bound_cuts_inside_a_transaction(source: Source) -> None:
     source.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
     stream = source.stream(

@@ -25,7 +25,7 @@ public final class Commits {
         return BY_SERVER.computeIfAbsent(server, name -> new Commits());
     }
 
-    static void forget(String server) {
+    public static void forget(String server) {
         BY_SERVER.remove(server);
     }
 
@@ -40,13 +40,13 @@ public final class Commits {
     }
 
     /** Where the transaction of `event` ends, when `event` is its last; -1 while that is not known. */
-    long endAfter(Object event) {
+    public long endAfter(Object event) {
         Note note = latest;
         return note.event == event ? note.endLsn : -1;
     }
 
     /** As `endAfter`; when it is not known yet, the next commit sends a record. */
-    long endAfterOrWake(Object event) {
+    public long endAfterOrWake(Object event) {
         long end = endAfter(event);
         if (end >= 0) {
             return end;
