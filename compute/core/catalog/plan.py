@@ -9,12 +9,13 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from compute.core.catalog.database import ConfigDatabase
+from rosetta.endpoints import source_endpoint
 from rosetta.enums import DeleteMode, DestinationType, SyncMode, TableSyncDesired, TableSyncState
 from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn
 from rosetta.postgres import PostgresEndpoint
-from rosetta.sealing import open_config, open_source_password
+from rosetta.sealing import open_config
 from rosetta.secrets import Keyring
 from rosetta.tables import Destination, Pipeline, PipelineDestination, PipelineMetadata, Source, TableSync
 
@@ -114,7 +115,7 @@ class Plans:
             pipeline_id=pipeline_id,
             name=pipeline.name,
             source_id=source.id,
-            endpoint=self._endpoint(source),
+            endpoint=source_endpoint(source, self._keyring),
             publication=source.publication_name,
             slot=pipeline.slot_name or slot_name(source, pipeline_id),
             acknowledged=pipeline.acknowledged_lsn,
@@ -133,7 +134,7 @@ class Plans:
             if source is None:
                 raise ConfigurationError(f"source {source_id} does not exist any more", code="SOURCE_DELETED")
             session.expunge_all()
-        return self._endpoint(source)
+        return source_endpoint(source, self._keyring)
 
     def name_slot(self, pipeline_id: int, slot: str) -> None:
         """Notes a slot's name; called before the slot is made, so that deleting the pipeline finds it."""
@@ -150,16 +151,6 @@ class Plans:
         """Notes how far every destination is."""
         with self._database.transaction() as session:
             session.execute(_ADVANCE, {"id": pipeline_id, "lsn": str(lsn)})
-
-    def _endpoint(self, source: Source) -> PostgresEndpoint:
-        return PostgresEndpoint(
-            host=source.pg_host,
-            port=source.pg_port,
-            database=source.pg_database,
-            user=source.pg_username,
-            password=open_source_password(source, self._keyring),
-            sslmode=source.sslmode,
-        )
 
     def _destinations(self, session: Session, pipeline_id: int) -> list[DestinationPlan]:
         query = (
