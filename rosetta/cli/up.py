@@ -76,7 +76,7 @@ def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) ->
     next_look = time.monotonic() + LINE_SECONDS
     said, repeat_at = "", 0.0
     while True:
-        stack.supervisor.watch()
+        stack.watch()
         arrived = look(stack.addresses.target)
         waited = time.time() - began
         if arrived is not None and (arrived.rows > 0 if cold else (arrived.lag_seconds or waited) < waited):
@@ -100,7 +100,7 @@ def keep_running(stack: Stack, pipeline: int) -> None:
     """Keeps the processes alive and says what arrives, until a signal ends it."""
     next_line = 0.0
     while True:
-        stack.supervisor.watch()
+        stack.watch()
         if time.monotonic() > next_line:
             next_line = time.monotonic() + LINE_SECONDS
             trouble = state(stack, pipeline)

@@ -19,6 +19,7 @@ from rosetta.local.account import server_account
 from rosetta.local.demo.bootstrap import Api, ensure_sample
 from rosetta.local.demo.source import SOURCE, TARGET, ensure_database, ensure_shop
 from rosetta.local.home import Home, Secrets
+from rosetta.local.orphans import Orphanage
 from rosetta.local.ports import Reservation
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import inherited_environment, local_settings
@@ -84,9 +85,10 @@ def _responds(url: str) -> bool:
 class Stack:
     """Started once by `running_stack`; the thread that started it must live as long as it shall."""
 
-    def __init__(self, home: Home, supervisor: Supervisor, reservation: Reservation, report: Report, lock: int) -> None:
+    def __init__(self, home: Home, lock: int, reservation: Reservation, report: Report) -> None:
         self.home = home
-        self.supervisor = supervisor
+        self.supervisor = Supervisor(report, keep=(lock,))
+        self._orphanage = Orphanage(self.supervisor.pids)
         self.addresses = addresses = Addresses(reservation.ports, home.secrets())
         self._reservation = reservation
         self.new_token: str | None = None
@@ -127,6 +129,17 @@ class Stack:
             self._report("made the sample source")
         self._launch(self._generator())
         self.supervisor.wait(["backend", "compute"])
+
+    def watch(self) -> None:
+        """Looks once after every process; call it several times a second."""
+        self.supervisor.watch()
+        self._orphanage.collect()
+
+    def stop(self) -> None:
+        """Stops everything; safe to call twice."""
+        self.supervisor.stop()
+        if not self._orphanage.close():
+            self._report("a process that a service left behind has not ended")
 
     def _launch(self, service: Service) -> None:
         self._reservation.release(service.name)
@@ -238,12 +251,11 @@ def running_stack(home: Home, report: Report) -> Iterator[Stack]:
     """The stack, started; whatever happens inside, no process of it is left afterwards, and the data stay."""
     home.prepare(server_account(local_settings().rosetta_pg_user))
     lock = home.lock(report)
-    supervisor = Supervisor(report, keep=(lock,))
-    try:
-        with _reserve(report) as reservation:
-            stack = Stack(home, supervisor, reservation, report, lock)
+    with _reserve(report) as reservation:
+        stack = Stack(home, lock, reservation, report)
+        try:
             stack.start()
-        home.store_ports(stack.addresses.ports)
-        yield stack
-    finally:
-        supervisor.stop()
+            home.store_ports(stack.addresses.ports)
+            yield stack
+        finally:
+            stack.stop()

@@ -137,6 +137,10 @@ class Supervisor:
                     self._report(f"{service.name} did not stop within {service.stop_seconds:g} s and was killed")
                 self._running.pop()
 
+    def pids(self) -> list[int]:
+        """Of every process that runs, or ended and was not looked after yet."""
+        return [running.process.pid for running in self._running if running.process is not None]
+
     def pid(self, name: str) -> int | None:
         """Of the service's process, None while it waits to be started again."""
         for running in self._running:
