@@ -125,7 +125,7 @@ class _Assembly:
         """Gives work to a writer; a destination that has left the pipeline needs none."""
         writer = self.fan_out.writers.get(destination_id)
         if writer is not None:
-            writer.put(work)
+            writer.queue.put(work)
 
     def _match_writers(self, plan: PipelinePlan) -> None:
         wanted = {destination.destination_id: destination for destination in plan.destinations}

@@ -95,9 +95,9 @@ class FanOut:
             writer.join()
 
     def _hand_over(self, writer: Writer, work: Work) -> None:
-        while not writer.wait_for_room(_PATIENCE_SECONDS):
+        while not writer.queue.wait_for_room(_PATIENCE_SECONDS):
             self._pulse()
-        writer.put(work)
+        writer.queue.put(work)
 
     def _hand_over_chunk(self, writer: Writer | None, pending: PendingChunk) -> None:
         if writer is None:

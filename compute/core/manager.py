@@ -17,6 +17,7 @@ from compute.core.catalog.listener import ConfigListener
 from compute.core.catalog.wishes import Garbage
 from compute.core.child import run_child
 from compute.core.cleanup import CleanupWorker
+from compute.core.declarations import Declarations
 from compute.core.exit_codes import ExitCode, Failure, policy_of
 from compute.core.process import ChildSpec, Ending, PipelineProcess
 from compute.core.reconcile import ActionKind, Child, Waiting, Wish, reconcile
@@ -60,7 +61,7 @@ class PipelineManager:
         self._listener = ConfigListener(catalog.database)
         self._cleanup = CleanupWorker(catalog, settings.poll_seconds)
         self._pipelines: dict[int, Supervised] = {}
-        self._undeclared: dict[int, tuple[ObservedStatus, HealthStatus, Failure | None, int]] = {}
+        self._declarations = Declarations(catalog)
         self._garbage: dict[int, Failure] = {}
         self._wake_reader, self._wake_writer = os.pipe()
         self._stopping = False
@@ -116,7 +117,7 @@ class PipelineManager:
             ending = one.process.ending()
             if ending is not None:
                 self._ended(pipeline_id, one, ending)
-        self._declare_all()
+        self._declarations.write()
 
     def _ended(self, pipeline_id: int, one: Supervised, ending: Ending) -> None:
         one.process = None
@@ -132,7 +133,7 @@ class PipelineManager:
         policy = policy_of(ending.code, streamed=ending.streamed_seconds > 0)
         delay_seconds = policy.delay_seconds(one.failures)
         one.waiting = None if one.served is None else Waiting(one.served, time.monotonic() + delay_seconds)
-        self._undeclared[pipeline_id] = (policy.status, policy.health, ending.failure, 1)
+        self._declarations.add(pipeline_id, policy.status, policy.health, ending.failure, restarts=1)
         _log.warning(
             "pipeline_process_failed",
             pipeline_id=pipeline_id,
@@ -172,13 +173,13 @@ class PipelineManager:
         broken = {row.pipeline_id: row.failure for row in garbage}
         for pipeline_id, failure in broken.items():
             if self._garbage.get(pipeline_id) != failure:
-                self._undeclared[pipeline_id] = (ObservedStatus.FAILED, HealthStatus.ERROR, failure, 0)
+                self._declarations.add(pipeline_id, ObservedStatus.FAILED, HealthStatus.ERROR, failure)
         self._garbage = broken
         for pipeline_id, one in self._pipelines.items():
             # What an unreadable row wants is not known, so whatever runs goes on.
             if pipeline_id not in wanted and pipeline_id not in broken:
                 one.wish = None
-        self._declare_all()
+        self._declarations.write()
 
     def _reconcile(self, wishes: list[Wish]) -> None:
         known = {key: one for key, one in self._pipelines.items() if key not in self._garbage}
@@ -226,16 +227,6 @@ class PipelineManager:
 
     # -- the rest ---------------------------------------------------------------------------------
 
-    def _declare_all(self) -> None:
-        """Writes what could not be written yet; what the database refuses to take now is kept for the next pass."""
-        for pipeline_id, (status, health, failure, restarts) in list(self._undeclared.items()):
-            try:
-                self._catalog.observations.declare(pipeline_id, status, health, failure, restarts)
-            except RosettaError as error:
-                _log.warning("state_not_written", pipeline_id=pipeline_id, error=error.message)
-                return
-            del self._undeclared[pipeline_id]
-
     def _processes(self) -> list[PipelineProcess]:
         return [one.process for one in self._pipelines.values() if one.process is not None]
 
@@ -258,8 +249,9 @@ class PipelineManager:
             self._wait(0.2)
             self._watch()
         for pipeline_id in running:
-            self._undeclared.setdefault(pipeline_id, (ObservedStatus.RESTARTING, HealthStatus.UNKNOWN, None, 0))
-        self._declare_all()
+            if pipeline_id not in self._declarations:
+                self._declarations.add(pipeline_id, ObservedStatus.RESTARTING, HealthStatus.UNKNOWN)
+        self._declarations.write()
         try:
             self._catalog.leases.leave()
         except RosettaError as error:  # they expire by themselves

@@ -59,6 +59,7 @@ class PipelineEngine:
         self._drain_seconds = drain_seconds
         self._stop_asked = False
         self._beat_at = 0.0
+        self._phase = ChildPhase.STARTING
         self._parts = build(self.pulse)
 
     def run(self) -> None:
@@ -85,9 +86,13 @@ class PipelineEngine:
     def pulse(self) -> None:
         """Says that we live and hears what we are told. Raises StopRequestedError once we are to stop."""
         now = time.monotonic()
-        if now - self._beat_at >= _BEAT_SECONDS:
-            streaming = self._parts.engine.state().phase is EnginePhase.STREAMING
-            self._pipe.send(ChildPhase.STREAMING if streaming else ChildPhase.STARTING)
+        due = now - self._beat_at >= _BEAT_SECONDS
+        begun = self._phase is ChildPhase.STARTING and self._parts.engine.state().phase is EnginePhase.STREAMING
+        if begun:
+            self._phase = ChildPhase.STREAMING
+            _log.info("pipeline_streams")
+        if due or begun:
+            self._pipe.send(self._phase)
             self._beat_at = now
         while self._pipe.poll():
             if self._pipe.recv() is Command.STOP:

@@ -11,8 +11,12 @@ from enum import StrEnum
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
+import structlog
+
 from compute.config.settings import Settings
 from compute.core.exit_codes import ExitCode, Failure, describe
+
+_log = structlog.get_logger("compute.process")
 
 # Spawn, never fork: importing the engine starts a JVM, and forked children would share its sockets.
 _spawn = multiprocessing.get_context("spawn")
@@ -157,4 +161,5 @@ class PipelineProcess:
     def _enter(self, phase: ChildPhase) -> None:
         if phase is ChildPhase.STREAMING and self._streaming_since is None:
             self._streaming_since = time.monotonic()
+            _log.info("pipeline_process_streams", pipeline_id=self.spec.pipeline_id)
         self.phase = phase

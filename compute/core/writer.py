@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import random
 import threading
 import time
@@ -14,11 +13,12 @@ import structlog
 
 from compute.core.exit_codes import Failure
 from compute.core.work import Desk, DeskEvents, Work
+from compute.core.work_queue import WorkQueue
 from compute.destinations.base import Destination
 from rosetta.errors import FencedError, OutageError, ResyncRequiredError, RosettaError
 from rosetta.lsn import Lsn, StreamPosition
 
-_QUEUED_WORK = 256  # bytes are bounded by the engine and the copies; this bounds the number of batches
+_IDLE_SECONDS = 0.2
 _PROGRESS_SECONDS = 1.0
 _PING_SECONDS = 5.0  # an idle destination that is gone is found, too
 _FIRST_DELAY_SECONDS = 0.2
@@ -75,7 +75,7 @@ class Resumption:
 class Writer:
     """Works off what it is handed, for one destination.
 
-    Promises: work is done in the order of `put`; each piece is retried until it is done, the destination says
+    Promises: work is done in the order of `queue.put`; each piece is retried until it is done, the destination says
     for good that it cannot be, or the writer is stopped; one destination's outage blocks no other's thread.
     """
 
@@ -95,8 +95,7 @@ class Writer:
         self._events = events
         self._desk: Desk | None = None
         self._initially_covered = covered
-        self._queue: queue.Queue[Work] = queue.Queue()
-        self._room = threading.Event()
+        self.queue = WorkQueue()
         self._current: Work | None = None
         self._attempts = 0
         self._stop_by: float | None = None
@@ -132,23 +131,11 @@ class Writer:
         """Returns once the destination was opened, or could not be at the first attempt."""
         self._settled.wait(timeout_seconds)
 
-    def put(self, work: Work) -> None:
-        """Hands over work; never blocks. A stopped writer takes everything and does nothing."""
-        if not self._stopped.is_set():
-            self._queue.put(work)
-
-    def wait_for_room(self, timeout_seconds: float) -> bool:
-        """Whether another batch may be handed over; waits for that at most so long."""
-        if self._queue.qsize() < _QUEUED_WORK or self._stopped.is_set():
-            return True
-        self._room.clear()
-        return self._queue.qsize() < _QUEUED_WORK or self._room.wait(timeout_seconds)
-
     def stop(self, drain_seconds: float) -> None:
         """Ends the thread after the work that is queued, or at the deadline; what is left comes again."""
         self._stop_by = time.monotonic() + drain_seconds
         self._stopped.set()
-        self._room.set()
+        self.queue.close()
 
     def join(self) -> None:
         """Waits for the end; the destination is closed then."""
@@ -190,7 +177,7 @@ class Writer:
         desk = self._desk
         while desk is not None and not self._ended():
             if self._current is None:
-                self._current = self._next()
+                self._current = self.queue.take(_IDLE_SECONDS)
             if self._current is not None:
                 self._current.run(desk)
                 self._current = None
@@ -203,21 +190,13 @@ class Writer:
                 desk.destination.ping()
                 self._heard_at = time.monotonic()
 
-    def _next(self) -> Work | None:
-        try:
-            work = self._queue.get(timeout=0.0 if self._stopped.is_set() else 0.2)
-        except queue.Empty:
-            return None
-        self._room.set()
-        return work
-
     def _progress_due(self) -> bool:
         return time.monotonic() - self._progress_at >= _PROGRESS_SECONDS
 
     def _ended(self) -> bool:
         if self._stop_by is None:
             return False
-        drained = self._current is None and self._queue.empty() and not (self._desk and self._desk.has_postponed)
+        drained = self._current is None and self.queue.empty and not (self._desk and self._desk.has_postponed)
         return drained or self._condition[0] is not WriterPhase.WRITING or time.monotonic() > self._stop_by
 
     def _succeed(self) -> None:

@@ -60,12 +60,13 @@ class Progress:
 
     def commit(self, position: StreamPosition | None) -> None:
         """Commits, and with it the position. An error here may hide a commit: the next `begin` tells."""
-        sql = "COMMIT"
-        if position is not None:
+        if position is None:
+            sql = ddl.touch_progress_sql(self.pipeline_id, self.destination_id)
+        else:
             place = (str(position.commit_lsn), str(position.change_lsn), position.ordinal)
-            sql = f"{ddl.write_progress_sql(self.pipeline_id, self.destination_id, place)}; {sql}"
+            sql = ddl.write_progress_sql(self.pipeline_id, self.destination_id, place)
         failpoints.hit("before_commit")
-        self.session.run(sql, "committing")
+        self.session.run(f"{sql}; COMMIT", "committing")
 
     def read(self) -> StreamPosition | None:
         rows = self._read(lock=False)

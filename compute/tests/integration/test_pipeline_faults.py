@@ -24,6 +24,11 @@ def converges(stage: Stage, timeout_seconds: float = 60.0) -> None:
         assert stage.differences(table) == (0, 0)
 
 
+def within(seconds: float) -> float:
+    """`seconds` on a machine that does nothing else, longer where processes queue for its processors."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def kill_under_load(stage: Stage, kills: int, seed: int) -> list[float]:
     """Kills the pipeline's process at random moments; seconds until it streamed again, per kill."""
     create_tables(stage)
@@ -45,7 +50,7 @@ def kill_under_load(stage: Stage, kills: int, seed: int) -> list[float]:
 
 def test_a_killed_pipeline_process_loses_nothing(stage: Stage) -> None:
     seconds = kill_under_load(stage, kills=3, seed=11)
-    assert min(seconds) <= 5.0, seconds
+    assert min(seconds) <= within(5.0), seconds
 
 
 @pytest.mark.slow
@@ -65,7 +70,7 @@ def test_a_killed_service_leaves_no_orphan_and_the_next_one_goes_on(stage: Stage
         killed_at = time.monotonic()
         stage.service.start()
         stage.service.streaming_pid(pipeline)
-        assert time.monotonic() - killed_at < 15  # lease of 3 s, then the start
+        assert time.monotonic() - killed_at < within(9.0)  # the lease of 3 s, and the starts of both processes
     converges(stage)
 
 
@@ -91,6 +96,7 @@ def test_sigterm_drains_and_ends_everything_within_ten_seconds(stage: Stage) -> 
     "point",
     [
         "after_read:kill:@30",
+        "before_commit:kill:@30",
         "after_commit:kill:@30",
         "before_flush:kill:@30",
         "after_chunk_read:kill:@2",

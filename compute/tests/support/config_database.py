@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2.extensions
 
 from rosetta.local.postgres import PostgresCluster
+
+_numbers = itertools.count(1)
 
 
 @dataclass
@@ -32,7 +36,7 @@ class ConfigSql:
             cursor.execute(query, values)
             return cursor.fetchone()
 
-    def add_source(self, cluster: PostgresCluster, database: str, publication: str = "pub", **changed: object) -> int:
+    def add_source(self, cluster: PostgresCluster, database: str, publication: str = "pub", **changed: Any) -> int:
         values: dict[str, object] = {
             "name": f"source-{database}",
             "pg_host": "127.0.0.1",
@@ -49,9 +53,7 @@ class ConfigSql:
         source_id: int = self.one(f"INSERT INTO sources ({names}) VALUES ({marks}) RETURNING id", *values.values())
         return source_id
 
-    def add_destination(self, cluster: PostgresCluster, database: str, **changed: object) -> int:
-        import json
-
+    def add_destination(self, cluster: PostgresCluster, database: str, **changed: Any) -> int:
         config = {
             "pg_host": "127.0.0.1",
             "pg_port": cluster.port,
@@ -63,7 +65,7 @@ class ConfigSql:
         }
         destination_id: int = self.one(
             "INSERT INTO destinations (name, type, config) VALUES (%s, 'POSTGRESQL', %s) RETURNING id",
-            f"destination-{database}-{len(config)}",
+            f"destination-{next(_numbers)}",
             json.dumps(config),
         )
         return destination_id

@@ -34,6 +34,7 @@ class ComputeService:
             "LOG_FOLDER": str(folder / "logs"),
             **{name.upper(): str(value) for name, value in settings.items()},
         }
+        self._client = httpx.Client(timeout=5, trust_env=False)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,7 +51,7 @@ class ComputeService:
     def health(self) -> dict[str, Any]:
         """The body of /health; empty while nothing answers."""
         try:
-            body: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=5).json()
+            body: dict[str, Any] = self._client.get(f"http://127.0.0.1:{self.port}/health").json()
         except httpx.TransportError:
             return {}
         return body
@@ -88,6 +89,12 @@ class ComputeService:
 
     def close(self) -> None:
         """Ends it and all it started, however the test went."""
+        try:
+            self._end()
+        finally:
+            self._client.close()
+
+    def _end(self) -> None:
         if self.process is None or self.process.poll() is not None:
             return
         children = self.children()

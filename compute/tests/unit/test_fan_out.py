@@ -75,7 +75,7 @@ class Scene:
         writer = self.fan_out.add(
             number, lambda covered: Writer(number, lambda: destination, 1, settled, self, covered)
         )
-        writer.put(PrepareWork(TARGET, lambda _: None))
+        writer.queue.put(PrepareWork(TARGET, lambda _: None))
         return writer
 
 
