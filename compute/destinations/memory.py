@@ -26,7 +26,11 @@ Values = dict[str, str | None]
 
 @dataclass
 class Row:
-    """A target row; `unfilled` are columns that no one has brought yet, `moved` the transaction that moved it."""
+    """A target row.
+
+    `unfilled` are columns that no one has brought yet, `moved` the transaction that moved it; not `confirmed`:
+    it was there before the copy, and may have missed changes since.
+    """
 
     values: Values
     version: tuple[int, int] = (0, 0)
@@ -34,6 +38,7 @@ class Row:
     deleted: bool = False
     unfilled: frozenset[str] = frozenset()
     moved: int = 0
+    confirmed: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,10 @@ class MemoryDestination:
             raise SchemaMismatchError(f"{target.target} is already written from {table.source}", code="TARGET_TAKEN")
 
     def start_copy(self, target: TableTarget) -> None:
-        self._table(target).copying = True
+        table = self._table(target)
+        table.copying = True
+        for row in table.rows.values():
+            row.confirmed = False
 
     def finish_copy(self, target: TableTarget) -> None:
         table = self._table(target)
@@ -242,7 +250,8 @@ def _fill(row: Row, change: Change, base: Row | None, target: TableTarget) -> No
     """Takes what a change left out from the row it was made from."""
     if base is not None:
         row.values |= {name: base.values[name] for name in change.unchanged}
-        row.unfilled, row.moved = base.unfilled & change.unchanged, base.moved
+        trusted = base.confirmed or not target.copying
+        row.unfilled, row.moved = (base.unfilled if trusted else change.unchanged) & change.unchanged, base.moved
     elif target.copying:
         row.unfilled = change.unchanged
     else:
@@ -325,7 +334,7 @@ def _merge_rows(table: Table, chunk: RowChunk, rows: list[Values]) -> int:
                 table.rows[key] = Row(values)
                 written += 1
         elif _visible(present.xid, chunk.snapshot):
-            present.values, present.deleted, present.unfilled = values, False, frozenset()
+            present.values, present.deleted, present.unfilled, present.confirmed = values, False, frozenset(), True
             written += 1
         elif _visible(present.moved, chunk.snapshot):
             present.values |= {name: values[name] for name in present.unfilled}

@@ -14,22 +14,18 @@ from compute.destinations.base import (
     WriteBatch,
     WriteResult,
 )
+from compute.destinations.postgres.copies import Copies
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
 from compute.destinations.postgres.tables import ensure_schema, ensure_table
-from compute.destinations.postgres.writers import KeyedWriter, release_held, writer_for
-from rosetta.dialects.postgres import chunk_merge, ddl
+from compute.destinations.postgres.writers import writer_for
+from rosetta.dialects.postgres import ddl
 from rosetta.dialects.postgres.merge_table import (
     OWN_SCHEMA,
     MergeTable,
     copy_changes_sql,
-    copy_open_sql,
-    copy_rows_sql,
-    drop_copy_sql,
-    start_copy_sql,
 )
-from rosetta.enums import SyncMode
 from rosetta.errors import ConfigurationError, DataError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -64,6 +60,7 @@ class PostgresDestination:
         self._session = Session(endpoint, f"rosetta writer {pipeline_id}/{destination_id}")
         self._progress = Progress(self._session, pipeline_id, destination_id)
         self._staging = Staging(self._session, f"{pipeline_id}_{destination_id}")
+        self._copies = Copies(self._session, self._progress, self._staging)
 
     def open(self, epoch: int) -> None:
         self._staging.clear()
@@ -156,63 +153,16 @@ class PostgresDestination:
             return 0
 
     def write_rows(self, chunk: RowChunk) -> int:
-        table = self._table(chunk.target, chunk.columns, chunk.target.schema.key)
-        doing = f"copying into {chunk.target.target}"
-        self._require_copy(chunk.target, table)
-        self._progress.begin()
-        try:
-            self._session.copy(copy_rows_sql(table), chunk.data, doing)
-            written = writer_for(chunk.target).rows(self._session, table, chunk)
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
-        return written
-
-    def _require_copy(self, target: TableTarget, table: MergeTable) -> None:
-        if target.mode is SyncMode.CURRENT and not self._session.rows(copy_open_sql(table), "looking for a copy")[0][0]:
-            raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
+        return self._copies.write_rows(replace(chunk, target=self._placed(chunk.target)))
 
     def start_copy(self, target: TableTarget) -> None:
-        if target.mode is SyncMode.CURRENT:
-            doing = f"starting the copy of {target.target}"
-            with self._session.transaction(doing):
-                self._session.run(ddl.DDL_LOCK, doing)
-                self._session.run(start_copy_sql(self._whole_table(target)), doing)
+        self._copies.start(self._placed(target))
+
+    def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
+        return self._copies.unfilled_keys(self._placed(target))
 
     def finish_copy(self, target: TableTarget) -> None:
-        """Ends a copy. Raises DataError (COPY_INCOMPLETE) while rows lack values: see `unfilled_keys`."""
-        if target.mode is not SyncMode.CURRENT:
-            return
-        table = self._whole_table(target)
-        if not self._session.rows(copy_open_sql(table), "looking for a copy")[0][0]:
-            return
-        if table.key and self.unfilled_keys(target, limit=1):
-            raise DataError(
-                f"{target.target} has rows whose unchanged values no chunk brought",
-                code="COPY_INCOMPLETE",
-                remedy="Read the rows of `unfilled_keys` again as a chunk, or resync the table.",
-            )
-        self._progress.begin()
-        try:
-            if not table.key:
-                release_held(self._session, table)
-            self._session.run(drop_copy_sql(table.copy_name), f"finishing the copy of {target.target}")
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
-
-    def unfilled_keys(self, target: TableTarget, limit: int = 1000) -> list[tuple[str, ...]]:
-        """Keys of rows that still lack values that the stream left out.
-
-        Read at the source again and merged as a chunk with `complete=False`, they are whole. Only rows whose
-        key changed while the copy ran can be here after the last chunk.
-        """
-        table = self._whole_table(target)
-        if not isinstance(writer_for(target), KeyedWriter):
-            return []
-        return [tuple(row) for row in self._session.rows(chunk_merge.unfilled_keys_sql(table, limit), "reading notes")]
+        self._copies.finish(self._placed(target))
 
     def _whole_table(self, target: TableTarget) -> MergeTable:
         return self._table(target, target.schema.column_names, target.schema.key)

@@ -125,6 +125,20 @@ def test_values_that_the_stream_left_out_come_from_the_chunk(
     assert live(lane, things)[0] == ("1", "n", "big")
 
 
+def test_rows_from_before_the_copy_are_not_trusted(lane: Lane, destination: Destination, things: TableTarget) -> None:
+    write(destination, things, 10, Change("c", 1, ("1", "a", "stale"), xid=9), Change("c", 2, ("2", "a", "stale")))
+    destination.finish_copy(things)
+    destination.start_copy(things)
+    moved = Change("c", 12, ("3", "moved", UNCHANGED), seq=1, moved_from=("2",))
+    write(destination, things, 20, Change("u", 11, ("1", "b", UNCHANGED)), Change("d", 12, ("2", None, None)), moved)
+    assert sorted(destination.unfilled_keys(things)) == [("1",), ("3",)]
+    destination.write_rows(chunk(things, [("1", "a", "fresh"), ("2", "a", "fresh")], SEES_NOTHING))
+    write(destination, things, 30, Change("u", 21, ("1", "c", UNCHANGED)))
+    destination.write_rows(chunk(things, [("3", "moved", "fresh")], SEES_ALL, complete=False))
+    assert live(lane, things) == [("1", "c", "fresh"), ("3", "moved", "fresh")]
+    destination.finish_copy(things)
+
+
 def test_a_moved_row_is_not_filled_from_another_row_of_that_key(
     lane: Lane, destination: Destination, things: TableTarget
 ) -> None:

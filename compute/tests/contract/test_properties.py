@@ -148,10 +148,11 @@ def stream(delivery: Delivery, items: list[Item]) -> Iterator[int]:
 @pytest.mark.parametrize("kind", [Delivery, ReplayingDelivery])
 def test_converge(lane: Lane, kind: type[Delivery], data: st.DataObject) -> None:
     """converge, replay_idempotent, no_resurrection: after every piece the target is the source of that moment."""
-    model, delivery = SourceModel({}), kind(lane, data, {})
+    model = SourceModel({})
     for _ in range(data.draw(st.integers(1, 30), label="steps")):
         act(model, data, moves=kind is Delivery, truncates=True)
     finish(model)
+    delivery = kind(lane, data, {})
     with closing(delivery.destination):
         for end in stream(delivery, model.stream):
             assert delivery.rows() == replay({}, model.stream[:end])
@@ -164,8 +165,7 @@ def test_converge(lane: Lane, kind: type[Delivery], data: st.DataObject) -> None
 def test_backfill_exact(lane: Lane, kind: type[Delivery], data: st.DataObject) -> None:
     """backfill_exact: chunks read and merged at any time beside the stream give exactly the source."""
     start: Rows = {key: (f"s{key}", f"t{key}") for key in data.draw(st.sets(st.sampled_from(KEYS)), label="start")}
-    model, delivery = SourceModel(start), kind(lane, data, start)
-    leave_remains(delivery, data)
+    model = SourceModel(start)
     for lower, upper in ((None, "2"), ("2", "4"), ("4", None)):
         for _ in range(data.draw(st.integers(0, 8), label="steps")):
             act(model, data, moves=kind is Delivery, truncates=True)
@@ -174,7 +174,9 @@ def test_backfill_exact(lane: Lane, kind: type[Delivery], data: st.DataObject) -
             act(model, data, moves=kind is Delivery, truncates=True)
         model.send_watermarks()
     finish(model)
+    delivery = kind(lane, data, start)
     with closing(delivery.destination):
+        leave_remains(delivery, data)
         for _ in stream(delivery, model.stream):
             pass
         complete(model, delivery)
@@ -188,6 +190,7 @@ def leave_remains(delivery: Delivery, data: st.DataObject) -> None:
     remains = data.draw(st.sets(st.sampled_from(KEYS)), label="remains")
     rows = [(key, f"stale{key}", None) for key in remains]
     delivery.destination.write_rows(chunk(copying, rows, "10:10:"))
+    delivery.destination.start_copy(copying)
 
 
 def complete(model: SourceModel, delivery: Delivery) -> None:
@@ -209,4 +212,4 @@ def test_versions_monotone(lane: Lane, data: st.DataObject) -> None:
         shuffled = data.draw(st.permutations(made), label="order")
         for number, change in enumerate(shuffled, 1):
             delivery.send([Item(position(number), change)])
-    assert delivery.rows() == {str(c.values[0]): (str(c.values[1]), str(c.values[2])) for c in made}
+        assert delivery.rows() == {str(c.values[0]): (str(c.values[1]), str(c.values[2])) for c in made}

@@ -21,8 +21,11 @@ CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.progress (
 CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.tables (
   target_schema text, target_name text, pipeline_id bigint NOT NULL, destination_id bigint NOT NULL,
   sync_id bigint NOT NULL, source_schema text NOT NULL, source_name text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (target_schema, target_name));
+  copied_since timestamptz, created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (target_schema, target_name));
 """
+
+# No `_rosetta_synced_at` of the stream is later than this, whatever the server's clock does.
+_MOVE_CLOCK: Final = "updated_at = greatest(updated_at, now())"
 
 _VERSION: Final = {
     "_rosetta_lsn": "bigint NOT NULL DEFAULT 0",
@@ -120,8 +123,29 @@ def write_progress_sql(pipeline_id: int, destination_id: int, position: tuple[st
     commit_lsn, change_lsn, ordinal = position
     return (
         f"UPDATE {OWN_SCHEMA}.progress SET commit_lsn = {literal(commit_lsn)}, change_lsn = {literal(change_lsn)}, "
-        f"ordinal = {ordinal}, updated_at = now() "
+        f"ordinal = {ordinal}, {_MOVE_CLOCK} "
         f"WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id}"
+    )
+
+
+def touch_progress_sql(pipeline_id: int, destination_id: int) -> str:
+    """Notes that something was written without moving the position."""
+    return (
+        f"UPDATE {OWN_SCHEMA}.progress SET {_MOVE_CLOCK} "
+        f"WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id}"
+    )
+
+
+def mark_copy_sql(target: TableId, pipeline_id: int, destination_id: int) -> str:
+    """Notes that rows written before now are not to be trusted until a chunk confirms them.
+
+    The mark lies behind every `_rosetta_synced_at` this stream has written, also where the clock went back.
+    """
+    return (
+        f"UPDATE {OWN_SCHEMA}.tables SET copied_since = "
+        "(SELECT greatest(now(), updated_at + interval '1 microsecond') "
+        f"FROM {OWN_SCHEMA}.progress WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id}) "
+        f"WHERE target_schema = {literal(target.schema)} AND target_name = {literal(target.name)}"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rosetta.dialects.postgres.merge_table import MergeTable
+from rosetta.dialects.postgres.merge_table import OWN_SCHEMA, MergeTable
 from rosetta.dialects.postgres.text import literal, quoted
 
 _VERSION = "({0}_rosetta_lsn, {0}_rosetta_seq)"
@@ -54,6 +54,14 @@ def _base_key(table: MergeTable, *, moved: bool) -> tuple[str, ...]:
     return tuple(f"CASE WHEN s._from IS NULL THEN {own} ELSE {former} END" for own, former in pairs)
 
 
+def _confirmed(table: MergeTable) -> str:
+    """Whether the row was written since the copy began: what lay there before may have missed changes."""
+    return (
+        f"(t._rosetta_synced_at >= (SELECT copied_since FROM {OWN_SCHEMA}.tables WHERE target_schema = "
+        f"{literal(table.target.schema)} AND target_name = {literal(table.target.name)}))"
+    )
+
+
 def _same_key(table: MergeTable) -> str:
     return table.equal(table.target_key("t."), table.staged_key("s."))
 
@@ -71,15 +79,16 @@ def fill_sql(table: MergeTable, *, moved: bool, copying: bool) -> str:
     """Fills the values that changes left out from the target's rows; afterwards `_unchanged` marks those without one.
 
     A change that the target already holds, or something newer, is dropped instead: the row it was made from
-    may be gone. While copying, a row that the chunks have yet to bring is noted in `_missing`.
+    may be gone. While copying, what no chunk has brought or confirmed yet is noted in `_missing`.
     """
     base, lacking = _base_key(table, moved=moved), "s._unchanged IS NOT NULL AND s._op <> 'd'"
     assignments, source = _take(table, table.names("t.")), f"{table.name} t"
     if copying:
         source += f" LEFT JOIN {table.unfilled} u ON {table.equal(table.side_key('u.'), table.target_key('t.'))}"
+        names = _unchanged_names(table)
         assignments += (
-            ", _moved = u._moved, _missing = CASE WHEN u._columns IS NOT NULL THEN "
-            f"ARRAY(SELECT unnest(u._columns) INTERSECT SELECT unnest({_unchanged_names(table)})) END"
+            f", _moved = u._moved, _missing = CASE WHEN NOT {_confirmed(table)} THEN {names} "
+            f"WHEN u._columns IS NOT NULL THEN ARRAY(SELECT unnest(u._columns) INTERSECT SELECT unnest({names})) END"
         )
     found, stale = table.equal(table.target_key("t."), base), f"{_same_key(table)} AND {version()} >= {_STAGED_VERSION}"
     statements = [

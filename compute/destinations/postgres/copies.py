@@ -1,0 +1,92 @@
+"""Copies beside the stream: their side tables, and the merge of their chunks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from compute.destinations.base import RowChunk, TableTarget
+from compute.destinations.postgres.progress import Progress
+from compute.destinations.postgres.session import Session
+from compute.destinations.postgres.staging import Staging
+from compute.destinations.postgres.writers import release_held, writer_for
+from rosetta.dialects.postgres import chunk_merge, ddl
+from rosetta.dialects.postgres.merge_table import (
+    MergeTable,
+    copy_open_sql,
+    copy_rows_sql,
+    drop_copy_sql,
+    start_copy_sql,
+)
+from rosetta.enums import SyncMode
+from rosetta.errors import ConfigurationError, DataError
+
+_UNFILLED_LIMIT: Final = 500
+
+
+class Copies:
+    """What `Destination` promises of copies. In append mode a copy needs no notes: nothing is overwritten."""
+
+    def __init__(self, session: Session, progress: Progress, staging: Staging) -> None:
+        self._session = session
+        self._progress = progress
+        self._staging = staging
+
+    def start(self, target: TableTarget) -> None:
+        if target.mode is not SyncMode.CURRENT:
+            return
+        doing, table = f"starting the copy of {target.target}", self._table(target)
+        mark = ddl.mark_copy_sql(target.target, self._progress.pipeline_id, self._progress.destination_id)
+        with self._session.transaction(doing):
+            self._session.run(f"{ddl.DDL_LOCK}; {start_copy_sql(table)}; {mark}", doing)
+
+    def write_rows(self, chunk: RowChunk) -> int:
+        target = chunk.target
+        table = self._staging.table(target, chunk.columns, target.schema.key)
+        if target.mode is SyncMode.CURRENT and not self._is_open(table):
+            raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
+        self._progress.begin()
+        try:
+            self._session.copy(copy_rows_sql(table), chunk.data, f"copying into {target.target}")
+            written = writer_for(target).rows(self._session, table, chunk)
+            self._progress.commit(None)
+        except BaseException:
+            self._session.rollback()
+            raise
+        return written
+
+    def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
+        if target.mode is not SyncMode.CURRENT or not target.schema.key:
+            return []
+        table = self._table(target)
+        if not self._is_open(table):
+            return []
+        sql = chunk_merge.unfilled_keys_sql(table, _UNFILLED_LIMIT)
+        return [tuple(row) for row in self._session.rows(sql, f"reading the notes of {target.target}")]
+
+    def finish(self, target: TableTarget) -> None:
+        if target.mode is not SyncMode.CURRENT:
+            return
+        table = self._table(target)
+        if not self._is_open(table):
+            return
+        if self.unfilled_keys(target):
+            raise DataError(
+                f"{target.target} has rows whose unchanged values no chunk brought",
+                code="COPY_INCOMPLETE",
+                remedy="Resync the table.",
+            )
+        self._progress.begin()
+        try:
+            if not table.key:
+                release_held(self._session, table)
+            self._session.run(drop_copy_sql(table.copy_name), f"finishing the copy of {target.target}")
+            self._progress.commit(None)
+        except BaseException:
+            self._session.rollback()
+            raise
+
+    def _is_open(self, table: MergeTable) -> bool:
+        return bool(self._session.rows(copy_open_sql(table), f"looking for a copy of {table.target}")[0][0])
+
+    def _table(self, target: TableTarget) -> MergeTable:
+        return self._staging.table(target, target.schema.column_names, target.schema.key)
