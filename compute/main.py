@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import signal
-import socket
 import sys
 
 from rosetta.errors import ConfigurationError, RosettaError
@@ -19,6 +16,7 @@ def main() -> int:
     from compute.config.settings import load_settings
     from compute.core import failpoints
     from compute.core.catalog import Catalog
+    from compute.core.instance import new_instance_id
     from compute.core.manager import PipelineManager
     from compute.server import HealthServer
     from rosetta import logs, migrate
@@ -27,7 +25,7 @@ def main() -> int:
         settings = load_settings()
         failpoints.arm(settings.rosetta_failpoint)
         logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
-        instance_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        instance_id = new_instance_id()
         catalog = Catalog(settings, instance_id, application="rosetta compute", connections=3)
         url = settings.config_database_url.get_secret_value()
         manager = PipelineManager(settings, catalog, instance_id, prepare=lambda: migrate.upgrade(url))

@@ -19,6 +19,7 @@ from compute.core.child import run_child
 from compute.core.cleanup import CleanupWorker
 from compute.core.declarations import Declarations
 from compute.core.exit_codes import ExitCode, Failure, policy_of
+from compute.core.instance import has_died
 from compute.core.process import ChildSpec, Ending, PipelineProcess
 from compute.core.reconcile import ActionKind, Child, Waiting, Wish, reconcile
 from compute.core.supervision import Supervised, SupervisorView
@@ -154,6 +155,8 @@ class PipelineManager:
                 self._prepare = None
             self._listener.ensure()
             self._catalog.leases.beat(socket.gethostname(), os.getpid(), __version__)
+            for dead in self._catalog.leases.bury(has_died):
+                _log.warning("instance_has_died", dead_instance_id=dead)
             self._catalog.wishes.seal_plaintext()
             wishes, garbage = self._catalog.wishes.read()
             self._unreachable, self._polled_at = None, datetime.now(UTC)
