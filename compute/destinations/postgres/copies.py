@@ -34,7 +34,7 @@ class Copies:
     def start(self, target: TableTarget) -> None:
         if target.mode is not SyncMode.CURRENT:
             return
-        doing, table = f"starting the copy of {target.target}", self._table(target)
+        doing, table = f"starting the copy of {target.target}", self._staging.whole_table(target)
         mark = ddl.mark_copy_sql(target.target, self._progress.pipeline_id, self._progress.destination_id)
         with self._session.transaction(doing):
             self._session.run(f"{ddl.DDL_LOCK}; {start_copy_sql(table)}; {mark}", doing)
@@ -57,7 +57,7 @@ class Copies:
     def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
         if target.mode is not SyncMode.CURRENT or not target.schema.key:
             return []
-        table = self._table(target)
+        table = self._staging.whole_table(target)
         if not self._is_open(table):
             return []
         sql = chunk_merge.unfilled_keys_sql(table, _UNFILLED_LIMIT)
@@ -66,7 +66,7 @@ class Copies:
     def finish(self, target: TableTarget) -> None:
         if target.mode is not SyncMode.CURRENT:
             return
-        table = self._table(target)
+        table = self._staging.whole_table(target)
         if not self._is_open(table):
             return
         if self.unfilled_keys(target):
@@ -87,6 +87,3 @@ class Copies:
 
     def _is_open(self, table: MergeTable) -> bool:
         return bool(self._session.rows(copy_open_sql(table), f"looking for a copy of {table.target}")[0][0])
-
-    def _table(self, target: TableTarget) -> MergeTable:
-        return self._staging.table(target, target.schema.column_names, target.schema.key)

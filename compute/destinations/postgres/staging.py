@@ -43,12 +43,19 @@ class Staging:
         if found is not None:
             self._tables.move_to_end(name)
             return found
-        while len(self._tables) >= MAX_STAGING_TABLES:
-            self._drop(next(iter(self._tables)))
         made = self._describe(target, columns, key)
         self._session.run(create_staging_sql(made), f"staging for {target.target}")
         self._tables[name] = made
         return made
+
+    def whole_table(self, target: TableTarget) -> MergeTable:
+        """The staged shape for all columns of the target's schema."""
+        return self.table(target, target.schema.column_names, target.schema.key)
+
+    def trim(self) -> None:
+        """Drops the staging tables that were not used for longest; what is made after it stays until the next."""
+        while len(self._tables) > MAX_STAGING_TABLES:
+            self._drop(next(iter(self._tables)))
 
     def copy_name(self, sync_id: int) -> str:
         """Suffix of a sync's side tables."""
