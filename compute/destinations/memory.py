@@ -132,7 +132,7 @@ class MemoryDestination:
         unfilled = [key for key, row in self._table(target).rows.items() if row.unfilled and not row.deleted]
         return [tuple(value for value in key if value is not None) for key in unfilled]
 
-    def write_changes(self, batch: WriteBatch) -> WriteResult:
+    def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
         self._begin("write")
         store = self.store
         if store.position is not None and batch.end <= store.position:
@@ -145,6 +145,8 @@ class MemoryDestination:
             except DataError as error:
                 failures[sync_id] = error
                 changed.update({name: table for name, table in before.items() if table is not None})
+        if failures:
+            refused(failures)
         self.fault("commit")
         store.tables, store.position = changed, batch.end
         self.fault("committed")

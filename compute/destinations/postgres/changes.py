@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from compute.core.batch import TableChanges
-from compute.destinations.base import Durability, TableTarget, WriteBatch, WriteResult
+from compute.destinations.base import Durability, Refusals, TableTarget, WriteBatch, WriteResult
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
@@ -33,7 +33,7 @@ class Changes:
         self._progress = progress
         self._staging = staging
 
-    def write(self, batch: WriteBatch) -> WriteResult:
+    def write(self, batch: WriteBatch, refused: Refusals) -> WriteResult:
         """See `Destination.write_changes`."""
         work, failures = _by_sync(batch), dict[int, RosettaError]()
         self._stage(work.values(), failures)
@@ -46,6 +46,8 @@ class Changes:
             for sync_id, table_work in work.items():
                 if sync_id not in failures:
                     rows += self._write_sync(table_work, batch.end, failures)
+            if failures:
+                refused(failures)
             self._progress.commit(batch.end)
         except BaseException:
             self._session.rollback()

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from compute.destinations.base import Capabilities, RowChunk, TableTarget, WriteBatch, WriteResult
+from compute.destinations.base import (
+    Capabilities,
+    Refusals,
+    RowChunk,
+    TableTarget,
+    WriteBatch,
+    WriteResult,
+    ignore_refusals,
+)
 from compute.destinations.postgres.changes import Changes
 from compute.destinations.postgres.copies import Copies
 from compute.destinations.postgres.progress import Progress
@@ -71,8 +79,8 @@ class PostgresDestination:
         self._staging.forget(target.target)
         ensure_table(self._session, target, self._pipeline_id, self._destination_id)
 
-    def write_changes(self, batch: WriteBatch) -> WriteResult:
-        return self._changes.write(batch)
+    def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
+        return self._changes.write(batch, refused)
 
     def write_rows(self, chunk: RowChunk) -> int:
         return self._copies.write_rows(chunk)
