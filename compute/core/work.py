@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -65,6 +65,11 @@ class Desk:
         self.events.table_failed(sync_id, error)
         self.targets.pop(sync_id, None)
 
+    def fail_tables(self, failures: Mapping[int, RosettaError]) -> None:
+        """`fail_table` for all that a batch failed for."""
+        for sync_id, error in failures.items():
+            self.fail_table(sync_id, error)
+
     def postpone(self, batch: ChangeBatch) -> None:
         """Nothing to write but the position: that waits for the next write or for `flush_progress`."""
         self._postponed = batch
@@ -125,10 +130,8 @@ class ChangesWork:
         if not writes and not truncated:
             desk.postpone(batch)
             return
-        result = desk.destination.write_changes(WriteBatch(batch.end, truncated, writes))
+        result = desk.destination.write_changes(WriteBatch(batch.end, truncated, writes), desk.fail_tables)
         failpoints.hit("after_commit")
-        for sync_id, error in result.failures.items():
-            desk.fail_table(sync_id, error)
         for write in writes:
             if write.target.sync_id not in result.failures:
                 desk.events.wrote(desk.destination_id, write.target, write.changes, batch.commit_time)

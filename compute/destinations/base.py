@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +114,13 @@ class WriteResult:
     failures: Mapping[int, RosettaError] = field(default_factory=dict)  # by sync_id
 
 
+Refusals = Callable[[Mapping[int, RosettaError]], None]
+
+
+def ignore_refusals(failures: Mapping[int, RosettaError]) -> None:
+    """For a caller that reads `WriteResult.failures` and may lose them."""
+
+
 class Destination(Protocol):
     """One writer's connection to one destination of one pipeline; used by one thread.
 
@@ -141,8 +148,12 @@ class Destination(Protocol):
         source's rows.
         """
 
-    def write_changes(self, batch: WriteBatch) -> WriteResult:
-        """Applies a batch in one transaction, one savepoint per table."""
+    def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
+        """Applies a batch in one transaction, one savepoint per table.
+
+        `refused` is called with the failures, where there are any, before the commit: once the position is
+        durable a refusal that nobody wrote down would be lost with a crash. What it raises undoes the batch.
+        """
 
     def write_rows(self, chunk: RowChunk) -> int:
         """Merges a chunk, never over a newer change; returns the rows written.

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compute.core.batch import META_COLUMNS, TableChanges
-from compute.destinations.base import Capabilities, Durability, RowChunk, TableTarget, WriteBatch, WriteResult
+from compute.destinations.base import (
+    Capabilities,
+    Durability,
+    Refusals,
+    RowChunk,
+    TableTarget,
+    WriteBatch,
+    WriteResult,
+    ignore_refusals,
+)
 from rosetta.dialects.postgres.copy_text import parse_array, parse_lines
 from rosetta.enums import DeleteMode, SyncMode
 from rosetta.errors import ConfigurationError, DataError, FencedError, OutageError, RosettaError, SchemaMismatchError

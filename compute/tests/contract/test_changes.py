@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from compute.destinations.base import Destination, TableTarget
@@ -9,7 +11,7 @@ from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, po
 from compute.tests.contract.conftest import Lane
 from compute.tests.contract.source_model import resolved
 from rosetta.enums import DeleteMode, SyncMode
-from rosetta.errors import DataError, FencedError
+from rosetta.errors import DataError, FencedError, OutageError, RosettaError
 from rosetta.types import TableSchema
 
 pytestmark = pytest.mark.integration
@@ -188,6 +190,21 @@ def test_a_table_that_fails_leaves_the_others(lane: Lane, destination: Destinati
     assert "not a number" not in str(result.failures[2])
     assert (lane.rows(other), lane.rows(things, "id"), result.rows) == ([], [("1",)], 1)
     assert destination.durable_position() == position(10)
+
+
+def test_a_refusal_is_told_before_the_commit(lane: Lane, destination: Destination, things: TableTarget) -> None:
+    bad = batch(10, (things, changes(THINGS, [Change("c", 1, ("not a number", "a", "x"))])))
+    told: list[int] = []
+
+    def unable(failures: Mapping[int, RosettaError]) -> None:
+        told.extend(failures)
+        raise OutageError("cannot write it down")
+
+    with pytest.raises(OutageError):
+        destination.write_changes(bad, unable)
+    assert (told, destination.durable_position()) == ([1], None)
+    assert list(destination.write_changes(bad, told.extend).failures) == [1]
+    assert (told, destination.durable_position()) == ([1, 1], position(10))
 
 
 def test_a_smaller_epoch_is_fenced(lane: Lane, destination: Destination, things: TableTarget) -> None:
