@@ -22,7 +22,4 @@ def create_destination(
         raise UnsupportedError(f"destinations of type {kind} cannot be written yet")
     from compute.destinations.postgres import PostgresDestination
 
-    schema = config.get("pg_schema")
-    return PostgresDestination(
-        destination_endpoint(config), pipeline_id, destination_id, None if schema is None else str(schema)
-    )
+    return PostgresDestination(destination_endpoint(config), pipeline_id, destination_id)

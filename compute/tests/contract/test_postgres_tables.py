@@ -172,10 +172,13 @@ def test_a_lost_connection_is_an_outage(postgres_lane: PostgresLane, writer: Pos
 
 
 def test_many_shapes_share_a_bounded_number_of_staging_tables(writer: PostgresDestination) -> None:
-    for number in range(60):
-        of = target(schema(f"t{number}"), sync_id=number)
+    targets = [target(schema(f"t{number}"), sync_id=number) for number in range(60)]
+    for of in targets:
         writer.ensure_table(of)
-        writer.write_changes(batch(number + 1, (of, changes(of.schema, [Change("c", 1, ("1", "a", "b"))]))))
+    writes = [(of, changes(of.schema, [Change("c", 1, ("1", "a", "b"))])) for of in targets]
+    assert writer.write_changes(batch(1, *writes)).rows == 60
+    assert writer.write_changes(batch(2, *writes)).rows == 60
+    writer.write_changes(batch(3))
     counted = writer._session.rows("SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()", "counting")
     assert counted[0][0] <= 48 * 4
 
