@@ -76,7 +76,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A chunk that is merged; `cursor` is its upper end."""
+    """A chunk that is merged; `cursor` is its upper end, None at the end of the table."""
 
     cursor: Key | None
     rows: int
@@ -137,7 +137,8 @@ class Landings:
         if not landed:
             return None
         rows, size = sum(one.rows for one in landed), sum(one.bytes for one in landed)
-        return CopyProgress(landed[-1].cursor, len(landed), rows, size)
+        cursor = next((one.cursor for one in reversed(landed) if one.cursor is not None), None)
+        return CopyProgress(cursor, len(landed), rows, size)
 
     def _tell(self) -> None:
         self._news = True

@@ -5,20 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from compute.backfill.flight import PendingChunk, Watermarks
+from compute.backfill.patience import Patience
 from compute.backfill.reader import SourceReader
 from compute.destinations.base import TableTarget
 
 _PATIENCE_SECONDS = 5.0
-
-
-class Waiting(Protocol):
-    """How a copy waits: `pause` lasts a moment and raises when the copy is to end, `say` tells people why it waits."""
-
-    def pause(self) -> None: ...
-    def say(self, reason: str | None) -> None: ...
 
 
 class Handshake:
@@ -42,22 +35,22 @@ class Handshake:
         self._arrived = threading.Event()
         self._earlier: set[str] | None = None
 
-    def complete(self, waiting: Waiting) -> None:
+    def complete(self, patience: Patience) -> None:
         """May be called again after an OutageError; it goes on where it was."""
         if not self._arrived.is_set():
             self._watermarks.expect(self._owner, self._watermark, self._arrive)
             self._reader.emit(self._watermark)
         while not self._arrived.is_set():
-            waiting.pause()
+            patience.pause()
         if self._earlier is None:
             self._earlier = self._reader.writers(self._table)
         began = time.monotonic()
         while self._earlier:
             if time.monotonic() - began > _PATIENCE_SECONDS:
-                waiting.say("waits for transactions that wrote to the table before the copy began")
-            waiting.pause()
+                patience.say("waits for transactions that wrote to the table before the copy began")
+            patience.pause()
             self._earlier &= self._reader.writers(self._table)
-        waiting.say(None)
+        patience.say(None)
 
     def _arrive(self) -> list[PendingChunk]:
         self._arrived.set()

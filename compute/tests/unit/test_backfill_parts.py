@@ -97,6 +97,14 @@ def test_landings_add_up_to_the_last_cursor() -> None:
     assert combined(first, landings.take()) == CopyProgress(("2",), 3, 31, 201)
 
 
+def test_the_end_of_the_table_keeps_the_cursor_before_it() -> None:
+    landings = Landings()
+    for cursor in (("1",), ("2",), None):
+        landings.launched()
+        landings.landed(Landed(cursor, 10, 100))
+    assert landings.take() == CopyProgress(("2",), 3, 30, 300)
+
+
 def test_a_failure_stays() -> None:
     landings = Landings()
     landings.launched()

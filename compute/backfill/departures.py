@@ -1,0 +1,124 @@
+"""Sends a copy's chunks on their way: behind their watermarks, within the bounds, with the cursor saved behind them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from compute.backfill.flight import Landed, Landings, PendingChunk, combined
+from compute.backfill.parts import CopyParts
+from compute.backfill.patience import CopyEndedError, Patience
+from compute.backfill.ports import CopyProgress, CopyTarget
+from compute.backfill.reader import ReadRows, SourceReader
+from compute.destinations.base import RowChunk
+from rosetta.errors import OutageError, RosettaError
+
+_SAVE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Shipper:
+    """Whose chunks they are. `token`: new for every copy, so that marks of an earlier one release nothing."""
+
+    job_id: int
+    goal: CopyTarget
+    token: str
+
+
+class Departures:
+    """The chunks of one copy from their read to their merge; used by the copy's thread."""
+
+    def __init__(
+        self, shipper: Shipper, reader: SourceReader, parts: CopyParts, landings: Landings, patience: Patience
+    ) -> None:
+        self._shipper = shipper
+        self._reader = reader
+        self._parts = parts
+        self._landings = landings
+        self._patience = patience
+        self._unmarked: str | None = None
+        self._unsaved: CopyProgress | None = None
+        self._saved_at = 0.0
+        self.count = 0
+
+    def launch(self, columns: tuple[str, ...], read: ReadRows, *, complete: bool) -> None:
+        """Registers a chunk under its watermark, which `mark` then writes."""
+        held_bytes = 0 if isinstance(read.data, Path) else read.byte_count
+        while not self._parts.budget.try_take(held_bytes):
+            self._patience.pause()
+        self.count += 1
+        watermark = f"chunk:{self._shipper.job_id}:{self._shipper.token}:{self.count}"
+        pending = self._pending(columns, read, held_bytes, complete=complete)
+        self._landings.launched()
+        self._parts.watermarks.expect(self._shipper.token, watermark, lambda: [pending])
+        self._unmarked = watermark
+
+    def mark(self) -> None:
+        """Writes the watermark of the last chunk into the log, unless that is done."""
+        if self._unmarked is not None:
+            self._reader.emit(self._unmarked)
+            self._unmarked = None
+
+    def wait(self, most: int) -> None:
+        """Waits until at most so many chunks are in flight, saving what has landed. Raises why one could not land."""
+        self._collect()
+        while self._landings.in_flight > most:
+            self._patience.pause()
+            self._collect()
+
+    def land(self) -> None:
+        """Returns when everything that was launched is merged."""
+        self.mark()
+        self.wait(0)
+
+    def save(self) -> None:
+        """Saves what has landed. Raises CopyEndedError when the job is no longer wanted."""
+        self._unsaved = combined(self._unsaved, self._landings.take())
+        if self._unsaved is None:
+            return
+        if not self._parts.jobs.save_cursor(self._shipper.job_id, self._unsaved):
+            raise CopyEndedError
+        self._unsaved = None
+
+    def let_go(self) -> None:
+        """Forgets what the stream did not ask for yet, with its memory and its files."""
+        for pending in self._parts.watermarks.forget(self._shipper.token):
+            pending.failed(OutageError("the copy has ended", code="COPY_STOPPED"))
+
+    def _collect(self) -> None:
+        if self._landings.failure is not None:
+            raise self._landings.failure
+        self._unsaved = combined(self._unsaved, self._landings.take())
+        if self._unsaved is not None and time.monotonic() - self._saved_at >= _SAVE_SECONDS:
+            self._saved_at = time.monotonic()
+            with suppress(OutageError):  # the copy goes on; the end of it insists
+                self.save()
+
+    def _pending(self, columns: tuple[str, ...], read: ReadRows, held_bytes: int, *, complete: bool) -> PendingChunk:
+        chunk = RowChunk(
+            target=replace(self._shipper.goal.target, copying=True),
+            columns=columns,
+            data=read.data,
+            row_count=read.row_count,
+            snapshot=read.snapshot,
+            lower=read.lower,
+            upper=read.upper,
+            complete=complete,
+        )
+
+        def settle() -> None:
+            self._parts.budget.give_back(held_bytes)
+            if isinstance(read.data, Path):
+                read.data.unlink(missing_ok=True)
+
+        def done(_written: int) -> None:
+            settle()
+            self._landings.landed(Landed(read.upper, read.row_count, read.byte_count))
+
+        def failed(error: RosettaError) -> None:
+            settle()
+            self._landings.failed(error)
+
+        return PendingChunk(self._shipper.goal.destination_id, chunk, done, failed)
