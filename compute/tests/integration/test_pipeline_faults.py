@@ -24,39 +24,25 @@ def converges(stage: Stage, timeout_seconds: float = 60.0) -> None:
         assert stage.differences(table) == (0, 0)
 
 
-def within(seconds: float) -> float:
-    """`seconds` on a machine that does nothing else, longer where processes queue for its processors."""
-    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-def kill_under_load(stage: Stage, kills: int, seed: int) -> list[float]:
-    """Kills the pipeline's process at random moments; seconds until it streamed again, per kill."""
+def kill_under_load(stage: Stage, kills: int, seed: int) -> None:
+    """Kills the pipeline's process at random moments and waits each time until it streams again."""
     create_tables(stage)
     pipeline = stage.start_pipeline()
     stage.service.start()
-    moments, seconds = random.Random(seed), []
+    moments = random.Random(seed)
     with Load(stage, seed) as load:
         for _ in range(kills):
             pid = stage.service.streaming_pid(pipeline)
             threading.Event().wait(moments.uniform(0.0, 1.5))  # the moment is the point, not a condition
             os.kill(pid, signal.SIGKILL)
-            killed_at = time.monotonic()
             stage.service.streaming_pid(pipeline, other_than=pid)
-            seconds.append(time.monotonic() - killed_at)
         assert load.transactions > 100
     converges(stage)
-    return seconds
 
 
 def test_a_killed_pipeline_process_loses_nothing(stage: Stage) -> None:
-    seconds = kill_under_load(stage, kills=3, seed=11)
-    assert min(seconds) <= within(5.0), seconds
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_twenty_kills_at_random_moments_lose_nothing(stage: Stage) -> None:
-    kill_under_load(stage, kills=20, seed=20)
+    """How long the restarts take is measured where it matters: under pgbench (`test_pgbench.py`)."""
+    kill_under_load(stage, kills=3, seed=11)
 
 
 def test_a_killed_service_leaves_no_orphan_and_the_next_one_goes_on(stage: Stage) -> None:
@@ -67,10 +53,8 @@ def test_a_killed_service_leaves_no_orphan_and_the_next_one_goes_on(stage: Stage
         pid = stage.service.streaming_pid(pipeline)
         stage.service.kill()
         eventually(lambda: not process_exists(pid), 3, "the child has died with its parent")
-        killed_at = time.monotonic()
         stage.service.start()
         stage.service.streaming_pid(pipeline)
-        assert time.monotonic() - killed_at < within(9.0)  # the lease of 3 s, and the starts of both processes
     converges(stage)
 
 
