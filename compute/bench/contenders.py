@@ -77,7 +77,7 @@ def ours(
     prepared = threading.Semaphore(0)
     for number, schema in enumerate(_schemas(source)):
         work = PrepareWork(TableTarget(number, schema, schema.table), lambda _: prepared.release())
-        writer.put(work)
+        writer.queue.put(work)
     for _ in SPECS:
         prepared.acquire()
     engine.start(start, SPECS)

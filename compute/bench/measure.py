@@ -42,6 +42,11 @@ class Contender:
         except EOFError:
             raise RuntimeError(f"{self.process.name} died; what it said is above") from None
 
+    def require_alive(self) -> None:
+        """Raises when the child ended before its work did."""
+        if not self.process.is_alive():
+            raise RuntimeError(f"{self.process.name} ended with {self.process.exitcode}; what it said is above")
+
     def resident_mb(self) -> int | None:
         """The most it ever held; None where the system does not tell."""
         if sys.platform != "linux":
@@ -78,8 +83,8 @@ def _child(target: Callable[..., None], *arguments: Any) -> None:
 
 def drain_ours(stage: Stage, name: str, profile: Profile) -> Drain:
     with _ours(stage, name, profile) as contender:
-        begun = stage.wait_for_slot(name)
-        drain = Drain(stage.wait_for_marker(name) - begun, contender.resident_mb())
+        begun = stage.wait_for_slot(name, contender.require_alive)
+        drain = Drain(stage.wait_for_marker(name, contender.require_alive) - begun, contender.resident_mb())
     stage.require_same(name)
     return drain
 
@@ -93,13 +98,13 @@ def _ours(stage: Stage, name: str, profile: Profile) -> Iterator[Contender]:
 
 def drain_ceiling(stage: Stage, name: str, profile: Profile) -> Drain:
     with running(contenders.ceiling, stage.engine_source(name), stage.slots[name], profile) as contender:
-        begun = stage.wait_for_slot(name)
+        begun = stage.wait_for_slot(name, contender.require_alive)
         return Drain(contender.answer(600) - begun, contender.resident_mb())
 
 
 def drain_naive(stage: Stage, name: str) -> Drain:
     with running(contenders.naive, stage.engine_source(name), stage.slots[name]) as contender:
-        begun = stage.wait_for_slot(name)
+        begun = stage.wait_for_slot(name, contender.require_alive)
         drain = Drain(contender.answer(1200) - begun, contender.resident_mb())
         contender.process.kill()
         return drain
@@ -127,8 +132,8 @@ def latencies(stage: Stage, name: str, rates: list[int], seconds: float) -> dict
     """Milliseconds from a commit at the source to its commit at the target, single-row transactions."""
     result = {}
     with _ours(stage, name, Profile.SMALL) as contender:
-        stage.wait_for_slot(name)
-        stage.wait_for_marker(name)
+        stage.wait_for_slot(name, contender.require_alive)
+        stage.wait_for_marker(name, contender.require_alive)
         for rate in rates:
             _insert(stage, rate, seconds)  # the JVM compiles what it runs often
             contender.pipe.send("sample")

@@ -20,6 +20,13 @@ from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 
+Still = Callable[[], None]
+
+
+def _always() -> None:
+    """The server itself is waited for, whose end shows in the next question."""
+
+
 _SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "8GB",
@@ -60,12 +67,12 @@ class Stage:
             cursor.execute(text, parameters or None)
             return cursor.fetchall()
 
-    def wait_for_slot(self, contender: str) -> float:
-        """The moment at which the slot became active."""
+    def wait_for_slot(self, contender: str, still: Still = _always) -> float:
+        """The moment at which the slot became active. `still` raises when there is nothing to wait for."""
         query = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
-        return wait_until(f"slot {contender} is active", lambda: bool(self.ask(query, contender)[0][0]))
+        return wait_until(f"slot {contender} is active", lambda: bool(self.ask(query, contender)[0][0]), still)
 
-    def wait_for_marker(self, contender: str) -> float:
+    def wait_for_marker(self, contender: str, still: Still = _always) -> float:
         """The moment at which the workload's last row was committed at the target."""
         connection = self.target.connect(contender)
         with connection.cursor() as cursor:
@@ -74,7 +81,7 @@ class Stage:
                 cursor.execute("SELECT count(*) FROM bench_marker")
                 return bool(cursor.fetchall()[0][0])
 
-            moment = wait_until(f"{contender} drained its slot", arrived)
+            moment = wait_until(f"{contender} drained its slot", arrived, still)
         connection.close()
         return moment
 
@@ -88,9 +95,10 @@ class Stage:
         connection.close()
 
 
-def wait_until(what: str, true: Callable[[], bool], seconds: float = 600.0) -> float:
+def wait_until(what: str, true: Callable[[], bool], still: Still, seconds: float = 600.0) -> float:
     deadline = time.monotonic() + seconds
     while not true():
+        still()
         if time.monotonic() > deadline:
             raise TimeoutError(f"not in {seconds:.0f} s: {what}")
         time.sleep(0.01)
