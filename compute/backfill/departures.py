@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ class Departures:
         self._parts = parts
         self._landings = landings
         self._patience = patience
-        self._unmarked: str | None = None
+        self._unmarked: tuple[str, ReadRows, Callable[[], None]] | None = None
         self._unsaved: CopyProgress | None = None
         self._saved_at = 0.0
         self.count = 0
@@ -50,16 +51,27 @@ class Departures:
             self._patience.pause()
         self.count += 1
         watermark = f"chunk:{self._shipper.job_id}:{self._shipper.token}:{self.count}"
-        pending = self._pending(columns, read, held_bytes, complete=complete)
+        pending, settle = self._pending(columns, read, held_bytes, complete=complete)
         self._landings.launched()
         self._parts.watermarks.expect(self._shipper.token, watermark, lambda: [pending])
-        self._unmarked = watermark
+        self._unmarked = watermark, read, settle
 
-    def mark(self) -> None:
-        """Writes the watermark of the last chunk into the log, unless that is done."""
-        if self._unmarked is not None:
-            self._reader.emit(self._unmarked)
-            self._unmarked = None
+    def mark(self) -> ReadRows | None:
+        """Writes the watermark of the last chunk into the log, unless that is done.
+
+        Returns the chunk when its rows were replaced meanwhile, by a TRUNCATE: it is to be read again.
+        """
+        if self._unmarked is None:
+            return None
+        watermark, read, settle = self._unmarked
+        marked = self._reader.mark(watermark, self._shipper.goal.target.source, read.storage)
+        self._unmarked = None
+        if marked:
+            return None
+        self._parts.watermarks.take(watermark)
+        self._landings.recalled()
+        settle()
+        return read
 
     def wait(self, most: int) -> None:
         """Waits until at most so many chunks are in flight, saving what has landed. Raises why one could not land."""
@@ -69,7 +81,7 @@ class Departures:
             self._collect()
 
     def land(self) -> None:
-        """Returns when everything that was launched is merged."""
+        """Returns when everything that was launched is merged; what could not be marked is left out."""
         self.mark()
         self.wait(0)
 
@@ -96,7 +108,10 @@ class Departures:
             with suppress(OutageError):  # the copy goes on; the end of it insists
                 self.save()
 
-    def _pending(self, columns: tuple[str, ...], read: ReadRows, held_bytes: int, *, complete: bool) -> PendingChunk:
+    def _pending(
+        self, columns: tuple[str, ...], read: ReadRows, held_bytes: int, *, complete: bool
+    ) -> tuple[PendingChunk, Callable[[], None]]:
+        """The chunk on its way, and what gives back what it holds."""
         chunk = RowChunk(
             target=replace(self._shipper.goal.target, copying=True),
             columns=columns,
@@ -121,4 +136,4 @@ class Departures:
             settle()
             self._landings.failed(error)
 
-        return PendingChunk(self._shipper.goal.destination_id, chunk, done, failed)
+        return PendingChunk(self._shipper.goal.destination_id, chunk, done, failed), settle

@@ -105,6 +105,11 @@ class Landings:
         with self._changed:
             self._in_flight += 1
 
+    def recalled(self) -> None:
+        """A chunk that was launched will not come."""
+        with self._changed:
+            self._in_flight -= 1
+
     def landed(self, landed: Landed) -> None:
         with self._changed:
             self._landed.append(landed)

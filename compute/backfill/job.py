@@ -97,8 +97,7 @@ class TableCopy:
         """Goes on where an outage ended the last attempt."""
         plan = self._prepare()
         self._handshake.complete(self._patience)
-        while not self._exhausted:
-            self._chunks.mark()
+        while not self._marked() or not self._exhausted:
             self._chunks.wait(_CHUNKS_IN_FLIGHT - 1)
             read = self._read(plan)
             failpoints.hit("after_chunk_read")
@@ -111,6 +110,14 @@ class TableCopy:
         self._parts.jobs.complete(self.job.job_id)
         self._parts.tables.finish_copy(self._goal.target.sync_id)
         _log.info("copy_completed", job_id=self.job.job_id, table=str(self.job.table), chunks=self._chunks.count)
+
+    def _marked(self) -> bool:
+        """Marks the last chunk; False where its range must be read again."""
+        recalled = self._chunks.mark()
+        if recalled is None:
+            return True
+        self._lower, self._exhausted = recalled.lower, False
+        return False
 
     def _prepare(self) -> ReadPlan:
         if self._plan is None:

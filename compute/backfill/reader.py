@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import psycopg2.extensions
 
 from compute.backfill.scratch import Scratch, last_line, values_of
 from compute.sources.postgres.source import MESSAGE_PREFIX
-from rosetta.dialects.postgres import literal
+from rosetta.dialects.postgres import literal, qualified
 from rosetta.dialects.postgres.chunk_read import (
     Key,
     ReadPlan,
@@ -24,6 +24,7 @@ from rosetta.dialects.postgres.chunk_read import (
     read_chunk_sql,
     read_keys_sql,
     read_table_sql,
+    storage_sql,
     writers_sql,
 )
 from rosetta.errors import OutageError, SchemaMismatchError
@@ -41,14 +42,18 @@ _BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; 
 
 @dataclass(frozen=True, slots=True)
 class ReadRows:
-    """Rows as COPY text: those with lower < key <= upper; None is open. `snapshot`: what the read could see."""
+    """Rows as COPY text: those with lower < key <= upper; None is open.
+
+    `snapshot`: what the read could see. `storage`: the table's files, which a TRUNCATE replaces.
+    """
 
     data: bytes | Path
     row_count: int
     byte_count: int
     snapshot: str
-    lower: Key | None
-    upper: Key | None
+    storage: str
+    lower: Key | None = None
+    upper: Key | None = None
 
 
 class SourceReader:
@@ -84,24 +89,34 @@ class SourceReader:
 
     def emit(self, content: str) -> None:
         """Writes a mark into the log; once it is written twice that is harmless."""
-        query = f"SELECT pg_logical_emit_message(true, {literal(MESSAGE_PREFIX)}, {literal(content)})::text"
-        self._value(query, "writing a mark")
+        self._value(_emit_sql(content), "writing a mark")
+
+    def mark(self, content: str, table: TableId, storage: str) -> bool:
+        """Writes the mark of a chunk; False, and nothing is written, when the table's rows were replaced since.
+
+        The check and the mark are one transaction that keeps a TRUNCATE waiting. So a TRUNCATE comes down the
+        stream either before the chunk was read or behind its mark, and no chunk brings its rows back.
+        """
+        with self._session(f"marking a chunk of {table}") as cursor:
+            cursor.execute(f"BEGIN; LOCK TABLE {qualified(table)} IN ACCESS SHARE MODE; {storage_sql(table)}")
+            row = cursor.fetchone()
+            unchanged = row is not None and row[0] == storage
+            cursor.execute(f"{_emit_sql(content)}; COMMIT" if unchanged else "ROLLBACK")
+        return unchanged
 
     def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int) -> ReadRows:
         """The next `rows` rows behind `lower`; `upper` is None when the table ends with them."""
-        data, count, size, snapshot = self._read(plan.table, read_chunk_sql(plan, lower, rows), by_index=True)
-        upper = values_of(last_line(data), plan.key_positions) if count == rows else None
-        return ReadRows(data, count, size, snapshot, lower, upper)
+        read = self._read(plan.table, read_chunk_sql(plan, lower, rows), by_index=True)
+        upper = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else None
+        return replace(read, lower=lower, upper=upper)
 
     def read_keys(self, plan: ReadPlan, keys: Sequence[Key]) -> ReadRows:
         """The rows with one of `keys`, as far as there are any."""
-        data, count, size, snapshot = self._read(plan.table, read_keys_sql(plan, keys), by_index=False)
-        return ReadRows(data, count, size, snapshot, None, None)
+        return self._read(plan.table, read_keys_sql(plan, keys), by_index=False)
 
     def read_table(self, plan: ReadPlan) -> ReadRows:
         """All rows at once, in one snapshot that is held as long as it takes."""
-        data, count, size, snapshot = self._read(plan.table, read_table_sql(plan), by_index=False)
-        return ReadRows(data, count, size, snapshot, None, None)
+        return self._read(plan.table, read_table_sql(plan), by_index=False)
 
     def cancel(self) -> None:
         """Makes the read that is under way, and every later one, fail with OutageError; for another thread."""
@@ -118,17 +133,21 @@ class SourceReader:
                 self._connection = None
         self._scratch.close()
 
-    def _read(self, table: TableId, query: str, *, by_index: bool) -> tuple[bytes | Path, int, int, str]:
+    def _read(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
         settings = f"{_BY_INDEX}; SET LOCAL statement_timeout = '{_CHUNK_SECONDS}s'" if by_index else ""
         sink = self._scratch.begin()
         with self._session(f"reading {table}") as cursor:
             cursor.execute(f"{_BEGIN}; {settings}; SELECT pg_current_snapshot()::text")
-            row = cursor.fetchone()
+            snapshot = cursor.fetchone()
             cursor.copy_expert(query, sink)
             count = cursor.rowcount
+            cursor.execute(storage_sql(table))  # the read's lock keeps it as it is until the end
+            storage = cursor.fetchone()
             cursor.execute("COMMIT")
+        if snapshot is None or storage is None:
+            raise OutageError(f"reading {table}: the source gave no answer")
         size = sink.tell()
-        return self._scratch.take(), count, size, str(row[0] if row else "")
+        return ReadRows(self._scratch.take(), count, size, snapshot[0], storage[0])
 
     def _value(self, query: str, doing: str) -> Any:
         with self._session(doing) as cursor:
@@ -157,3 +176,7 @@ class SourceReader:
                 raise OutageError("reading was stopped", code="COPY_STOPPED")
             self._connection = connection
         return connection
+
+
+def _emit_sql(content: str) -> str:
+    return f"SELECT pg_logical_emit_message(true, {literal(MESSAGE_PREFIX)}, {literal(content)})::text"

@@ -169,6 +169,14 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backen
   AND (l.relation = {name}::regclass OR l.relation IN (SELECT relid FROM pg_partition_tree({name}::regclass)))"""
 
 
+def storage_sql(table: TableId) -> str:
+    """Which files hold the table's rows: TRUNCATE, which a snapshot does not see, gives it new ones."""
+    name = literal(qualified(table))
+    return f"""
+SELECT COALESCE(string_agg(relid::oid || ':' || pg_relation_filenode(relid), ',' ORDER BY relid::oid), '')
+FROM (SELECT {name}::regclass AS relid UNION SELECT relid FROM pg_partition_tree({name}::regclass)) AS parts"""
+
+
 def _select_list(plan: ReadPlan) -> str:
     return ", ".join(quoted(name) for name in plan.columns)
 

@@ -369,3 +369,24 @@ def test_large_rows_keep_memory_bounded_and_leave_no_file(copying: Copying) -> N
     files = [chunk.data for chunk in copying.stream.merged if not isinstance(chunk.data, bytes)]
     assert files
     assert [path for path in files if path.exists()] == []
+
+
+def test_a_truncate_between_read_and_mark_brings_no_row_back(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(copying.source)
+    reads = 0
+
+    def truncate_behind_the_third_read(point: str) -> None:
+        nonlocal reads
+        reads += point == "after_chunk_read"
+        if point == "after_chunk_read" and reads == 3:
+            eventually(lambda: len(copying.stream.merged) == 2, 10)
+            copying.source.run("TRUNCATE public.t")
+            with copying.stream.lock, closing(connect(copying.target, application="test", autocommit=True)) as session:
+                session.cursor().execute("TRUNCATE public.t")  # as the stream would, before the third mark
+
+    monkeypatch.setattr("compute.backfill.job.failpoints.hit", truncate_behind_the_third_read)
+    copying.start()
+    _, job_id = copying.queue("t")
+    copying.completed(job_id)
+    assert (copying.target_rows("SELECT count(*) FROM public.t"), copying.same("t")) == ([(0,)], True)
+    assert [chunk.row_count for chunk in copying.stream.merged] == [100, 100, 0]

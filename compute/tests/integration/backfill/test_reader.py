@@ -286,3 +286,25 @@ def test_a_lost_session_is_an_outage_and_the_next_read_opens_another(source: Sou
     reader.cancel()
     with pytest.raises(OutageError):
         reader.read_chunk(plan, None, 1)
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_a_chunk_is_not_marked_after_a_truncate(source: SourceDatabase, partitioned: bool) -> None:
+    if partitioned:
+        source.run(
+            "CREATE TABLE public.t (k int PRIMARY KEY) PARTITION BY RANGE (k)",
+            "CREATE TABLE public.t1 PARTITION OF public.t FOR VALUES FROM (0) TO (50)",
+            "CREATE TABLE public.t2 PARTITION OF public.t DEFAULT",
+        )
+    else:
+        source.run("CREATE TABLE public.t (k int PRIMARY KEY)")
+    source.run("INSERT INTO public.t SELECT generate_series(1, 100)")
+    reader = source.reader()
+    plan = reader.plan(source.schema())
+
+    read = reader.read_chunk(plan, None, 10)
+    source.run("INSERT INTO public.t VALUES (1000)", "DELETE FROM public.t WHERE k = 1", "VACUUM public.t")
+    assert reader.mark("a", plan.table, read.storage)
+    source.run(f"TRUNCATE public.{'t1' if partitioned else 't'}")
+    assert not reader.mark("b", plan.table, read.storage)
+    assert reader.mark("c", plan.table, reader.read_chunk(plan, None, 10).storage)
