@@ -10,7 +10,7 @@ public final class Batch {
     private final TableData[] tables;
     private final String[] watermarks;
     private final long commitMicros;
-    /** Given when the batch is queued. */
+    /** Given when the batch's place in the stream is settled. */
     long sequence;
 
     Batch(Position start, Position end, List<String[]> truncated, List<TableData> tables, List<String> watermarks,
@@ -29,18 +29,6 @@ public final class Batch {
             bytes += table.data().length;
         }
         return bytes;
-    }
-
-    /** Whether the batch only moves the position. */
-    boolean isEmpty() {
-        return tables.length == 0 && truncated.length == 0 && watermarks.length == 0;
-    }
-
-    /** An empty batch that reaches further. */
-    Batch movedTo(Position further) {
-        Batch moved = new Batch(start, further, List.of(), List.of(), List.of(), commitMicros);
-        moved.sequence = sequence;
-        return moved;
     }
 
     /** Sequence, start, end (three numbers each), and the newest commit's time or -1. */

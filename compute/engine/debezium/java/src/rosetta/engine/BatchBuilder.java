@@ -13,6 +13,7 @@ final class BatchBuilder {
     private final Map<String, TableChanges> tables = new LinkedHashMap<>();
     private final List<String[]> truncated = new ArrayList<>();
     private final List<String> watermarks = new ArrayList<>();
+    private final long openedNanos = System.nanoTime();
     private Position end;
     private long commitMicros = -1;
     private long retainedBytes;
@@ -21,6 +22,15 @@ final class BatchBuilder {
         this.start = start;
         this.end = start;
         this.specs = specs;
+    }
+
+    /** Whether it was opened for these specs; a batch knows only one set of them. */
+    boolean isFor(Map<String, TableSpec> current) {
+        return specs == current;
+    }
+
+    long openedNanos() {
+        return openedNanos;
     }
 
     Position end() {

@@ -7,12 +7,15 @@ import java.util.concurrent.TimeUnit;
 /**
  * Batches between the engine's thread and Python: bounded by the bytes that are not acknowledged, in order.
  *
- * <p>One batch always fits, however large. Batches that only move the position are merged while they wait.
+ * <p>One batch always fits, however large. Behind the finished batches may lie one that is ripe: Python may have it,
+ * and until it asks, the engine may take it back and go on gathering.
  */
 final class Outbox {
     private final long boundBytes;
     private final Deque<Batch> waiting = new ArrayDeque<>();
     private final Deque<Sent> unacknowledged = new ArrayDeque<>();
+    private BatchBuilder ripe;
+    private long ripeNanos;
     private long outstandingBytes;
     private long sequences;
     private long acknowledgedLsn;
@@ -39,8 +42,10 @@ final class Outbox {
                 if (closed) {
                     return false;
                 }
-                if (outstandingBytes == 0 || outstandingBytes + bytes <= boundBytes) {
-                    enqueue(batch, bytes);
+                if (fits(bytes)) {
+                    batch.sequence = send(bytes, batch.end);
+                    waiting.add(batch);
+                    notifyAll();
                     return true;
                 }
                 wait();
@@ -49,17 +54,42 @@ final class Outbox {
         }
     }
 
-    /** The next batch, or null when none came in time or none will come. */
-    synchronized Batch take(long timeoutMillis) throws InterruptedException {
+    /** Offers a batch to whoever asks from `atNanos` on. */
+    synchronized void ripen(BatchBuilder batch, long atNanos) {
+        ripe = batch;
+        ripeNanos = atNanos;
+        notifyAll();
+    }
+
+    /** Takes the offered batch back; null when there is none or Python has it. */
+    synchronized BatchBuilder reclaim() {
+        BatchBuilder batch = ripe;
+        ripe = null;
+        return batch;
+    }
+
+    /** The next batch, or null when none came in time or none will come. For one thread. */
+    Batch take(long timeoutMillis) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
-        while (waiting.isEmpty() && !closed) {
-            long rest = deadline - System.nanoTime();
-            if (rest <= 0) {
-                return null;
+        BatchBuilder picked;
+        long sequence;
+        synchronized (this) {
+            while (waiting.isEmpty() && !closed && !isRipe()) {
+                long rest = Math.min(deadline, canRipen() ? ripeNanos : deadline) - System.nanoTime();
+                if (deadline - System.nanoTime() <= 0) {
+                    return null;
+                }
+                TimeUnit.NANOSECONDS.timedWait(this, Math.max(1, rest));
             }
-            TimeUnit.NANOSECONDS.timedWait(this, rest);
+            if (!waiting.isEmpty() || closed) {
+                return waiting.poll();
+            }
+            picked = reclaim();
+            sequence = send(picked.retainedBytes(), picked.end());
         }
-        return waiting.poll();
+        Batch batch = picked.build(); // outside of the lock, for this is where its text is written
+        batch.sequence = sequence;
+        return batch;
     }
 
     synchronized void acknowledge(long sequence) {
@@ -86,18 +116,21 @@ final class Outbox {
         return closed;
     }
 
-    private void enqueue(Batch batch, long bytes) {
-        Batch last = waiting.peekLast();
-        if (batch.isEmpty() && last != null && last.isEmpty()) {
-            waiting.pollLast();
-            unacknowledged.pollLast();
-            batch = last.movedTo(batch.end);
-        } else {
-            batch.sequence = ++sequences;
-        }
-        waiting.add(batch);
-        unacknowledged.add(new Sent(batch.sequence, bytes, batch.end.commitLsn()));
+    private boolean isRipe() {
+        return canRipen() && ripeNanos - System.nanoTime() <= 0;
+    }
+
+    private boolean canRipen() {
+        return ripe != null && fits(ripe.retainedBytes());
+    }
+
+    private boolean fits(long bytes) {
+        return outstandingBytes == 0 || outstandingBytes + bytes <= boundBytes;
+    }
+
+    private long send(long bytes, Position end) {
+        unacknowledged.add(new Sent(++sequences, bytes, end.commitLsn()));
         outstandingBytes += bytes;
-        notifyAll();
+        return sequences;
     }
 }

@@ -15,6 +15,11 @@ import org.apache.kafka.connect.source.SourceRecord;
 /** Turns Debezium's records into batches and acknowledgements into flushed offsets, on the engine's thread only. */
 final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecord>> {
     private static final String MOVED_FROM = "__debezium.newkey";
+    /** As many records in one poll of 10 ms are a burst. */
+    private static final int BUSY_RECORDS = 256;
+    /** In a burst a batch gathers for so long, and waits so long for records that do not come. */
+    private static final long GATHER_NANOS = 60_000_000;
+    private static final long PAUSE_NANOS = 20_000_000;
 
     private final String heartbeatTopic;
     private final String messageTopic;
@@ -72,6 +77,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         flushedLsn = markedLsn; // Debezium tells the slot when it polls for records, so it has done it by now
         Outbox.Chore flush = () -> flush(events.get(0), committer);
         flush.run();
+        goOn(flush);
         for (RecordChangeEvent<SourceRecord> event : events) {
             if (outbox.isClosed()) {
                 return;
@@ -79,9 +85,31 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
             read(event.record(), flush);
         }
         if (batch != null && (openEvent == null || closesTransaction(commits.endAfterOrWake(openEvent)))) {
-            publish(flush);
+            offer(events.size());
         }
         flush.run();
+    }
+
+    /** Goes on gathering the batch that was offered, unless Python has it or its tables changed. */
+    private void goOn(Outbox.Chore flush) throws InterruptedException {
+        if (batch == null) {
+            batch = outbox.reclaim();
+            if (batch != null && !batch.isFor(specs)) {
+                publish(flush);
+            }
+        }
+    }
+
+    /**
+     * Lets Python have the batch, which ends between transactions. While records come thick and fast it is kept
+     * back for a moment, for many small batches cost the destination more than they gain.
+     */
+    private void offer(int records) {
+        long now = System.nanoTime();
+        boolean gathers = records >= BUSY_RECORDS && now - batch.openedNanos() < GATHER_NANOS;
+        reached = batch.end();
+        outbox.ripen(batch, gathers ? now + PAUSE_NANOS : now);
+        batch = null;
     }
 
     private void read(SourceRecord record, Outbox.Chore flush) throws InterruptedException {
