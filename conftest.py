@@ -17,6 +17,8 @@ from rosetta.local.postgres import PostgresCluster
 
 _names = itertools.count(1)
 
+_POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+_POSTGIS_15 = Path("/usr/share/postgresql/15/extension/postgis.control")
 SKIP_IS_FAILURE = os.environ.get("CI") == "true"
 
 
@@ -51,6 +53,19 @@ def cluster() -> Iterator[PostgresCluster]:
     """One PostgreSQL 18 cluster for the session; tests take databases of it."""
     folder = _folder()
     server = PostgresCluster(folder / "pg", free_port(), "cluster-password")
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster_15() -> Iterator[PostgresCluster]:
+    """A second version with what the embedded server is built without: Debian's PostgreSQL 15 with PostGIS and XML."""
+    if not (_POSTGRES_15 / "postgres").exists() or not _POSTGIS_15.exists():
+        pytest.skip("needs Debian's postgresql-15 and postgresql-15-postgis-3")
+    folder = _folder()
+    server = PostgresCluster(folder / "pg", free_port(), "cluster-password", binaries=_POSTGRES_15)
     server.start()
     yield server
     server.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from compute.destinations.base import RowChunk, TableTarget
 from compute.tests.integration.type_bench import Bench, type_bench
-from compute.tests.integration.type_cases import CASES, TypeCase
+from compute.tests.integration.type_cases import CASES, POSTGIS, TypeCase
 from rosetta.dialects.postgres import qualified
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
@@ -44,10 +44,26 @@ def bench(cluster: PostgresCluster) -> Iterator[Bench]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def bench_15(cluster_15: PostgresCluster) -> Iterator[Bench]:
+    with type_bench(cluster_15, "types", "CREATE EXTENSION postgis") as made:
+        yield made
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_type_round_trips(bench: Bench, outcome: Outcome, case: TypeCase) -> None:
-    number = CASES.index(case)
     outcome.tried.add(case.name)
+    round_trip(bench, case, CASES.index(case))
+    outcome.exact.add(case.name)
+
+
+@pytest.mark.postgis
+@pytest.mark.parametrize("case", POSTGIS, ids=[case.name for case in POSTGIS])
+def test_type_of_another_build_round_trips(bench_15: Bench, case: TypeCase) -> None:
+    round_trip(bench_15, case, POSTGIS.index(case))
+
+
+def round_trip(bench: Bench, case: TypeCase, number: int) -> None:
     schema = bench.fill(case, TableId("public", f"t{number}"))
     for way in ("chunk", "insert", "update", "unchanged"):
         target = TableTarget(
@@ -58,7 +74,6 @@ def test_type_round_trips(bench: Bench, outcome: Outcome, case: TypeCase) -> Non
         bench.assert_same(case, target, "id")
     if case.key:
         as_key(bench, case, number)
-    outcome.exact.add(case.name)
 
 
 def test_enough_types_are_in_the_table() -> None:

@@ -111,7 +111,7 @@ class Bench:
 
 
 @contextmanager
-def type_bench(cluster: PostgresCluster, name: str) -> Iterator[Bench]:
+def type_bench(cluster: PostgresCluster, name: str, setup_sql: str = SETUP) -> Iterator[Bench]:
     """Two databases, gone again at the end; the types are made at the source only."""
     admin = cluster.connect()
     names = (f"{name}_source", f"{name}_target")
@@ -124,7 +124,7 @@ def type_bench(cluster: PostgresCluster, name: str) -> Iterator[Bench]:
     )
     setup = cluster.connect(source.database)
     with setup.cursor() as cursor:
-        cursor.execute(SETUP)
+        cursor.execute(setup_sql)
     setup.close()
     made = Bench(source, target)
     try:
