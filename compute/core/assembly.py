@@ -58,7 +58,7 @@ class _Assembly:
         check_source_ready(plan)
         self.confirmed = claim_slot(self.catalog, plan, self.source)
         self.plan = plan
-        self.engine = create_engine(plan, spec.heap_scale)
+        self.engine = create_engine(plan, settings, spec.heap_scale)
         self.book = TableBook()
         self.flow = FlowCounter()
         self.control = Control(self.reload, settings.poll_seconds)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from compute.config.settings import Settings
 from compute.core.catalog.plan import PipelinePlan
 from compute.engine.base import ChangeEngine, EngineSource
 from rosetta.enums import EngineKind, Profile
 from rosetta.errors import ConfigurationError
 
 
-def create_engine(plan: PipelinePlan, heap_scale: int) -> ChangeEngine:
-    """An engine that is not started yet. Raises ConfigurationError for one that this version does not have."""
+def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> ChangeEngine:
+    """An engine that is not started yet; the pipeline's own limits go before the settings'.
+
+    Raises ConfigurationError for one that this version does not have.
+    """
     if plan.engine != EngineKind.DEBEZIUM:
         raise ConfigurationError(
             f"this version has no engine {plan.engine}",
@@ -29,4 +33,10 @@ def create_engine(plan: PipelinePlan, heap_scale: int) -> ChangeEngine:
         publication=plan.publication,
         slot=plan.slot,
     )
-    return DebeziumEngine(source, Profile(plan.profile), heap_scale=heap_scale)
+    return DebeziumEngine(
+        source,
+        Profile(plan.profile),
+        heap_scale=heap_scale,
+        batch_rows=plan.max_batch_rows or settings.pipeline_max_batch_size,
+        queue_rows=plan.max_queue_rows or settings.pipeline_max_queue_size,
+    )

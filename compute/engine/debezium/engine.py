@@ -27,11 +27,19 @@ class DebeziumEngine:
     exit code 3; start again with a larger `heap_scale` then.
     """
 
-    def __init__(self, source: EngineSource, profile: Profile = Profile.SMALL, *, heap_scale: int = 1) -> None:
+    def __init__(
+        self,
+        source: EngineSource,
+        profile: Profile = Profile.SMALL,
+        *,
+        heap_scale: int = 1,
+        batch_rows: int | None = None,
+        queue_rows: int | None = None,
+    ) -> None:
         self._source = source
         self._profile = profile
         self._heap_scale = heap_scale
-        self._memory = jvm.MEMORY[profile].scaled(heap_scale)
+        self._memory = jvm.MEMORY[profile].limited(batch_rows, queue_rows).scaled(heap_scale)
         self._lock = threading.Lock()
         self._stream: Any = None
         self._slot: SlotWatch | None = None

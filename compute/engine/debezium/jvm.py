@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +63,7 @@ class Memory:
         outstanding_bytes: bound of the batches that are not acknowledged.
         queue_bytes: bound of Debezium's own queue.
         batch_rows: records that Debezium hands over at once.
+        queue_rows: records in Debezium's own queue, more than `batch_rows`.
     """
 
     heap_bytes: int
@@ -71,6 +72,7 @@ class Memory:
     outstanding_bytes: int
     queue_bytes: int
     batch_rows: int
+    queue_rows: int
 
     def scaled(self, factor: int) -> Memory:
         """The same with a larger heap, for a source whose rows did not fit: batches stay, so more of it is free."""
@@ -81,14 +83,21 @@ class Memory:
             self.outstanding_bytes,
             self.queue_bytes,
             max(64, self.batch_rows // factor),
+            max(128, self.queue_rows // factor),
         )
+
+    def limited(self, batch_rows: int | None, queue_rows: int | None) -> Memory:
+        """The same with the counts of rows that a person chose; None leaves the profile's."""
+        batch = batch_rows or self.batch_rows
+        # Debezium wants a queue that is larger than a batch.
+        return replace(self, batch_rows=batch, queue_rows=max(queue_rows or 2 * batch, batch + 1))
 
 
 _MB: Final = 1024 * 1024
 
 MEMORY: Final = {
-    Profile.SMALL: Memory(128 * _MB, 2 * _MB, 8 * _MB, 8 * _MB, 4 * _MB, 2048),
-    Profile.FAST: Memory(512 * _MB, 16 * _MB, 64 * _MB, 64 * _MB, 32 * _MB, 8192),
+    Profile.SMALL: Memory(128 * _MB, 2 * _MB, 8 * _MB, 8 * _MB, 4 * _MB, 2048, 4096),
+    Profile.FAST: Memory(512 * _MB, 16 * _MB, 64 * _MB, 64 * _MB, 32 * _MB, 8192, 16384),
 }
 
 _OPTIONS: Final = {

@@ -64,7 +64,7 @@ def connector_properties(source: EngineSource, start: Lsn, server: str, memory: 
         "heartbeat.action.query": _quiet_slot_query(source.slot),
         "status.update.interval.ms": "2000",
         "max.batch.size": str(memory.batch_rows),
-        "max.queue.size": str(2 * memory.batch_rows),
+        "max.queue.size": str(memory.queue_rows),
         "max.queue.size.in.bytes": str(memory.queue_bytes),
         "poll.interval.ms": "10",
     }
