@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 import threading
 from dataclasses import dataclass, replace
@@ -169,6 +170,9 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
             "-Dfile.encoding=UTF-8",
         ]
         bundled.ensure_jvm_started(jvm_opts=options, jvm_path=str(library_path()))
+        # JPype has Python collect its garbage whenever the JVM did. What is loaded by now stays, so nobody need
+        # walk through it each time: that took a fifth of the process's time.
+        gc.freeze()
 
 
 def _limit_arenas() -> None:
