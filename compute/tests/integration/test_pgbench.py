@@ -68,6 +68,8 @@ def verify(stage: Stage) -> dict[str, Any]:
 
 
 def assert_equal(stage: Stage) -> None:
+    copying = "SELECT count(*) FROM table_syncs WHERE state <> 'STREAMING'"
+    eventually(lambda: stage.config.one(copying) == 0, 180, "every first copy is complete")
     verify(stage)  # waits for what is in flight; the counts of the one below are final
     report = verify(stage)
     tables = {table["source"]: table for table in report["pipelines"][0]["destinations"][0]["tables"]}
