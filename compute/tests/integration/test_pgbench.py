@@ -120,7 +120,7 @@ def test_killed_again_and_again_under_pgbench_nothing_is_lost(stage: Stage, pgbe
             took = time.monotonic() - killed_at
             restarts_seconds["service" if kill == KILLS // 2 else "process"].append(round(took, 2))
     finally:
-        load.send_signal(signal.SIGINT)
+        load.terminate()
         load.communicate(timeout=30)
 
     assert_equal(stage)
