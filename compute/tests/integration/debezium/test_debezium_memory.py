@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def test_a_blocked_engine_keeps_its_connection(source: Source) -> None:
     rows = sum(batch.row_count for batch in stream.follow(end))
     assert rows + first.row_count == 20_000
     assert stream.phase() is EnginePhase.STREAMING
+
+
+def test_a_blocked_engine_stops_in_time_and_frees_its_slot(source: Source) -> None:
+    source.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    bounds = {"soft_bytes": 10 * KB, "hard_bytes": 10 * KB, "outstanding_bytes": 20 * KB, "batch_rows": 64}
+    stream = source.stream(spec("t", "id"), memory=bounds)
+    source.sql("INSERT INTO t SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g")
+    taken = 0
+    while stream.take(1) is not None:  # until the bound is reached
+        taken += 1
+    assert taken > 0
+    begun = time.monotonic()
+    stream.stop()
+    assert time.monotonic() - begun < 10
+    wait_until("the slot is free", lambda: not source.active())
+    assert source.flushed() == source.start.commit_lsn
 
 
 def test_a_large_transaction_fits_into_the_small_profile(source: Source, new_host: Callable[[], EngineHost]) -> None:
