@@ -49,6 +49,13 @@ class Stream:
         batch: ChangeBatch | None = self.host.call("take", self.number, seconds)
         return batch
 
+    def follow_one(self) -> ChangeBatch:
+        """Applies the next batch, for which an engine that only starts has time."""
+        batch = self.take(PATIENCE_SECONDS)
+        assert batch is not None
+        self.replica.apply(batch)
+        return batch
+
     def follow(self, watermark: str, *, acknowledge: bool = True) -> list[ChangeBatch]:
         """Applies batches up to and with the one that ends at `watermark`."""
         taken = []
