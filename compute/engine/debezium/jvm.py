@@ -98,7 +98,7 @@ _MB: Final = 1024 * 1024
 
 MEMORY: Final = {
     Profile.SMALL: Memory(128 * _MB, 2 * _MB, 8 * _MB, 8 * _MB, 4 * _MB, 2048, 4096),
-    Profile.FAST: Memory(512 * _MB, 16 * _MB, 64 * _MB, 64 * _MB, 32 * _MB, 8192, 16384),
+    Profile.FAST: Memory(512 * _MB, 8 * _MB, 48 * _MB, 48 * _MB, 16 * _MB, 8192, 16384),
 }
 
 _OPTIONS: Final = {
