@@ -23,12 +23,11 @@ def test_rows_flow_from_a_pipeline_made_by_plain_sql(stage: Stage) -> None:
     eventually(lambda: stage.same("users"), 30)
 
     eventually(lambda: stage.config.observed(pipeline) == "RUNNING")
-    row = stage.config.row(
+    observed = (
         "SELECT health_status, wal_size IS NOT NULL, last_success_time IS NOT NULL, last_error FROM pipeline_metadata"
-        " WHERE pipeline_id = %s",
-        pipeline,
+        " WHERE pipeline_id = %s"
     )
-    assert row == ("HEALTHY", True, True, None)
+    eventually(lambda: stage.config.row(observed, pipeline) == ("HEALTHY", True, True, None))
     eventually(lambda: stage.config.one("SELECT rows_applied FROM table_syncs"))
     assert stage.config.row("SELECT state, rows_copied FROM table_syncs") == ("STREAMING", 5000)
     assert stage.config.one("SELECT status FROM queue_backfill_data") == "COMPLETED"
