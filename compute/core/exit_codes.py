@@ -63,7 +63,7 @@ class Policy:
 
 
 _CRASH = Policy(ObservedStatus.RESTARTING, first_seconds=1.0, longest_seconds=60.0)
-_KILLED = Policy(ObservedStatus.RESTARTING, first_seconds=0.5, longest_seconds=2.0)
+_KILLED = Policy(ObservedStatus.RESTARTING, first_seconds=0.25, longest_seconds=0.5)
 _POLICIES: dict[int, Policy] = {
     # Short and capped low: the source is back without telling us, and recovery is promised within seconds.
     ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, first_seconds=1.0, longest_seconds=4.0),
