@@ -3,6 +3,9 @@ r"""What travels from an engine to the destinations: changes as bytes, never as 
 A payload is PostgreSQL COPY text (UTF-8, tab-separated, `\N` for NULL, backslash escapes), one line per
 change. Each line starts with the columns of `META_COLUMNS`, followed by the table's own columns in the
 text form of their source type, so a typed target column receives exactly what the source printed.
+
+An unchanged TOAST value is that of the target's row as it was before the batch, also where the batch keeps every
+change: the engine fills in what an earlier change of the same batch said. Both halves of a key change are in one batch.
 """
 
 from __future__ import annotations
