@@ -92,6 +92,14 @@ CREATE TABLE pipeline_destinations (
     -- every table of the publication, also those added to it later, gets a table sync
     sync_all_tables boolean     NOT NULL DEFAULT true,
     park_policy     text        NOT NULL DEFAULT 'block' CHECK (park_policy IN ('block', 'detach')),
+    -- how far the stream is in the ledger for this destination; what it lacks up to here is parked there
+    parked_commit_lsn pg_lsn,
+    parked_change_lsn pg_lsn,
+    parked_ordinal  bigint,
+    -- set by the policy `detach`: nothing is written or parked for it any more, it needs a resync
+    detached_at     timestamptz,
+    -- asks compute to try every parked record of this destination again, now
+    recover_requested_at timestamptz,
     error_message   text,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
@@ -204,14 +212,19 @@ CREATE TABLE dlq_records (
     table_sync_id   bigint      REFERENCES table_syncs ON DELETE SET NULL,
     schema_name     text        NOT NULL,
     table_name      text        NOT NULL,
+    -- RECORD: one change (or the changes that a move of its key links). SEGMENT: a table's part of a batch.
     kind            text        NOT NULL CHECK (kind IN ('RECORD', 'SEGMENT')),
-    row_count       bigint      NOT NULL DEFAULT 1 CHECK (row_count > 0),
-    key_hash        bytea,      -- keyed hash of the primary key: joins later changes to a parked one
+    row_count       bigint      NOT NULL DEFAULT 1 CHECK (row_count >= 0),
+    -- keyed hashes of the keys a RECORD touches: later changes of these keys wait behind it
+    key_hashes      bytea[],
     operation       text        CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
+    -- RECORD: the change's id, with the end of its batch as commit_lsn. SEGMENT: where its batch ends.
     commit_lsn      pg_lsn      NOT NULL,
     change_lsn      pg_lsn      NOT NULL,
     ordinal         bigint      NOT NULL,
+    part            integer     NOT NULL DEFAULT 0, -- order among the rows of one batch
     source_xid      bigint,
+    commit_time     timestamptz, -- at the source
     columns         text[],     -- names, in the order of the payload
     payload         bytea       NOT NULL, -- sealed COPY text of selected, masked columns
     payload_bytes   bigint      NOT NULL,
@@ -221,7 +234,9 @@ CREATE TABLE dlq_records (
     error_code      text,
     error_message   text        NOT NULL,
     attempts        integer     NOT NULL DEFAULT 0,
-    next_attempt_at timestamptz,
+    last_attempt_at timestamptz,
+    next_attempt_at timestamptz, -- NULL: only a person's request tries it again
+    retry_requested_at timestamptz,
     edited_by       bigint,
     discarded_by    bigint,
     discard_reason  text,
@@ -230,8 +245,11 @@ CREATE TABLE dlq_records (
     CHECK (state <> 'DISCARDED' OR discard_reason IS NOT NULL)
 );
 CREATE INDEX dlq_records_open ON dlq_records (pipeline_id, destination_id, schema_name, table_name, id)
-    WHERE state IN ('PARKED', 'RETRYING');
-CREATE INDEX dlq_records_key ON dlq_records (destination_id, schema_name, table_name, key_hash)
+    INCLUDE (row_count, payload_bytes) WHERE state IN ('PARKED', 'RETRYING');
+CREATE INDEX dlq_records_keys ON dlq_records USING gin (key_hashes) WHERE state IN ('PARKED', 'RETRYING');
+-- A batch that is delivered again parks nothing twice.
+CREATE UNIQUE INDEX dlq_records_order ON dlq_records
+    (pipeline_id, destination_id, error_class, kind, commit_lsn, change_lsn, ordinal, part, table_sync_id)
     WHERE state IN ('PARKED', 'RETRYING');
 CREATE INDEX dlq_records_table_sync_id ON dlq_records (table_sync_id);
 CREATE INDEX dlq_records_page ON dlq_records (pipeline_id, destination_id, id);
@@ -583,6 +601,15 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- A table that leaves its destination takes what is parked for it along, visibly.
+CREATE FUNCTION rosetta_discard_parked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE dlq_records SET state = 'DISCARDED', discard_reason = 'the table was removed from the destination'
+    WHERE table_sync_id = OLD.id AND state IN ('PARKED', 'RETRYING');
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER discard_parked BEFORE DELETE ON table_syncs FOR EACH ROW EXECUTE FUNCTION rosetta_discard_parked();
 CREATE TRIGGER source_defaults BEFORE INSERT ON sources FOR EACH ROW EXECUTE FUNCTION rosetta_source_defaults();
 CREATE TRIGGER fold_destination BEFORE INSERT OR UPDATE ON destinations FOR EACH ROW EXECUTE FUNCTION rosetta_fold_destination();
 CREATE TRIGGER take_destination BEFORE INSERT OR UPDATE OF destination_id ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_take_destination();
@@ -613,7 +640,9 @@ CREATE TRIGGER notify_update AFTER UPDATE OF pg_host, pg_port, pg_database, pg_u
 CREATE TRIGGER notify_update AFTER UPDATE OF config ON destinations FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF status, engine, profile, max_batch_rows, max_queue_rows, generation
     ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
-CREATE TRIGGER notify_update AFTER UPDATE OF sync_all_tables, park_policy ON pipeline_destinations FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
+CREATE TRIGGER notify_update AFTER UPDATE OF sync_all_tables, park_policy, recover_requested_at ON pipeline_destinations
+    FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
+CREATE TRIGGER notify_retry AFTER UPDATE OF retry_requested_at ON dlq_records FOR EACH STATEMENT EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF target_schema, target_name, mode, delete_mode, schema_policy, columns, filters,
     custom_sql, masks, desired_state ON table_syncs FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF status, cancel_requested ON queue_backfill_data FOR EACH ROW EXECUTE FUNCTION rosetta_notify();

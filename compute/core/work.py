@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from compute.core.batch import ChangeBatch, TableChanges
 from compute.destinations.base import (
     Destination,
     Durability,
+    Refusal,
     TableTarget,
     TableWrite,
     WriteBatch,
@@ -65,9 +66,9 @@ class Desk:
         self.events.table_failed(sync_id, error)
         self.targets.pop(sync_id, None)
 
-    def fail_tables(self, failures: Mapping[int, RosettaError]) -> None:
+    def refused(self, refusal: Refusal) -> None:
         """`fail_table` for all that a batch failed for."""
-        for sync_id, error in failures.items():
+        for sync_id, error in refusal.tables.items():
             self.fail_table(sync_id, error)
 
     def postpone(self, batch: ChangeBatch) -> None:
@@ -130,10 +131,10 @@ class ChangesWork:
         if not writes and not truncated:
             desk.postpone(batch)
             return
-        result = desk.destination.write_changes(WriteBatch(batch.end, truncated, writes), desk.fail_tables)
+        result = desk.destination.write_changes(WriteBatch(batch.end, truncated, writes), desk.refused)
         failpoints.hit("after_commit")
         for write in writes:
-            if write.target.sync_id not in result.failures:
+            if write.target.sync_id not in result.refusal.tables:
                 desk.events.wrote(desk.destination_id, write.target, write.changes, batch.commit_time)
         desk.commit_time = batch.commit_time or desk.commit_time
         desk.wrote(batch, result)

@@ -67,9 +67,13 @@ class TableWrite:
 
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """What one destination writes in one transaction: `truncated` first, then `writes` in order, then `end`."""
+    """What one destination writes in one transaction: `truncated` first, then `writes` in order, then `end`.
 
-    end: StreamPosition
+    `end` is None for a replay of parked changes: they lie behind the position, which does not move, and each is
+    applied or, where the target's row is newer, passed over and told as stale.
+    """
+
+    end: StreamPosition | None
     truncated: tuple[TableTarget, ...] = ()
     writes: tuple[TableWrite, ...] = ()
 
@@ -102,31 +106,57 @@ class RowChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteResult:
-    """What became of a write: rows applied, how sure it is, the position covered, and tables that refused.
+class RefusedRecord:
+    """A change that its target refuses whatever else is applied: one line, or the lines that a key's move links."""
 
-    A table in `failures` applied nothing of the batch; all others applied everything.
+    target: TableTarget
+    changes: TableChanges
+    error: RosettaError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a destination did not apply of a batch.
+
+    Attributes:
+        tables: syncs, by id, of which nothing was applied: the table itself cannot take changes as it is.
+        records: single changes; everything else of their table was applied.
+    """
+
+    tables: Mapping[int, RosettaError] = field(default_factory=dict)
+    records: tuple[RefusedRecord, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a write: rows applied, how sure it is, the position covered, and what was refused.
+
+    `stale` names, for a replay, the changes by (sync_id, _lsn, _seq) that the target's rows were newer than.
     """
 
     rows: int
     durability: Durability
-    position: StreamPosition
-    failures: Mapping[int, RosettaError] = field(default_factory=dict)  # by sync_id
+    position: StreamPosition | None
+    refusal: Refusal = field(default_factory=Refusal)
+    stale: frozenset[tuple[int, int, int]] = frozenset()
 
 
-Refusals = Callable[[Mapping[int, RosettaError]], None]
+Refusals = Callable[[Refusal], None]
 
 
-def ignore_refusals(failures: Mapping[int, RosettaError]) -> None:
-    """For a caller that reads `WriteResult.failures` and may lose them."""
+def ignore_refusals(refusal: Refusal) -> None:
+    """For a caller that reads `WriteResult.refusal` and may lose it."""
 
 
 class Destination(Protocol):
     """One writer's connection to one destination of one pipeline; used by one thread.
 
     Idempotence: a batch at or before `durable_position()` changes nothing; a row never goes back to an older
-    (_lsn, _seq). Atomicity: rows, row versions, tombstones and progress of a batch commit together, a table
-    that fails is left out whole. Every method raises only errors of `rosetta.errors`: OutageError (try
+    (_lsn, _seq). Atomicity: rows, row versions, tombstones and progress of a batch commit together, without what
+    is refused. Every method raises only errors of `rosetta.errors`: OutageError (try
     again, nothing was lost), DataError, ConfigurationError or FencedError.
     """
 
@@ -151,8 +181,12 @@ class Destination(Protocol):
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
         """Applies a batch in one transaction, one savepoint per table.
 
-        `refused` is called with the failures, where there are any, before the commit: once the position is
-        durable a refusal that nobody wrote down would be lost with a crash. What it raises undoes the batch.
+        A table whose changes are refused together is tried again in commit order, also behind the other tables
+        (a unique value that one row hands to another, a foreign key to a row further on, are no errors then),
+        and taken apart until only the changes are left out that nothing helps.
+
+        `refused` is called with those, where there are any, before the commit: once the position is durable a
+        refusal that nobody wrote down would be lost with a crash. What it raises undoes the batch.
         """
 
     def write_rows(self, chunk: RowChunk) -> int:

@@ -16,6 +16,7 @@ from compute.core.batch import META_COLUMNS, TableChanges
 from compute.destinations.base import (
     Capabilities,
     Durability,
+    Refusal,
     Refusals,
     RowChunk,
     TableTarget,
@@ -155,11 +156,11 @@ class MemoryDestination:
                 failures[sync_id] = error
                 changed.update({name: table for name, table in before.items() if table is not None})
         if failures:
-            refused(failures)
+            refused(Refusal(failures))
         self.fault("commit")
         store.tables, store.position = changed, batch.end
         self.fault("committed")
-        return WriteResult(rows, Durability.DURABLE, batch.end, failures)
+        return WriteResult(rows, Durability.DURABLE, batch.end, Refusal(failures))
 
     def write_rows(self, chunk: RowChunk) -> int:
         self._begin("rows")

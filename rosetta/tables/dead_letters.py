@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from rosetta.enums import DlqKind, DlqOperation, DlqState, ErrorClass
@@ -25,9 +25,24 @@ class DlqRecord(Base):
             "schema_name",
             "table_name",
             "id",
+            postgresql_include=["row_count", "payload_bytes"],
             postgresql_where=_OPEN,
         ),
-        Index("dlq_records_key", "destination_id", "schema_name", "table_name", "key_hash", postgresql_where=_OPEN),
+        Index("dlq_records_keys", "key_hashes", postgresql_using="gin", postgresql_where=_OPEN),
+        Index(
+            "dlq_records_order",
+            "pipeline_id",
+            "destination_id",
+            "error_class",
+            "kind",
+            "commit_lsn",
+            "change_lsn",
+            "ordinal",
+            "part",
+            "table_sync_id",
+            unique=True,
+            postgresql_where=_OPEN,
+        ),
         Index("dlq_records_table_sync_id", "table_sync_id"),
         Index("dlq_records_page", "pipeline_id", "destination_id", "id"),
     )
@@ -40,13 +55,15 @@ class DlqRecord(Base):
     schema_name: Mapped[str]
     table_name: Mapped[str]
     kind: Mapped[DlqKind] = one_of("kind", DlqKind)
-    row_count: Mapped[int] = mapped_column(CheckConstraint("row_count > 0"), server_default=text("1"))
-    key_hash: Mapped[bytes | None]
+    row_count: Mapped[int] = mapped_column(CheckConstraint("row_count >= 0"), server_default=text("1"))
+    key_hashes: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary))
     operation: Mapped[DlqOperation | None] = one_of("operation", DlqOperation)
     commit_lsn: Mapped[Lsn]
     change_lsn: Mapped[Lsn]
     ordinal: Mapped[int]
+    part: Mapped[Int4] = mapped_column(server_default=text("0"))
     source_xid: Mapped[int | None]
+    commit_time: Mapped[datetime | None]
     columns: Mapped[list[str] | None]
     payload: Mapped[bytes]
     payload_bytes: Mapped[int]
@@ -55,7 +72,9 @@ class DlqRecord(Base):
     error_code: Mapped[str | None]
     error_message: Mapped[str]
     attempts: Mapped[Int4] = mapped_column(server_default=text("0"))
+    last_attempt_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
+    retry_requested_at: Mapped[datetime | None]
     edited_by: Mapped[int | None]
     discarded_by: Mapped[int | None]
     discard_reason: Mapped[str | None]

@@ -67,6 +67,11 @@ class PipelineDestination(Base):
     destination_id: Mapped[int] = mapped_column(ForeignKey("destinations.id", ondelete="RESTRICT"))
     sync_all_tables: Mapped[bool] = mapped_column(server_default=text("true"))
     park_policy: Mapped[ParkPolicy] = one_of("park_policy", ParkPolicy, ParkPolicy.BLOCK)
+    parked_commit_lsn: Mapped[Lsn | None]
+    parked_change_lsn: Mapped[Lsn | None]
+    parked_ordinal: Mapped[int | None]
+    detached_at: Mapped[datetime | None]
+    recover_requested_at: Mapped[datetime | None]
     error_message: Mapped[str | None]
     created_at: Mapped[Now]
     updated_at: Mapped[UpdatedAt]

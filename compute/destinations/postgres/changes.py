@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from compute.core.batch import TableChanges
-from compute.destinations.base import Durability, Refusals, TableTarget, WriteBatch, WriteResult
+from compute.destinations.base import Durability, Refusal, Refusals, TableTarget, WriteBatch, WriteResult
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
@@ -47,12 +47,12 @@ class Changes:
                 if sync_id not in failures:
                     rows += self._write_sync(table_work, batch.end, failures)
             if failures:
-                refused(failures)
+                refused(Refusal(failures))
             self._progress.commit(batch.end)
         except BaseException:
             self._session.rollback()
             raise
-        return WriteResult(rows, Durability.DURABLE, batch.end, failures)
+        return WriteResult(rows, Durability.DURABLE, batch.end, Refusal(failures))
 
     def _stage(self, work: Iterable[_SyncWork], failures: dict[int, RosettaError]) -> None:
         """Makes the staging tables, outside of the batch's transaction so that they outlive it."""

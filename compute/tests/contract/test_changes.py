@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
-from compute.destinations.base import Destination, TableTarget
+from compute.destinations.base import Destination, Refusal, TableTarget
 from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, position, schema, target
 from compute.tests.contract.conftest import Lane
 from compute.tests.contract.source_model import resolved
 from rosetta.enums import DeleteMode, SyncMode
-from rosetta.errors import DataError, FencedError, OutageError, RosettaError
+from rosetta.errors import DataError, FencedError, OutageError
 from rosetta.types import TableSchema
 
 pytestmark = pytest.mark.integration
@@ -27,7 +25,7 @@ def things(destination: Destination) -> TableTarget:
 
 def write(destination: Destination, of: TableTarget, end: int, *items: Change, folded: bool = False) -> None:
     result = destination.write_changes(batch(end, (of, changes(of.schema, items, folded=folded))))
-    assert result.failures == {}
+    assert result.refusal.tables == {}
     assert result.position == position(end)
 
 
@@ -166,7 +164,7 @@ def test_a_row_that_is_missing_is_an_error(lane: Lane, destination: Destination,
     write(destination, things, 10, Change("c", 1, ("1", "a", "big")))
     items = [Change("u", 11, ("1", "b", "big")), Change("u", 12, ("2", "x", UNCHANGED))]
     result = destination.write_changes(batch(20, (things, changes(THINGS, items))))
-    assert [failure.code for failure in result.failures.values()] == ["ROW_MISSING"]
+    assert [failure.code for failure in result.refusal.tables.values()] == ["ROW_MISSING"]
     assert lane.rows(things) == [("1", "a", "big")]
     assert destination.durable_position() == position(20)
 
@@ -185,9 +183,9 @@ def test_a_table_that_fails_leaves_the_others(lane: Lane, destination: Destinati
     bad = changes(other.schema, [Change("c", 2, ("2", "not a number"))])
     mine = changes(THINGS, [Change("c", 3, ("1", "a", "x"))])
     result = destination.write_changes(batch(10, (other, good), (things, mine), (other, bad)))
-    assert list(result.failures) == [2]
-    assert isinstance(result.failures[2], DataError)
-    assert "not a number" not in str(result.failures[2])
+    assert list(result.refusal.tables) == [2]
+    assert isinstance(result.refusal.tables[2], DataError)
+    assert "not a number" not in str(result.refusal.tables[2])
     assert (lane.rows(other), lane.rows(things, "id"), result.rows) == ([], [("1",)], 1)
     assert destination.durable_position() == position(10)
 
@@ -196,14 +194,14 @@ def test_a_refusal_is_told_before_the_commit(lane: Lane, destination: Destinatio
     bad = batch(10, (things, changes(THINGS, [Change("c", 1, ("not a number", "a", "x"))])))
     told: list[int] = []
 
-    def unable(failures: Mapping[int, RosettaError]) -> None:
-        told.extend(failures)
+    def unable(refusal: Refusal) -> None:
+        told.extend(refusal.tables)
         raise OutageError("cannot write it down")
 
     with pytest.raises(OutageError):
         destination.write_changes(bad, unable)
     assert (told, destination.durable_position()) == ([1], None)
-    assert list(destination.write_changes(bad, told.extend).failures) == [1]
+    assert list(destination.write_changes(bad, lambda refusal: told.extend(refusal.tables)).refusal.tables) == [1]
     assert (told, destination.durable_position()) == ([1, 1], position(10))
 
 

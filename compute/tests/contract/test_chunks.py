@@ -27,7 +27,7 @@ def things(request: pytest.FixtureRequest, destination: Destination) -> TableTar
 
 
 def write(destination: Destination, of: TableTarget, end: int, *items: Change) -> None:
-    assert destination.write_changes(batch(end, (of, changes(of.schema, items)))).failures == {}
+    assert destination.write_changes(batch(end, (of, changes(of.schema, items)))).refusal.tables == {}
 
 
 def live(lane: Lane, of: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:

@@ -59,7 +59,7 @@ class Pipe:
                 continue
             writes = tuple(TableWrite(self.targets[changes.table], changes) for changes in batch.tables)
             result = self.bench.writer.write_changes(WriteBatch(batch.end, (), writes))
-            assert result.failures == {}
+            assert result.refusal.tables == {}
             self.host.call("acknowledge", self.number, batch.sequence)
             if mark in batch.watermarks:
                 return

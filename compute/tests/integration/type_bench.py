@@ -83,7 +83,7 @@ class Bench:
             schema.table, schema.column_names, schema.key, data.count(b"\n"), data, True, deletes, unchanged, False
         )
         batch = WriteBatch(StreamPosition(Lsn(self._position)), (), (TableWrite(target, changes),))
-        assert self.writer.write_changes(batch).failures == {}
+        assert self.writer.write_changes(batch).refusal.tables == {}
 
     def assert_same(self, case: TypeCase, target: TableTarget, key: str, where: str = "true") -> None:
         """Same text on both sides; and equal by the type's own operator, where it has one."""
