@@ -19,11 +19,12 @@ def main() -> int:
     from compute.core.instance import new_instance_id
     from compute.core.manager import PipelineManager
     from compute.server import HealthServer
-    from rosetta import logs, migrate
+    from rosetta import logs, migrate, plants
 
     try:
         settings = load_settings()
         failpoints.arm(settings.rosetta_failpoint)
+        plants.arm(settings.rosetta_plant, settings.app_env)
         logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
         instance_id = new_instance_id()
         catalog = Catalog(settings, instance_id, application="rosetta compute", connections=3)

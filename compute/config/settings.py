@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     health_port: int = Field(default=8001, ge=0, le=65535)
 
     rosetta_failpoint: str = ""
+    rosetta_plant: str = ""
 
 
 def load_settings() -> Settings:

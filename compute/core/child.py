@@ -43,7 +43,7 @@ def run_child(spec: ChildSpec, pipe: Connection) -> None:
 
 
 def _run(spec: ChildSpec, pipe: Connection) -> ExitCode:
-    from rosetta import logs
+    from rosetta import logs, plants
 
     settings = spec.settings
     logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
@@ -51,6 +51,7 @@ def _run(spec: ChildSpec, pipe: Connection) -> ExitCode:
     from compute.core.assembly import assemble
 
     failpoints.arm(settings.rosetta_failpoint)
+    plants.arm(settings.rosetta_plant, settings.app_env)
     pipeline = assemble(spec, pipe)
     pipeline.run()
     return ExitCode.STOPPED

@@ -68,7 +68,7 @@ def test_no_secret_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_example_lists_every_setting() -> None:
     lines = (COMPUTE_FOLDER / ".env.example").read_text().splitlines()
     listed = {line.lstrip("#").partition("=")[0].lower() for line in lines if "=" in line}
-    assert set(Settings.model_fields) - {"rosetta_failpoint"} <= listed
+    assert set(Settings.model_fields) - {"rosetta_failpoint", "rosetta_plant"} <= listed
 
 
 @pytest.mark.parametrize(
