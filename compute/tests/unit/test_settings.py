@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from compute.config.settings import COMPUTE_FOLDER, Settings, load_settings
@@ -113,3 +115,13 @@ def test_a_failpoint_fails_at_its_passage_and_nowhere_else() -> None:
             failpoints.hit("after_read")
     finally:
         failpoints.arm("")
+
+
+def test_a_failpoint_with_a_file_fails_once(tmp_path: Path) -> None:
+    for _ in range(2):  # a second process that is armed alike
+        failpoints.arm(f"after_read:raise:@1:{tmp_path / 'failed'}")
+        if not (tmp_path / "failed").exists():
+            with pytest.raises(RosettaError):
+                failpoints.hit("after_read")
+        failpoints.hit("after_read")
+    failpoints.arm("")
