@@ -16,6 +16,7 @@ from app.api import documentation, errors, health
 from app.api.access import AuthenticationMiddleware, authorize
 from app.api.deps import connect_policy
 from app.api.middleware import BodyLimitMiddleware, RequestLogMiddleware, SecurityHeadersMiddleware
+from app.api.rate_limit import RateLimitMiddleware
 from app.api.v1.router import build_router
 from app.core.config import Settings, get_settings
 from app.core.database import DatabaseManager, db_manager
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
         dependencies=[Depends(authorize)],
         lifespan=_lifespan(settings, database),
     )
+    app.state.settings = settings
     app.state.database = database
     app.state.keyring = keyring_of(settings)
     app.state.sessions = Sessions(connect_policy(settings, _own_services(settings)), settings.connect_timeout_seconds)
@@ -74,6 +76,7 @@ def _add_middleware(app: FastAPI, settings: Settings, database: DatabaseManager)
     """The last one added is the outermost: what a request meets first."""
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(AuthenticationMiddleware, settings=settings, database=database)
+    app.add_middleware(RateLimitMiddleware, settings=settings)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from rosetta.cli.doctor import doctor
+from rosetta.cli.sign_in_link import sign_in_link
 from rosetta.cli.token import token
 from rosetta.cli.up import up
 from rosetta.cli.verify import verify
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(doctor)
 app.command()(verify)
+app.command("sign-in-link")(sign_in_link)
 app.add_typer(token, name="token")
 
 

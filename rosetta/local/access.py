@@ -1,4 +1,4 @@
-"""Makes API tokens in the config database; only a token's hash is kept there."""
+"""Makes API tokens and sign-in links in the config database; only their hashes are kept there."""
 
 from __future__ import annotations
 
@@ -26,6 +26,22 @@ def create_token(database_url: str, name: str, role: Role) -> str:
             "INSERT INTO audit_log (actor_kind, actor_name, action, entity_type, entity_id, details)"
             " VALUES ('command', 'rosetta', 'token.create', 'token', %s, jsonb_build_object('role', %s::text))",
             (str((cursor.fetchone() or ("?",))[0]), role.value),
+        )
+    return token
+
+
+def create_sign_in_link(database_url: str, role: Role = Role.ADMIN) -> str:
+    """The token of a link that signs its holder in once, within a day. Raises OutageError."""
+    token = new_token()
+    with _session(database_url, "creating a sign-in link") as cursor:
+        cursor.execute(
+            "INSERT INTO sign_in_links (token_hash, role, expires_at) VALUES (%s, %s, now() + interval '1 day')",
+            (hash_token(token), role.value),
+        )
+        cursor.execute(
+            "INSERT INTO audit_log (actor_kind, actor_name, action, entity_type, details)"
+            " VALUES ('command', 'rosetta', 'user.sign_in_link', 'user', jsonb_build_object('role', %s::text))",
+            (role.value,),
         )
     return token
 

@@ -39,8 +39,10 @@ class SignInLink(Base):
     """A link that signs in once."""
 
     __tablename__ = "sign_in_links"
+    __table_args__ = (Index("sign_in_links_user_id", "user_id"),)
 
     id: Mapped[Id]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     role: Mapped[Role] = one_of("role", Role, Role.ADMIN)
     expires_at: Mapped[datetime]

@@ -1,8 +1,12 @@
-"""Who may do what: every request is authenticated, and every route says which role it needs."""
+"""Who may do what: every request is authenticated, and every route says which role it needs.
+
+A program sends a bearer token. A browser sends a session's cookie, which scripts cannot read and other sites cannot
+make it send (SameSite=Strict); a request by cookie that changes something must come from a page that we know.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
@@ -13,12 +17,15 @@ from app.api.errors import error_response
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.core.exceptions import ApplicationError, AuthenticationRequiredError, PermissionDeniedError
-from app.domain.repositories import TokenRepository
+from app.domain.repositories import SessionRepository, TokenRepository
 from app.domain.schemas.identity import Actor
+from app.domain.services.sign_in import authenticate_session
 from app.domain.services.token import authenticate
 from rosetta.enums import ActorKind, Role
 
-PUBLIC_PATHS: Final = frozenset({"/health", "/health/live"})
+PUBLIC_PATHS: Final = frozenset({"/health", "/health/live", "/api/v1/auth/login", "/api/v1/auth/first-sign-in"})
+SESSION_COOKIE: Final = "rosetta_session"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _RANK: Final = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 _DEVELOPER: Final = Actor(kind=ActorKind.SYSTEM, id=None, name="local developer", role=Role.ADMIN)
@@ -87,13 +94,37 @@ class AuthenticationMiddleware:
             _require_loopback(request)
             return _DEVELOPER
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not text.strip():
+        if scheme.lower() == "bearer" and text.strip():
+            async with self._database.transaction() as session:
+                return await authenticate(TokenRepository(session), text.strip())
+        actor = await self._actor_of_session(request) if not scheme else None
+        if actor is None:
             raise AuthenticationRequiredError(
-                "A bearer token is needed.",
-                remedy="Send the header `Authorization: Bearer <token>`; `rosetta token create` makes one.",
+                "A bearer token or a session is needed.",
+                remedy="Sign in, or send the header `Authorization: Bearer <token>`; `rosetta token create` makes one.",
             )
+        return actor
+
+    async def _actor_of_session(self, request: Request) -> Actor | None:
+        token = request.cookies.get(SESSION_COOKIE)
+        if not token:
+            return None
+        if request.method not in _SAFE_METHODS:
+            require_known_origin(request, self._settings.cors_origins)
         async with self._database.transaction() as session:
-            return await authenticate(TokenRepository(session), text.strip())
+            return await authenticate_session(SessionRepository(session), token, self._settings.session_length)
+
+
+def require_known_origin(request: Request, origins: Collection[str]) -> None:
+    """Raises PermissionDeniedError unless the page that sends this is ours, or one that CORS_ORIGINS names."""
+    origin = request.headers.get("origin")
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    if origin != own and origin not in origins:
+        raise PermissionDeniedError(
+            "This request does not come from a page of Rosetta's.",
+            code="FOREIGN_ORIGIN",
+            remedy="Open the dashboard by the address that it is served from, or name its origin in CORS_ORIGINS.",
+        )
 
 
 def _require_loopback(request: Request) -> None:

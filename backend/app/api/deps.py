@@ -17,10 +17,13 @@ from app.domain.repositories import (
     PipelineDestinationRepository,
     PipelineRepository,
     PresetRepository,
+    SessionRepository,
     SettingRepository,
+    SignInLinkRepository,
     SourceRepository,
     TableSyncRepository,
     TokenRepository,
+    UserRepository,
 )
 from app.domain.schemas.base import MAX_ID
 from app.domain.schemas.identity import Actor
@@ -32,10 +35,12 @@ from app.domain.services import (
     PresetService,
     PublicationService,
     SettingService,
+    SignInService,
     SlotService,
     SourceService,
     TableSyncService,
     TokenService,
+    UserService,
 )
 from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
@@ -55,6 +60,11 @@ def get_database(request: Request) -> DatabaseManager:
     return database
 
 
+def get_app_settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
 def get_keyring(request: Request) -> Keyring:
     keyring: Keyring = request.app.state.keyring
     return keyring
@@ -71,6 +81,7 @@ def get_actor(request: Request) -> Actor:
 
 
 DatabaseDep = Annotated[DatabaseManager, Depends(get_database)]
+SettingsDep = Annotated[Settings, Depends(get_app_settings)]
 KeyringDep = Annotated[Keyring, Depends(get_keyring)]
 ActorDep = Annotated[Actor, Depends(get_actor)]
 
@@ -127,6 +138,20 @@ def get_token_service(session: SessionDep, audit: AuditDep) -> TokenService:
     return TokenService(TokenRepository(session), audit)
 
 
+def get_sign_in_service(session: SessionDep, settings: SettingsDep) -> SignInService:
+    return SignInService(
+        UserRepository(session),
+        SessionRepository(session),
+        SignInLinkRepository(session),
+        AuditRepository(session),
+        settings.session_length,
+    )
+
+
+def get_user_service(session: SessionDep, audit: AuditDep) -> UserService:
+    return UserService(UserRepository(session), SessionRepository(session), SignInLinkRepository(session), audit)
+
+
 def get_source_database(sessions: Annotated[Sessions, Depends(get_sessions)]) -> SourceDatabase:
     return AsyncpgSource(sessions)
 
@@ -171,6 +196,8 @@ PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
 TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
 SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
+SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
+UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]
 PublicationServiceDep = Annotated[PublicationService, Depends(get_publication_service)]
 SlotServiceDep = Annotated[SlotService, Depends(get_slot_service)]

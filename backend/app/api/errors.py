@@ -21,6 +21,7 @@ from app.core.exceptions import (
     InvalidRequestError,
     PermissionDeniedError,
     ServiceUnavailableError,
+    TooManyRequestsError,
 )
 from app.core.logging import get_logger
 from app.domain.schemas.base import ErrorBody
@@ -35,6 +36,7 @@ _STATUS: Final[tuple[tuple[type[RosettaError], HTTPStatus], ...]] = (
     (InvalidRequestError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (AuthenticationRequiredError, HTTPStatus.UNAUTHORIZED),
     (PermissionDeniedError, HTTPStatus.FORBIDDEN),
+    (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (ServiceUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (OutageError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ConfigurationError, HTTPStatus.CONFLICT),
@@ -51,6 +53,7 @@ ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         HTTPStatus.CONFLICT,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.SERVICE_UNAVAILABLE,
     )
 }
@@ -62,6 +65,8 @@ def error_response(error: RosettaError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return _response(
         status,
         ErrorBody(

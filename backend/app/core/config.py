@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +43,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     auth_enabled: bool = True
+    # A session that is not used for so long ends.
+    session_hours: float = Field(default=12, gt=0, le=24 * 365)
+    # Requests a minute: of one token or session, of one address that signs in, and of connection tests.
+    rate_limit_per_minute: int = Field(default=1200, ge=1)
+    sign_in_limit_per_minute: int = Field(default=10, ge=1)
+    connection_test_limit_per_minute: int = Field(default=30, ge=1)
     cors_origins: Annotated[list[str], NoDecode] = ["http://localhost:5173"]
     # Where sources and destinations may be: `CIDR` or `CIDR:port`, separated by commas; empty allows every
     # address that is not refused anyway (see app.infrastructure.network).
@@ -53,6 +60,10 @@ class Settings(BaseSettings):
     db_pool_timeout: float = Field(default=30, gt=0)
     db_pool_recycle: int = Field(default=3600, gt=0)
     redis_url: SecretStr | None = None
+
+    @property
+    def session_length(self) -> timedelta:
+        return timedelta(hours=self.session_hours)
 
     @field_validator("log_level", mode="before")
     @classmethod

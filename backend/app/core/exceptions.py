@@ -9,6 +9,7 @@ ApplicationError (a RosettaError)
 │   └── ConnectionRejectedError  a database was reached or named, and what was given does not fit it
 ├── AuthenticationRequiredError  no valid token
 ├── PermissionDeniedError        the token's role does not reach
+├── TooManyRequestsError         this client asks too often
 └── ServiceUnavailableError      something needed is down; the same request can succeed later
     ├── ConfigDatabaseError      Rosetta's own database
         ├── ConfigDatabaseBusyError  the same, by locks or load
@@ -77,6 +78,21 @@ class AuthenticationRequiredError(ApplicationError):
 
 class PermissionDeniedError(ApplicationError):
     code = "PERMISSION_DENIED"
+
+
+class TooManyRequestsError(ApplicationError):
+    """`retry_after_seconds`: when the same request is answered again."""
+
+    code = "TOO_MANY_REQUESTS"
+    retryable = True
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            "Too many requests of this kind came from here.",
+            remedy=f"Wait {retry_after_seconds} s.",
+            details={"retry_after_seconds": retry_after_seconds},
+        )
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ServiceUnavailableError(ApplicationError):

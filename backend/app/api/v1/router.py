@@ -16,6 +16,7 @@ from app.api.v1.endpoints import (
     sources,
     table_syncs,
     tokens,
+    users,
 )
 
 
@@ -32,6 +33,7 @@ def build_router() -> APIRouter:
         table_syncs,
         settings,
         tokens,
+        users,
         identity,
     ):
         router.include_router(module.router)

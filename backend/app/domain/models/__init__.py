@@ -9,10 +9,12 @@ from rosetta.tables import (
     PipelineMetadata,
     Preset,
     Setting,
+    SignInLink,
     Source,
     TableSync,
     Token,
     User,
+    UserSession,
 )
 
 __all__ = [
@@ -24,8 +26,10 @@ __all__ = [
     "PipelineMetadata",
     "Preset",
     "Setting",
+    "SignInLink",
     "Source",
     "TableSync",
     "Token",
     "User",
+    "UserSession",
 ]

@@ -9,6 +9,7 @@ from app.domain.repositories.setting import SettingRepository
 from app.domain.repositories.source import SourceRepository
 from app.domain.repositories.table_sync import TableSyncRepository
 from app.domain.repositories.token import TokenRepository
+from app.domain.repositories.user import SessionRepository, SignInLinkRepository, UserRepository
 
 __all__ = [
     "AuditRepository",
@@ -17,8 +18,11 @@ __all__ = [
     "PipelineDestinationRepository",
     "PipelineRepository",
     "PresetRepository",
+    "SessionRepository",
     "SettingRepository",
+    "SignInLinkRepository",
     "SourceRepository",
     "TableSyncRepository",
     "TokenRepository",
+    "UserRepository",
 ]

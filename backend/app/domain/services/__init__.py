@@ -7,10 +7,12 @@ from app.domain.services.pipeline import PipelineService
 from app.domain.services.preset import PresetService
 from app.domain.services.publication import PublicationService
 from app.domain.services.setting import SettingService
+from app.domain.services.sign_in import SignInService
 from app.domain.services.slot import SlotService
 from app.domain.services.source import SourceService
 from app.domain.services.table_sync import TableSyncService
 from app.domain.services.token import TokenService
+from app.domain.services.user import UserService
 
 __all__ = [
     "AuditTrail",
@@ -20,8 +22,10 @@ __all__ = [
     "PresetService",
     "PublicationService",
     "SettingService",
+    "SignInService",
     "SlotService",
     "SourceService",
     "TableSyncService",
     "TokenService",
+    "UserService",
 ]

@@ -1,12 +1,16 @@
-"""Who asks."""
+"""Who asks, and how people sign in and out."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from http import HTTPStatus
 
-from app.api.access import requires
-from app.api.deps import ActorDep
-from app.domain.schemas.identity import Actor
+from fastapi import APIRouter, Request, Response
+
+from app.api.access import SESSION_COOKIE, public, require_known_origin, requires
+from app.api.deps import ActorDep, SettingsDep, SignInServiceDep, UserServiceDep
+from app.core.config import Settings
+from app.domain.schemas.identity import Actor, FirstSignIn, Login, PasswordChange, SessionView
+from app.domain.services.sign_in import SignedIn
 from rosetta.enums import Role
 
 router = APIRouter(prefix="/auth", tags=["identity"])
@@ -16,3 +20,59 @@ router = APIRouter(prefix="/auth", tags=["identity"])
 @requires(Role.VIEWER)
 async def get_me(actor: ActorDep) -> Actor:
     return actor
+
+
+@router.post("/login")
+@public
+async def login(
+    body: Login, request: Request, response: Response, service: SignInServiceDep, settings: SettingsDep
+) -> SessionView:
+    """Begins a session: the answer sets a cookie that scripts cannot read."""
+    _from_our_page(request, settings)
+    return _set_cookie(request, response, await service.by_password(body.email, body.password.get_secret_value()))
+
+
+@router.post("/first-sign-in")
+@public
+async def first_sign_in(
+    body: FirstSignIn, request: Request, response: Response, service: SignInServiceDep, settings: SettingsDep
+) -> SessionView:
+    """Begins a session with the token of a one-time link; `rosetta sign-in-link` makes one."""
+    _from_our_page(request, settings)
+    return _set_cookie(request, response, await service.by_link(body.token))
+
+
+@router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
+@requires(Role.VIEWER)
+async def logout(request: Request, response: Response, service: SignInServiceDep) -> None:
+    """Ends the session of the cookie; for a bearer token nothing changes."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token:
+        await service.end(token)
+    response.delete_cookie(SESSION_COOKIE, path="/")
+
+
+@router.put("/password", status_code=HTTPStatus.NO_CONTENT)
+@requires(Role.VIEWER)
+async def change_password(body: PasswordChange, service: UserServiceDep, actor: ActorDep) -> None:
+    """Sets the own password; all sessions of this user end, this one too."""
+    await service.change_own_password(actor, body)
+
+
+def _from_our_page(request: Request, settings: Settings) -> None:
+    """A browser may sign in from our pages only, so that no other site can sign it in as somebody else."""
+    if "origin" in request.headers:
+        require_known_origin(request, settings.cors_origins)
+
+
+def _set_cookie(request: Request, response: Response, signed_in: SignedIn) -> SessionView:
+    response.set_cookie(
+        SESSION_COOKIE,
+        signed_in.token,
+        expires=signed_in.expires_at,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return SessionView(actor=signed_in.actor, expires_at=signed_in.expires_at)
