@@ -3,7 +3,7 @@
 from rosetta.tables.base import Base
 from rosetta.tables.connections import Destination, Source
 from rosetta.tables.copies import CopyJob, VerifyRun
-from rosetta.tables.dead_letters import DlqRecord
+from rosetta.tables.dead_letters import DlqRecord, DlqTotal
 from rosetta.tables.instances import CleanupTask, ComputeInstance, PipelineLease
 from rosetta.tables.measurements import DataFlowRecord, DestinationCredit, SystemMetric, WalMetric, WalMonitor
 from rosetta.tables.people import AuditLog, Notification, Setting, SignInLink, Token, User, UserSession
@@ -21,6 +21,7 @@ __all__ = [
     "Destination",
     "DestinationCredit",
     "DlqRecord",
+    "DlqTotal",
     "Notification",
     "OneOf",
     "PgLsn",

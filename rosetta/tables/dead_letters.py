@@ -44,7 +44,13 @@ class DlqRecord(Base):
             postgresql_where=_OPEN,
         ),
         Index("dlq_records_table_sync_id", "table_sync_id"),
-        Index("dlq_records_page", "pipeline_id", "destination_id", "id"),
+        Index(
+            "dlq_records_page",
+            "pipeline_id",
+            "destination_id",
+            "id",
+            postgresql_include=["state", "error_class", "kind", "schema_name", "table_name"],
+        ),
     )
 
     id: Mapped[Id]
@@ -80,3 +86,22 @@ class DlqRecord(Base):
     discard_reason: Mapped[str | None]
     created_at: Mapped[Now]
     updated_at: Mapped[UpdatedAt]
+
+
+class DlqTotal(Base):
+    """A contribution to what the ledger holds, kept by triggers of `dlq_records`: only sums of them mean something."""
+
+    __tablename__ = "dlq_totals"
+    __table_args__ = (Index("dlq_totals_destination", "pipeline_id", "destination_id"),)
+
+    id: Mapped[Id]
+    pipeline_id: Mapped[int]
+    destination_id: Mapped[int]
+    schema_name: Mapped[str]
+    table_name: Mapped[str]
+    kind: Mapped[DlqKind] = one_of("kind", DlqKind)
+    error_class: Mapped[ErrorClass] = one_of("error_class", ErrorClass)
+    state: Mapped[DlqState] = one_of("state", DlqState)
+    records: Mapped[int]
+    row_count: Mapped[int]
+    payload_bytes: Mapped[int]
