@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -44,20 +44,33 @@ class EngineSource:
         return f"EngineSource({self.host}:{self.port}/{self.database}, slot={self.slot})"
 
 
+def cuts_behind(position: StreamPosition, cuts: Collection[StreamPosition]) -> list[StreamPosition]:
+    """What is left of `cuts` for a stream that starts at `position`: ascending, each once."""
+    return sorted({cut for cut in cuts if cut > position})
+
+
 class ChangeEngine(Protocol):
     """Reads one slot from a position and hands out batches.
 
     Order: batches come in stream order and cover it without a gap. Delivery: whatever was not acknowledged
     before a stop or a crash is delivered again after the next `start`. Durability: the slot is never
     advanced beyond `end.commit_lsn` of an acknowledged batch. Memory: unacknowledged batches are bounded by
-    bytes; when the bound is reached the engine stops reading, it never drops. Threads: `take`,
-    `acknowledge` and `set_tables` may be called from different threads.
+    `capacity_bytes`, which one batch alone may exceed; when the bound is reached the engine stops reading, it
+    never drops. Threads: `take`, `acknowledge` and `set_tables` may be called from different threads.
     """
 
-    def start(self, position: StreamPosition, tables: Mapping[TableId, TableSpec]) -> None:
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes of batches that may be unacknowledged before the engine stops reading."""
+
+    def start(
+        self, position: StreamPosition, tables: Mapping[TableId, TableSpec], cuts: Collection[StreamPosition] = ()
+    ) -> None:
         """Begins to stream; returns at once, `state()` tells when it streams.
 
-        Changes at or before `position` are not delivered again, also where it cuts a transaction.
+        Changes at or before `position` are not delivered again, also where it cuts a transaction. A batch ends at
+        each of `cuts` that lies behind `position`, so that a destination that holds everything up to there takes
+        a batch whole or not at all; a cut is the end of a batch of an earlier start, of this engine or another.
 
         Raises:
             ResyncRequiredError: the slot is lost or already beyond `position`.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from compute.core.batch import ChangeBatch, TableChanges, TableSpec
-from compute.engine.base import EnginePhase, EngineSource, EngineState
+from compute.engine.base import EnginePhase, EngineSource, EngineState, cuts_behind
 from compute.engine.debezium import jvm
 from compute.engine.debezium.properties import connector_properties
 from compute.engine.debezium.slot import SlotWatch
@@ -47,7 +47,14 @@ class DebeziumEngine:
         self._confirmed = False
         self._stopped = False
 
-    def start(self, position: StreamPosition, tables: Mapping[TableId, TableSpec]) -> None:
+    @property
+    def capacity_bytes(self) -> int:
+        """See the contract."""
+        return self._memory.outstanding_bytes
+
+    def start(
+        self, position: StreamPosition, tables: Mapping[TableId, TableSpec], cuts: Collection[StreamPosition] = ()
+    ) -> None:
         """Starts the JVM if need be, and the stream; see the contract.
 
         Raises:
@@ -67,7 +74,8 @@ class DebeziumEngine:
             properties.setProperty(name, value)
         self._stream = jvm.java_class("rosetta.engine.ChangeStream")(
             properties,
-            [int(position.commit_lsn), int(position.change_lsn), position.ordinal],
+            _numbers(position),
+            [number for cut in cuts_behind(position, cuts) for number in _numbers(cut)],
             reference_xid,
             [self._memory.soft_bytes, self._memory.hard_bytes, self._memory.outstanding_bytes],
             _rows(tables),
@@ -151,6 +159,10 @@ class DebeziumEngine:
             return
         self._error = self._slot.explain(failure)
         raise self._error
+
+
+def _numbers(position: StreamPosition) -> list[int]:
+    return [int(position.commit_lsn), int(position.change_lsn), position.ordinal]
 
 
 def _rows(tables: Mapping[TableId, TableSpec]) -> Any:

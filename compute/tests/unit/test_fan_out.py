@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import pytest
 
@@ -40,7 +40,11 @@ class ScriptedEngine:
     def __init__(self) -> None:
         self.acknowledged: list[int] = []
 
-    def start(self, position: StreamPosition, tables: Mapping[TableId, TableSpec]) -> None: ...
+    capacity_bytes = 1_000_000
+
+    def start(
+        self, position: StreamPosition, tables: Mapping[TableId, TableSpec], cuts: Collection[StreamPosition] = ()
+    ) -> None: ...
     def take(self, timeout_seconds: float) -> ChangeBatch | None: ...
     def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None: ...
     def stop(self) -> None: ...

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,10 +134,11 @@ class Source:
         host: EngineHost | None = None,
         profile: Profile = Profile.SMALL,
         memory: Mapping[str, int] | None = None,
+        cuts: Sequence[StreamPosition] = (),
     ) -> Stream:
         host = host or self.host
         stream = Stream(host, host.new_number())
-        start = Start(self.endpoint(slot), position or self.start, by_table(*specs), profile, memory or {})
+        start = Start(self.endpoint(slot), position or self.start, by_table(*specs), profile, memory or {}, cuts)
         host.call("start", stream.number, start)
         self.streams.append(stream)
         return stream

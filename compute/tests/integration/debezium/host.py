@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +26,7 @@ class Start:
     tables: Mapping[TableId, TableSpec]
     profile: Profile = Profile.SMALL
     memory: Mapping[str, int] = field(default_factory=dict)
+    cuts: Sequence[StreamPosition] = ()
 
 
 class HostError(Exception):
@@ -44,7 +45,7 @@ def _answer(engines: dict[int, Any], name: str, arguments: tuple[Any, ...]) -> A
         engine = DebeziumEngine(start.source, start.profile)
         engine._memory = replace(engine._memory, **start.memory)
         engines[number] = engine
-        return engine.start(start.position, start.tables)
+        return engine.start(start.position, start.tables, start.cuts)
     if name == "process":
         return {"files": sorted(path.name for path in Path().iterdir()), "signals": list(_signals)}
     if name == "commits":

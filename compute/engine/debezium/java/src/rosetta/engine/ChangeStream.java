@@ -5,6 +5,8 @@ import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.RecordChangeEvent;
 import io.debezium.engine.format.ChangeEventFormat;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.connect.source.SourceRecord;
@@ -24,16 +26,22 @@ public final class ChangeStream {
     /**
      * Makes an engine that starts behind `start` (commit LSN, change LSN, ordinal).
      *
+     * @param cuts positions behind `start`, ascending, three numbers each: a batch ends at each of them
      * @param limits bytes at which a batch is cut between transactions, bytes at which it is cut anywhere, and
      *     bytes that may be unacknowledged
      * @param tables see `TableSpec.parse`
      */
-    public ChangeStream(Properties properties, long[] start, long referenceXid, long[] limits, String[][] tables) {
-        Position position = new Position(start[0], start[1], start[2]);
+    public ChangeStream(Properties properties, long[] start, long[] cuts, long referenceXid, long[] limits,
+            String[][] tables) {
+        Position position = Position.of(start, 0);
         server = properties.getProperty("topic.prefix");
         outbox = new Outbox(limits[2], position.commitLsn());
-        RecordReader.Limits cuts = new RecordReader.Limits(limits[0], limits[1]);
-        reader = new RecordReader(server, outbox, cuts, position, referenceXid);
+        List<Position> ends = new ArrayList<>(cuts.length / 3);
+        for (int index = 0; index < cuts.length; index += 3) {
+            ends.add(Position.of(cuts, index));
+        }
+        RecordReader.Limits bounds = new RecordReader.Limits(limits[0], limits[1]);
+        reader = new RecordReader(server, outbox, bounds, position, ends, referenceXid);
         reader.setTables(TableSpec.parse(tables));
         engine = DebeziumEngine.create(ChangeEventFormat.of(Connect.class))
                 .using(properties)

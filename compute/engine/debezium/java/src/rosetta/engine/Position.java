@@ -7,6 +7,11 @@ record Position(long commitLsn, long changeLsn, long ordinal) implements Compara
         return new Position(commitLsn, 0, 0);
     }
 
+    /** The position that three numbers from `index` on spell. */
+    static Position of(long[] numbers, int index) {
+        return new Position(numbers[index], numbers[index + 1], numbers[index + 2]);
+    }
+
     @Override
     public int compareTo(Position other) {
         int byCommit = Long.compare(commitLsn, other.commitLsn);

@@ -5,9 +5,11 @@ import io.debezium.engine.DebeziumEngine.Offsets;
 import io.debezium.engine.DebeziumEngine.RecordCommitter;
 import io.debezium.engine.RecordChangeEvent;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.source.SourceRecord;
@@ -27,6 +29,8 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     private final Outbox outbox;
     private final Limits limits;
     private final Cursor cursor;
+    /** Where batches must end, ascending; those that were passed are gone. */
+    private final Queue<Position> cuts;
     private final Map<Schema, Shape> shapes = new IdentityHashMap<>();
     private volatile Map<String, TableSpec> specs;
     private volatile boolean streaming;
@@ -46,13 +50,14 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     private record Move(String[] before, Stamp stamp) {
     }
 
-    RecordReader(String server, Outbox outbox, Limits limits, Position start, long referenceXid) {
+    RecordReader(String server, Outbox outbox, Limits limits, Position start, List<Position> cuts, long referenceXid) {
         this.heartbeatTopic = "__debezium-heartbeat." + server;
         this.messageTopic = server + ".message";
         this.commits = Commits.of(server);
         this.outbox = outbox;
         this.limits = limits;
         this.cursor = new Cursor(start, referenceXid);
+        this.cuts = new ArrayDeque<>(cuts);
         this.reached = start;
         this.flushedLsn = start.commitLsn();
         this.markedLsn = flushedLsn;
@@ -84,7 +89,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
             }
             read(event.record(), flush);
         }
-        if (batch != null && (openEvent == null || closesTransaction(commits.endAfterOrWake(openEvent)))) {
+        if (batch != null && (openEvent == null || closesTransaction(commits.endAfterOrWake(openEvent), flush))) {
             offer(events.size());
         }
         flush.run();
@@ -118,7 +123,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         if (shape != null) {
             readChange(record, value, shape, flush);
         } else if (record.topic().equals(heartbeatTopic) || record.topic().equals(Commits.TOPIC)) {
-            readBoundary(record);
+            readBoundary(record, flush);
         } else if (record.topic().equals(messageTopic)) {
             readMessage(record, value, flush);
         } else {
@@ -128,8 +133,9 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         }
     }
 
-    private void readBoundary(SourceRecord record) {
+    private void readBoundary(SourceRecord record, Outbox.Chore flush) throws InterruptedException {
         Position boundary = Position.boundary(cursor.commitLsn(record.sourceOffset()));
+        cutBefore(boundary, flush);
         if (boundary.compareTo(batch == null ? reached : batch.end()) > 0) {
             open().reach(boundary);
             openEvent = null;
@@ -139,23 +145,24 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     private void readMessage(SourceRecord record, Struct value, Outbox.Chore flush) throws InterruptedException {
         Map<String, ?> offset = record.sourceOffset();
         boolean alone = offset.get("lsn").equals(offset.get("lsn_commit"));
-        if (!advance(record, value, flush)) {
+        if (!advance(record, value, alone, flush)) {
             return;
         }
-        // A message outside of transactions stands between two of them.
-        open().reach(alone ? Position.boundary(cursor.commitLsn()) : cursor.position());
+        open().reach(place(alone));
         openEvent = alone ? null : value;
-        closesTransaction(commits.endAfter(value));
         byte[] content = value.getStruct("message").getBytes("content");
         if (content.length > 0) {
             batch.watermark(new String(content, StandardCharsets.UTF_8));
+        }
+        closesTransaction(commits.endAfter(value), flush);
+        if (content.length > 0) {
             publish(flush);
         }
     }
 
     private void readChange(SourceRecord record, Struct value, Shape shape, Outbox.Chore flush)
             throws InterruptedException {
-        if (!advance(record, value, flush)) {
+        if (!advance(record, value, false, flush)) {
             return;
         }
         char operation = shape.operation(value);
@@ -182,9 +189,13 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
     }
 
     /** Goes on to the next event; false when an earlier start delivered it already. */
-    private boolean advance(SourceRecord record, Struct value, Outbox.Chore flush) throws InterruptedException {
+    private boolean advance(SourceRecord record, Struct value, boolean alone, Outbox.Chore flush)
+            throws InterruptedException {
         long before = cursor.commitLsn();
         cursor.advance(record.sourceOffset());
+        if (move == null) { // the halves of a key change stay together
+            cutBefore(place(alone), flush);
+        }
         if (batch != null && cursor.commitLsn() > before) {
             batch.reach(Position.boundary(cursor.commitLsn()));
             if (batch.retainedBytes() >= limits.softBytes) {
@@ -196,6 +207,19 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         }
         openEvent = value;
         return true;
+    }
+
+    /** Where the event stands; a message outside of transactions stands between two of them. */
+    private Position place(boolean alone) {
+        return alone ? Position.boundary(cursor.commitLsn()) : cursor.position();
+    }
+
+    /** Ends a batch at each cut that comes before `position`, an empty one where there is nothing new. */
+    private void cutBefore(Position position, Outbox.Chore flush) throws InterruptedException {
+        while (!cuts.isEmpty() && cuts.peek().compareTo(position) < 0) {
+            open().reach(cuts.poll());
+            publish(flush);
+        }
     }
 
     private void apply(char operation, Struct value, Shape shape, TableSpec spec) {
@@ -226,11 +250,13 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         }
     }
 
-    private boolean closesTransaction(long endLsn) {
+    private boolean closesTransaction(long endLsn, Outbox.Chore flush) throws InterruptedException {
         if (endLsn < 0) {
             return false;
         }
-        batch.reach(Position.boundary(endLsn));
+        Position boundary = Position.boundary(endLsn);
+        cutBefore(boundary, flush);
+        open().reach(boundary);
         openEvent = null;
         return true;
     }
