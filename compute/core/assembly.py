@@ -89,19 +89,19 @@ class _Assembly:
         )
 
     def begin(self) -> None:
-        """Starts the engine where the destination that is furthest behind stands."""
-        position = self.position()
-        self.book.route(partial(self.engine.start, position))
+        """Starts the engine where the destination that is furthest behind stands; no batch spans where others do."""
+        floor, reached = StreamPosition(self.confirmed), self.reached()
+        position = max(floor, min(reached, default=floor))
+        self.book.route(partial(self.engine.start, position, cuts=reached))
         self.streaming = True
 
-    def position(self) -> StreamPosition:
-        """The slot's own position unless every destination says that it holds more."""
-        floor = StreamPosition(self.confirmed)
+    def reached(self) -> list[StreamPosition]:
+        """How far each destination is; one that does not say is where the slot is."""
         reached: list[StreamPosition] = []
         for writer in self.fan_out.writers.values():
             writer.wait_until_settled(_SETTLE_SECONDS)
-            reached.append(writer.state.durable or floor)
-        return max(floor, min(reached, default=floor))
+            reached.append(writer.state.durable or StreamPosition(self.confirmed))
+        return reached
 
     def reload(self) -> None:
         """Brings destinations and tables in line with the plan as it is now."""
