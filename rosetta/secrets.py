@@ -1,6 +1,7 @@
 """The keyring: how a secret is sealed before it is stored, and opened again.
 
-A sealed text reads `rsk1:<key id>:<base64url of nonce, ciphertext and tag>`. The cipher is AES-256-GCM;
+A sealed text reads `rsk1:<key id>:<base64url of nonce, ciphertext and tag>`; sealed bytes are `rsb1`, the key
+id, nonce, ciphertext and tag, one after the other. The cipher is AES-256-GCM;
 its key and the key id are derived from SECRET_KEY by HKDF-SHA-256. Key id and binding (the row and
 column a secret belongs to) are authenticated with it, so that a sealed text moved to another row does not open.
 """
@@ -8,6 +9,7 @@ column a secret belongs to) are authenticated with it, so that a sealed text mov
 from __future__ import annotations
 
 import binascii
+import hmac
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -22,10 +24,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from rosetta.errors import ConfigurationError, SecretError
 
 _SCHEME: Final = "rsk1"
+_BYTES_SCHEME: Final = b"rsb1"
 _SEALED: Final = re.compile(r"rsk1:[0-9a-f]{16}:[A-Za-z0-9_-]{38,}")
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
 _KEY_ID_BYTES: Final = 8
+_DIGEST_BYTES: Final = 16
 _MINIMUM_CHARACTERS: Final = 32
 _MINIMUM_DISTINCT: Final = 10
 # Words that stand in examples and never in random characters.
@@ -81,9 +85,12 @@ def _problem(secret: str, production: bool) -> str | None:
 class Keyring:
     """Seals with one key, opens with that and all previous ones. Immutable; safe in threads."""
 
-    def __init__(self, ciphers: Mapping[str, AESGCM], sealing_key_id: str) -> None:
+    def __init__(
+        self, ciphers: Mapping[str, AESGCM], sealing_key_id: str, digest_keys: Mapping[str, bytes] | None = None
+    ) -> None:
         self._ciphers = dict(ciphers)
         self._sealing_key_id = sealing_key_id
+        self._digest_keys = dict(digest_keys or {})
 
     @classmethod
     def from_secret_key(cls, secret_key: str, previous: Sequence[str] = ()) -> Keyring:
@@ -92,10 +99,12 @@ class Keyring:
         Raises ConfigurationError when one of them is empty.
         """
         ciphers: dict[str, AESGCM] = {}
+        digest_keys: dict[str, bytes] = {}
         for secret in (secret_key, *previous):
             check_secret_key(secret, production=False)
             ciphers.setdefault(_key_id(secret), AESGCM(_derive(secret, b"rosetta sealing key", _KEY_BYTES)))
-        return cls(ciphers, _key_id(secret_key))
+            digest_keys.setdefault(_key_id(secret), _derive(secret, b"rosetta digest key", _KEY_BYTES))
+        return cls(ciphers, _key_id(secret_key), digest_keys)
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._ciphers)})"
@@ -136,6 +145,46 @@ class Keyring:
             ) from None
         return opened.decode()
 
+    def seal_bytes(self, plain: bytes, bound_to: str) -> bytes:
+        """As `seal`, for many bytes, without the third that base64 adds."""
+        nonce, key_id = os.urandom(_NONCE_BYTES), self._sealing_key_id
+        head = _BYTES_SCHEME + bytes.fromhex(key_id) + nonce
+        return head + self._ciphers[key_id].encrypt(nonce, plain, _associated_bytes(key_id, bound_to))
+
+    def open_bytes(self, sealed: bytes, bound_to: str) -> bytes:
+        """The plain bytes. Raises SecretError as `open` does."""
+        key_id_end = len(_BYTES_SCHEME) + _KEY_ID_BYTES
+        key_id = sealed[len(_BYTES_SCHEME) : key_id_end].hex()
+        cipher = self._ciphers.get(key_id)
+        if not sealed.startswith(_BYTES_SCHEME) or cipher is None:
+            raise SecretError(
+                f"what is sealed {_place(bound_to)} was sealed under another key, or is not sealed",
+                code="SECRET_KEY_UNKNOWN",
+                remedy="Start with the SECRET_KEY it was sealed under (SECRET_KEY_PREVIOUS takes former ones).",
+            )
+        nonce_end = key_id_end + _NONCE_BYTES
+        try:
+            return cipher.decrypt(sealed[key_id_end:nonce_end], sealed[nonce_end:], _associated_bytes(key_id, bound_to))
+        except InvalidTag:
+            raise SecretError(
+                f"what is sealed {_place(bound_to)} was altered or belongs elsewhere", code="SECRET_ALTERED"
+            ) from None
+
+    def digests(self, data: bytes) -> tuple[bytes, ...]:
+        """Keyed digests of `data`, equal for equal data: the current key's first, then those of previous keys.
+
+        Each starts with its key's id, 8 bytes, so that one made under an unknown key is seen as such; whoever lacks
+        the key can neither tell nor try out what was digested.
+        """
+        return tuple(
+            bytes.fromhex(key_id) + hmac.digest(key, data, "sha256")[:_DIGEST_BYTES]
+            for key_id, key in self._digest_keys.items()
+        )
+
+    def knows_digest(self, digest: bytes) -> bool:
+        """Whether one of this keyring's keys made `digest`."""
+        return digest[:_KEY_ID_BYTES].hex() in self._digest_keys
+
     def is_current(self, sealed: str) -> bool:
         """Whether `sealed` names the key that this keyring seals with; others wait for rotation."""
         return is_sealed(sealed) and sealed.split(":")[1] == self._sealing_key_id
@@ -149,6 +198,10 @@ def _place(bound_to: str) -> str:
 
 def _associated(key_id: str, bound_to: str) -> bytes:
     return f"{_SCHEME}:{key_id}:{bound_to}".encode()
+
+
+def _associated_bytes(key_id: str, bound_to: str) -> bytes:
+    return _BYTES_SCHEME + f":{key_id}:{bound_to}".encode()
 
 
 def _key_id(secret: str) -> str:

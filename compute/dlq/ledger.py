@@ -1,0 +1,268 @@
+"""The ledger of parked changes (`dlq_records`): the truth about what waits, for one pipeline.
+
+Every write is one transaction of the config database that first checks, and holds, the pipeline's lease, so that an
+owner that was replaced can neither park nor mark. Methods raise OutageError while the config database is away,
+FencedError when the lease belongs to another, SecretError for a payload that the keyring cannot open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Boolean, Row, bindparam, case, func, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from compute.core import failpoints
+from compute.core.catalog.database import ConfigDatabase
+from compute.dlq.records import Backlog, Entry, OpenRow, Parked
+from rosetta.dead_letters import open_payload, seal_payload
+from rosetta.enums import DlqKind, DlqState, ErrorClass
+from rosetta.errors import FencedError
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn, StreamPosition
+from rosetta.secrets import Keyring
+from rosetta.tables import DlqRecord
+
+# Behind an older change of its key: tried after that, never by itself. psycopg2 and asyncpg read it as datetime.max.
+BEHIND: Final = datetime.max.replace(tzinfo=UTC)
+_MESSAGE_CHARACTERS: Final = 2_000
+
+_FENCE = text("SELECT epoch FROM pipeline_leases WHERE pipeline_id = :pipeline_id FOR SHARE")
+_MOVE = text("""
+    UPDATE pipeline_destinations
+    SET parked_commit_lsn = CAST(:commit_lsn AS pg_lsn), parked_change_lsn = CAST(:change_lsn AS pg_lsn),
+        parked_ordinal = :ordinal
+    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
+      AND (parked_commit_lsn IS NULL OR (parked_commit_lsn, parked_change_lsn, parked_ordinal)
+           < (CAST(:commit_lsn AS pg_lsn), CAST(:change_lsn AS pg_lsn), CAST(:ordinal AS bigint)))""")
+_COLUMNS: Final = """id, destination_id, table_sync_id, schema_name, table_name, kind, error_class,
+    commit_lsn::text, change_lsn::text, ordinal, part, payload, payload_bytes, attempts, error_code,
+    extract(epoch FROM commit_time)::float8 AS commit_time, created_at, key_hashes"""
+# A page of the backlog in order, cut by bytes behind the first row; sizes come from the index before any payload.
+_PAGE = text(f"""
+    SELECT {_COLUMNS} FROM dlq_records WHERE id = ANY(
+        SELECT id FROM (
+            SELECT id, payload_bytes,
+                sum(payload_bytes) OVER (ORDER BY commit_lsn, change_lsn, ordinal, part, id) AS so_far
+            FROM (
+                SELECT id, payload_bytes, commit_lsn, change_lsn, ordinal, part FROM dlq_records
+                WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND kind = 'SEGMENT'
+                  AND error_class = :error_class AND state IN ('PARKED', 'RETRYING')
+                  AND (CAST(:sync_id AS bigint) IS NULL OR table_sync_id = :sync_id)
+                ORDER BY commit_lsn, change_lsn, ordinal, part, id LIMIT :rows) AS first
+            ) AS page
+        WHERE so_far - payload_bytes < :bytes OR so_far = payload_bytes)
+    ORDER BY commit_lsn, change_lsn, ordinal, part, id""")
+_CLOSE = text("""
+    UPDATE dlq_records SET state = :state, payload = ''::bytea, last_attempt_at = now(), next_attempt_at = NULL
+    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') RETURNING id""")
+_SUPERSEDE = text("""
+    UPDATE dlq_records SET state = 'SUPERSEDED', payload = ''::bytea, next_attempt_at = NULL
+    WHERE id = ANY(SELECT id FROM dlq_records
+        WHERE pipeline_id = :pipeline_id AND table_sync_id = ANY(:sync_ids) AND state IN ('PARKED', 'RETRYING')
+          AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+        ORDER BY id LIMIT :rows)
+    RETURNING id, destination_id, schema_name, table_name""")
+_SUMS = text("""
+    SELECT count(*) AS rows, COALESCE(sum(row_count), 0)::bigint AS changes,
+        COALESCE(sum(payload_bytes), 0)::bigint AS raw_bytes
+    FROM dlq_records WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
+      AND state IN ('PARKED', 'RETRYING') AND (CAST(:error_class AS text) IS NULL OR error_class = :error_class)""")
+_AGE = text("""
+    SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM (
+        SELECT created_at FROM dlq_records
+        WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = :error_class
+          AND kind = 'SEGMENT' AND state IN ('PARKED', 'RETRYING')
+        ORDER BY commit_lsn, change_lsn, ordinal, part LIMIT 1) AS oldest""")
+_SUPERSEDE_ROWS: Final = 10_000
+
+
+class Ledger:
+    """Safe to share between threads."""
+
+    def __init__(
+        self, database: ConfigDatabase, keyring: Keyring, pipeline_id: int, source_id: int, epoch: int
+    ) -> None:
+        self.database = database
+        self.keyring = keyring
+        self.pipeline_id = pipeline_id
+        self.source_id = source_id
+        self._epoch = epoch
+
+    @contextmanager
+    def fenced(self) -> Iterator[Session]:
+        """A transaction that commits only while the pipeline is ours; its lease cannot change hands meanwhile."""
+        with self.database.transaction() as session:
+            epoch = session.execute(_FENCE, {"pipeline_id": self.pipeline_id}).scalar()
+            if epoch != self._epoch:
+                raise FencedError(f"pipeline {self.pipeline_id} has epoch {epoch} now, this process {self._epoch}")
+            yield session
+
+    def park(self, entries: Sequence[Entry], reached: Mapping[int, StreamPosition] | None = None) -> list[Parked]:
+        """Writes entries down, and how far their destinations' streams are parked with that, in one transaction.
+
+        Idempotent: an entry whose row is open already stays as it is; it is in the answer all the same, so that a
+        repeated call announces what an earlier one could not.
+        """
+        distinct = list({entry.identity: entry for entry in entries}.values())
+        rows = [self._row(entry) for entry in distinct]
+        with self.fenced() as session:
+            parked = _insert(session, rows) if rows else []
+            for destination_id, position in (reached or {}).items():
+                session.execute(_MOVE, self._values(destination_id) | _position_values(position))
+            failpoints.hit("before_ledger_commit")
+        failpoints.hit("after_ledger_commit")
+        return parked
+
+    def segments(
+        self,
+        destination_id: int,
+        max_bytes: int,
+        *,
+        error_class: ErrorClass = ErrorClass.OUTAGE,
+        sync_id: int | None = None,
+        max_rows: int = 1_000,
+    ) -> list[OpenRow]:
+        """The oldest open segments in stream order: at most so many bytes of changes, but at least one row.
+
+        Rows of one batch (those that share `position`) may be cut apart by the bounds.
+        """
+        values = self._values(destination_id) | {
+            "error_class": error_class,
+            "sync_id": sync_id,
+            "bytes": max_bytes,
+            "rows": max_rows,
+        }
+        with self.database.transaction() as session:
+            rows = session.execute(_PAGE, values).all()
+        return [self.opened(row) for row in rows]
+
+    def close(self, row_ids: Iterable[int], state: DlqState) -> set[int]:
+        """Marks open rows RECOVERED or SUPERSEDED and forgets their payload; returns those that were still open."""
+        ids = list(row_ids)
+        if not ids:
+            return set()
+        with self.fenced() as session:
+            return set(session.execute(_CLOSE, {"ids": ids, "state": state}).scalars())
+
+    def supersede(self, sync_ids: Iterable[int], kind: DlqKind | None = None) -> Iterator[list[Parked]]:
+        """Closes all open rows of table syncs that begin anew, in pages; whoever iterates forgets their entries.
+
+        `kind`: only rows of that kind. Each page is a transaction: a call that was cut short is made again.
+        """
+        values = {
+            "pipeline_id": self.pipeline_id,
+            "sync_ids": list(sync_ids),
+            "kind": kind,
+            "rows": _SUPERSEDE_ROWS,
+        }
+        while True:
+            with self.fenced() as session:
+                rows = session.execute(_SUPERSEDE, values).all()
+            if rows:
+                yield [Parked(row.id, row.destination_id, TableId(row.schema_name, row.table_name)) for row in rows]
+            if len(rows) < _SUPERSEDE_ROWS:
+                return
+
+    def sums(self, destination_id: int, error_class: ErrorClass | None = None) -> Backlog:
+        """What is open for a destination, of one class or of both; the age is that of its oldest segment."""
+        values = self._values(destination_id) | {"error_class": error_class}
+        with self.database.transaction() as session:
+            row = session.execute(_SUMS, values).one()
+            ages = [
+                session.execute(_AGE, values | {"error_class": one}).scalar_one()
+                for one in ErrorClass
+                if error_class in {None, one}
+            ]
+        return Backlog(row.rows, row.changes, row.raw_bytes, max(ages))
+
+    def opened(self, row: Row[Any]) -> OpenRow:
+        """An open row as selected by `_COLUMNS`."""
+        return OpenRow(
+            row_id=row.id,
+            destination_id=row.destination_id,
+            sync_id=row.table_sync_id,
+            table=TableId(row.schema_name, row.table_name),
+            kind=DlqKind(row.kind),
+            error_class=ErrorClass(row.error_class),
+            position=StreamPosition(Lsn.parse(row.commit_lsn), Lsn.parse(row.change_lsn), row.ordinal),
+            part=row.part,
+            payload=open_payload(bytes(row.payload), self.keyring, self.pipeline_id, row.destination_id),
+            raw_bytes=row.payload_bytes,
+            attempts=row.attempts,
+            error_code=row.error_code,
+            commit_time=row.commit_time,
+            created_at=row.created_at,
+            key_hashes=tuple(bytes(key) for key in row.key_hashes or ()),
+        )
+
+    def _values(self, destination_id: int) -> dict[str, Any]:
+        return {"pipeline_id": self.pipeline_id, "destination_id": destination_id}
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        commit_time = None if entry.commit_time is None else datetime.fromtimestamp(entry.commit_time, UTC)
+        return {
+            "pipeline_id": self.pipeline_id,
+            "source_id": self.source_id,
+            "destination_id": entry.destination_id,
+            "table_sync_id": entry.sync_id,
+            "schema_name": entry.table.schema,
+            "table_name": entry.table.name,
+            "kind": entry.kind,
+            "row_count": entry.payload.row_count,
+            "key_hashes": None if entry.key_hashes is None else list(entry.key_hashes),
+            "operation": entry.operation,
+            "commit_lsn": entry.position.commit_lsn,
+            "change_lsn": entry.position.change_lsn,
+            "ordinal": entry.position.ordinal,
+            "part": entry.part,
+            "source_xid": entry.source_xid,
+            "commit_time": commit_time,
+            "columns": list(entry.payload.columns),
+            "payload": seal_payload(entry.payload, self.keyring, self.pipeline_id, entry.destination_id),
+            "payload_bytes": len(entry.payload.data),
+            "error_class": entry.error_class,
+            "error_code": entry.error_code,
+            "error_message": entry.error_message[:_MESSAGE_CHARACTERS],
+            "behind": entry.behind,
+        }
+
+
+_TABLE: Final = DlqRecord.__table__.c
+_NEW = insert(DlqRecord).values(
+    # the database's clock: that of this machine may be wrong
+    next_attempt_at=case((bindparam("behind", type_=Boolean), BEHIND), else_=func.now())
+)
+_INSERT = _NEW.on_conflict_do_update(
+    index_elements=[
+        "pipeline_id",
+        "destination_id",
+        "error_class",
+        "kind",
+        "commit_lsn",
+        "change_lsn",
+        "ordinal",
+        "part",
+        "table_sync_id",
+    ],
+    index_where=text("state IN ('PARKED', 'RETRYING')"),
+    set_={"attempts": _TABLE.attempts},  # changes nothing, but has the row returned
+).returning(_TABLE.id, _TABLE.destination_id, _TABLE.schema_name, _TABLE.table_name)
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> list[Parked]:
+    found = session.execute(_INSERT, rows)
+    parked = [Parked(row.id, row.destination_id, TableId(row.schema_name, row.table_name)) for row in found]
+    return sorted(parked, key=lambda one: one.row_id)
+
+
+def _position_values(position: StreamPosition) -> dict[str, Any]:
+    return {
+        "commit_lsn": str(position.commit_lsn),
+        "change_lsn": str(position.change_lsn),
+        "ordinal": position.ordinal,
+    }
