@@ -11,6 +11,7 @@ from compute.backfill.manager import BackfillManager
 from compute.backfill.parts import CopyOptions
 from compute.core.batch import TableChanges
 from compute.core.catalog import Catalog
+from compute.core.catalog.database import Fence
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan
 from compute.core.control import Control
 from compute.core.engines import create_engine
@@ -52,7 +53,12 @@ class _Assembly:
     def __init__(self, spec: ChildSpec, pulse: Callable[[], None]) -> None:
         settings = spec.settings
         self.spec = spec
-        self.catalog = Catalog(settings, spec.instance_id, application=f"rosetta pipeline {spec.pipeline_id}")
+        self.catalog = Catalog(
+            settings,
+            spec.instance_id,
+            application=f"rosetta pipeline {spec.pipeline_id}",
+            fence=Fence(spec.pipeline_id, spec.epoch),
+        )
         plan = self.catalog.plans.read(spec.pipeline_id)
         self.source = PostgresSource(plan.endpoint, plan.publication)
         check_source_ready(plan)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from rosetta.errors import OutageError
+from rosetta.errors import FencedError, OutageError
 
 _RETRY_SECONDS = 1.0
 _log = structlog.get_logger("compute.control")
@@ -68,6 +68,8 @@ class Control:
             try:
                 act()
                 return
+            except FencedError:
+                raise
             except OutageError as error:
                 if not complained:
                     _log.warning("control_waits", code=error.code, error=error.message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -19,11 +18,10 @@ from compute.core.child import run_child
 from compute.core.cleanup import CleanupWorker
 from compute.core.declarations import Declarations
 from compute.core.exit_codes import ExitCode, Failure, policy_of
-from compute.core.instance import has_died
 from compute.core.process import ChildSpec, Ending, PipelineProcess
 from compute.core.reconcile import ActionKind, Child, Waiting, Wish, reconcile
+from compute.core.sharing import Sharing
 from compute.core.supervision import Supervised, SupervisorView
-from rosetta import __version__
 from rosetta.enums import DesiredStatus, HealthStatus, ObservedStatus
 from rosetta.errors import RosettaError
 
@@ -60,6 +58,7 @@ class PipelineManager:
         self._entry = entry
         self._prepare = prepare
         self._listener = ConfigListener(catalog.database)
+        self._sharing = Sharing(catalog, instance_id, settings.drain_seconds)
         self._cleanup = CleanupWorker(catalog, settings.poll_seconds)
         self._pipelines: dict[int, Supervised] = {}
         self._declarations = Declarations(catalog)
@@ -148,20 +147,22 @@ class PipelineManager:
 
     def _poll(self) -> None:
         self._polled = time.monotonic()
-        self._poll_at = self._polled + self._settings.poll_seconds
+        # Twice in the time of a lease others must hear of us, and we of what they have left.
+        self._poll_at = self._polled + min(self._settings.poll_seconds, self._settings.lease_seconds / 3)
         try:
             if self._prepare is not None:
                 self._prepare()
                 self._prepare = None
             self._listener.ensure()
-            self._catalog.leases.beat(socket.gethostname(), os.getpid(), __version__)
-            for dead in self._catalog.leases.bury(has_died):
-                _log.warning("instance_has_died", dead_instance_id=dead)
+            self._sharing.attend(self._pipelines)
             self._catalog.wishes.seal_plaintext()
-            wishes, garbage = self._catalog.wishes.read()
+            reading = self._catalog.wishes.read()
             self._unreachable, self._polled_at = None, datetime.now(UTC)
-            self._remember(wishes, garbage)
+            wishes, give = self._sharing.look(reading, self._pipelines)
+            self._remember(wishes, reading.garbage)
             self._reconcile(wishes)
+            if give is not None:
+                self._sharing.give(give, self._pipelines[give])
         except RosettaError as error:
             if self._unreachable is None:
                 _log.error("config_database_unreachable", error=error.message)

@@ -59,10 +59,12 @@ class Ending:
     code: int
     failure: Failure
     streamed_seconds: float
+    stopping: bool = False
 
     @property
     def asked_for(self) -> bool:
-        return self.code == ExitCode.STOPPED
+        """Whether it did what it was told; one that found its lease gone while it stopped did so, too."""
+        return self.code == ExitCode.STOPPED or (self.stopping and self.code == ExitCode.FENCED)
 
 
 class PipelineProcess:
@@ -130,7 +132,7 @@ class PipelineProcess:
         code = self._process.exitcode
         assert code is not None  # noqa: S101 - a dead process has one
         streamed = 0.0 if self._streaming_since is None else time.monotonic() - self._streaming_since
-        if self.stopping:  # killed at the deadline or not: it is what was asked for
+        if self.stopping and code != ExitCode.FENCED:  # killed at the deadline or not: it is what was asked for
             code = ExitCode.STOPPED
         elif self._stuck:
             code = ExitCode.STUCK
@@ -139,7 +141,7 @@ class PipelineProcess:
         failure = self._failure or describe(code)
         self._pipe.close()
         self._process.close()
-        return Ending(code, failure, streamed)
+        return Ending(code, failure, streamed, self.stopping)
 
     def _say(self, command: Command) -> None:
         # A child that is ending hears nothing any more; `ending` will say how it went.

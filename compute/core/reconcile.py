@@ -16,8 +16,11 @@ class Wish:
     Attributes:
         fingerprint: changes whenever a running process must be rebuilt.
         destinations: a fingerprint for each; one that joins or leaves needs no rebuild, one that changes does.
-        settled: every destination's observed state already says PAUSED.
-        elsewhere: another live instance holds the lease.
+        settled: every destination's observed state already says that the pipeline is at rest.
+        owner: the instance that holds the lease; None: nobody.
+        elsewhere: another instance holds the lease.
+        overdue: nobody has held it for longer than a lease lasts.
+        ours_to_take: False for one that is free and another instance's to take (see `balance`).
     """
 
     pipeline_id: int
@@ -25,7 +28,10 @@ class Wish:
     status: DesiredStatus
     fingerprint: str
     settled: bool = False
+    owner: str | None = None
     elsewhere: bool = False
+    overdue: bool = False
+    ours_to_take: bool = True
     destinations: Mapping[int, str] = field(default_factory=dict)
 
     def rebuilds(self, earlier: Wish) -> bool:
@@ -86,14 +92,17 @@ def _decide(wish: Wish | None, child: Child | None, waiting: Waiting | None, now
         return None if child.stopping or _may_run(wish, child) else ActionKind.STOP
     if wish is None:
         return ActionKind.FORGET
-    if wish.elsewhere:
-        return None
     if wish.status is DesiredStatus.PAUSE:
-        return None if wish.settled and waiting is None else ActionKind.SETTLE
-    if wish.status is DesiredStatus.REFRESH:
-        return ActionKind.START
-    held_back = waiting is not None and now < waiting.until and not wish.rebuilds(waiting.wish)
-    return None if held_back else ActionKind.START
+        return None if wish.elsewhere or (wish.settled and waiting is None) else ActionKind.SETTLE
+    return ActionKind.START if _may_start(wish, waiting, now) else None
+
+
+def _may_start(wish: Wish, waiting: Waiting | None, now: float) -> bool:
+    if wish.elsewhere or not wish.ours_to_take:
+        return False
+    if wish.status is DesiredStatus.REFRESH or waiting is None:
+        return True
+    return now >= waiting.until or wish.rebuilds(waiting.wish)
 
 
 def _may_run(wish: Wish | None, child: Child) -> bool:

@@ -18,7 +18,8 @@ from rosetta.postgres import connect, translate_error
 from rosetta.preflight import check_source, source_facts_sql
 
 _WATCH_SECONDS = 5.0
-_RELEASE_SECONDS = 3.0
+_LAST_WORD_SECONDS = 1.5
+_RELEASE_SECONDS = 8.0
 _log = structlog.get_logger("compute.slot")
 
 
@@ -68,10 +69,18 @@ def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> 
 
 
 def _released_slot(source: PostgresSource, name: str) -> SlotInfo | None:
-    """The slot once nobody streams it: a process that was just killed may have its last word still under way."""
+    """The slot once nobody streams it.
+
+    A process that was just killed may have its last word still under way. One that was stopped, or whose machine
+    is gone, would hold the slot until the server's own timeout: the lease is ours, so its stream is ended.
+    """
     deadline = time.monotonic() + _RELEASE_SECONDS
+    end_at = time.monotonic() + _LAST_WORD_SECONDS
     slot = source.slot(name)
     while slot is not None and slot.active_pid is not None and time.monotonic() < deadline:
+        if time.monotonic() >= end_at:
+            source.end_stream(name)
+            end_at = deadline
         time.sleep(0.05)
         slot = source.slot(name)
     return slot

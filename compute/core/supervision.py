@@ -24,6 +24,7 @@ class Supervised:
     failures: int = 0
     heap_scale: int = 1
     last_ending: Ending | None = None
+    giving: bool = False  # it stops here so that another instance can have it
 
     def describe(self, pipeline_id: int, now: float) -> dict[str, Any]:
         """The real state, for people and probes."""

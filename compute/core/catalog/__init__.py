@@ -5,7 +5,7 @@ from __future__ import annotations
 from compute.config.settings import Settings
 from compute.core.catalog.cleanup import CleanupTasks
 from compute.core.catalog.copies import Copies
-from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.database import ConfigDatabase, Fence
 from compute.core.catalog.leases import Leases
 from compute.core.catalog.observations import Observations
 from compute.core.catalog.plan import Plans
@@ -17,16 +17,28 @@ from rosetta.secrets import Keyring
 class Catalog:
     """One pool and the areas that share it; safe to share between threads."""
 
-    def __init__(self, settings: Settings, instance_id: str, *, application: str, connections: int = 2) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        instance_id: str,
+        *,
+        application: str,
+        connections: int = 2,
+        fence: Fence | None = None,
+    ) -> None:
+        """`fence`: the lease of a pipeline's process; without it nothing of the process counts any more."""
         previous = [key.get_secret_value() for key in settings.secret_key_previous]
         keyring = Keyring.from_secret_key(settings.secret_key.get_secret_value(), previous)
         self.database = ConfigDatabase(
-            settings.config_database_url.get_secret_value(), application=application, connections=connections
+            settings.config_database_url.get_secret_value(),
+            application=application,
+            connections=connections,
+            fence=fence,
         )
-        self.wishes = Wishes(self.database, keyring, instance_id)
+        self.wishes = Wishes(self.database, keyring, instance_id, settings.lease_seconds)
         self.plans = Plans(self.database, keyring)
         self.leases = Leases(self.database, instance_id, settings.lease_seconds)
-        self.observations = Observations(self.database)
+        self.observations = Observations(self.database, instance_id)
         self.tables = TableSyncs(self.database)
         self.copies = Copies(self.database)
         self.cleanup = CleanupTasks(self.database)

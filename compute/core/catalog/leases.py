@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import text
 
 from compute.core.catalog.database import ConfigDatabase
-from rosetta.errors import FencedError
+from rosetta.errors import FencedError, OutageError
 
 _ACQUIRE = text("""
     INSERT INTO pipeline_leases AS l (pipeline_id, instance_id, epoch, expires_at)
@@ -20,13 +20,26 @@ _RENEW = text("""
     UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => :seconds)
     WHERE pipeline_id = :pipeline_id AND instance_id = :instance_id AND epoch = :epoch
     RETURNING epoch""")
+_KEEP = text("""
+    UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => :seconds)
+    WHERE instance_id = :instance_id AND pipeline_id = ANY(:pipeline_ids)""")
+# Whoever listens may take what is free now; the notification is heard once this is committed.
 _RELEASE = text("""
-    UPDATE pipeline_leases SET instance_id = NULL, expires_at = NULL
-    WHERE instance_id = :instance_id AND (pipeline_id = :pipeline_id OR CAST(:pipeline_id AS bigint) IS NULL)""")
+    WITH freed AS (
+        UPDATE pipeline_leases SET instance_id = NULL, expires_at = NULL
+        WHERE instance_id = :instance_id AND (pipeline_id = :pipeline_id OR CAST(:pipeline_id AS bigint) IS NULL)
+        RETURNING pipeline_id)
+    SELECT count(pg_notify('rosetta_config', json_build_object(
+        'table', 'pipeline_leases', 'op', 'UPDATE', 'pipeline_id', pipeline_id)::text)) FROM freed""")
 _HEARTBEAT = text("""
     INSERT INTO compute_instances (id, hostname, pid, version) VALUES (:id, :hostname, :pid, :version)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()""")
-_OWNERS = text("SELECT DISTINCT instance_id FROM pipeline_leases WHERE instance_id <> :id")
+_OTHERS = text("""
+    SELECT instance_id FROM pipeline_leases WHERE instance_id <> :id
+    UNION SELECT id FROM compute_instances WHERE id <> :id""")
+_FORGET = text("DELETE FROM compute_instances WHERE id = :id")
+_LOCK_QUICKLY = text("SET LOCAL lock_timeout = '1s'")
+_LOCK_NOT_AVAILABLE = "PG_55P03"
 _FORGET_DEAD = text("DELETE FROM compute_instances WHERE heartbeat_at < now() - interval '1 day'")
 
 
@@ -39,11 +52,20 @@ class Leases:
         self._lease_seconds = lease_seconds
 
     def acquire(self, pipeline_id: int) -> int | None:
-        """Takes the pipeline and returns its new epoch, larger than any before; None while another holds it."""
-        with self._database.transaction() as session:
-            values = {"pipeline_id": pipeline_id, "instance_id": self._instance_id, "seconds": self._lease_seconds}
-            epoch: int | None = session.execute(_ACQUIRE, values).scalar()
-            return epoch
+        """Takes the pipeline and returns its new epoch, larger than any before.
+
+        None while another holds it, or is in the midst of a transaction that began when it did.
+        """
+        values = {"pipeline_id": pipeline_id, "instance_id": self._instance_id, "seconds": self._lease_seconds}
+        try:
+            with self._database.transaction() as session:
+                session.execute(_LOCK_QUICKLY)
+                epoch: int | None = session.execute(_ACQUIRE, values).scalar()
+                return epoch
+        except OutageError as error:
+            if error.code == _LOCK_NOT_AVAILABLE:
+                return None
+            raise
 
     def renew(self, pipeline_id: int, epoch: int) -> None:
         """Keeps the lease. Raises FencedError when a newer epoch exists: the caller must stop writing."""
@@ -58,6 +80,13 @@ class Leases:
         if renewed is None:
             raise FencedError(f"the lease of pipeline {pipeline_id} with epoch {epoch} belongs to another now")
 
+    def keep(self, pipeline_ids: Iterable[int]) -> None:
+        """Keeps leases of this instance for which no process of their own does so now."""
+        values = {"pipeline_ids": list(pipeline_ids), "instance_id": self._instance_id, "seconds": self._lease_seconds}
+        if values["pipeline_ids"]:
+            with self._database.transaction() as session:
+                session.execute(_KEEP, values)
+
     def release(self, pipeline_id: int | None = None) -> None:
         """Gives back one lease, or all of this instance. The epoch stays, so that it never falls."""
         with self._database.transaction() as session:
@@ -71,19 +100,20 @@ class Leases:
             session.execute(_FORGET_DEAD)
 
     def bury(self, has_died: Callable[[str], bool]) -> list[str]:
-        """Frees the leases of instances that are known to be gone, without waiting for their time to pass.
+        """Forgets instances that are known to be gone, and frees their leases before their time has passed.
 
         A mistake costs no data: the next owner's epoch is larger, so the former one can no longer write.
         """
         with self._database.transaction() as session:
-            owners = session.execute(_OWNERS, {"id": self._instance_id}).scalars()
-            dead = [owner for owner in owners if has_died(owner)]
-            for owner in dead:
-                session.execute(_RELEASE, {"pipeline_id": None, "instance_id": owner})
+            others = session.execute(_OTHERS, {"id": self._instance_id}).scalars()
+            dead = [other for other in others if has_died(other)]
+            for other in dead:
+                session.execute(_RELEASE, {"pipeline_id": None, "instance_id": other})
+                session.execute(_FORGET, {"id": other})
         return dead
 
     def leave(self) -> None:
         """The end of this instance: no lease and no row of it is left."""
         with self._database.transaction() as session:
             session.execute(_RELEASE, {"pipeline_id": None, "instance_id": self._instance_id})
-            session.execute(text("DELETE FROM compute_instances WHERE id = :id"), {"id": self._instance_id})
+            session.execute(_FORGET, {"id": self._instance_id})

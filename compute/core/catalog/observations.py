@@ -67,7 +67,10 @@ _DECLARE = text("""
         last_error = COALESCE(:message, last_error), last_error_code = COALESCE(:code, last_error_code),
         last_error_remedy = CASE WHEN CAST(:code AS text) IS NULL THEN last_error_remedy ELSE :remedy END,
         last_error_time = CASE WHEN CAST(:code AS text) IS NULL THEN last_error_time ELSE now() END
-    WHERE pipeline_id = :pipeline_id""")
+    WHERE pipeline_id = :pipeline_id
+      -- what another instance runs now is its own to describe
+      AND NOT EXISTS (SELECT FROM pipeline_leases l WHERE l.pipeline_id = :pipeline_id
+                      AND l.instance_id <> :instance_id AND l.expires_at > now())""")
 _FLOW = text("""
     INSERT INTO data_flow_record_monitoring AS d
         (pipeline_id, destination_id, schema_name, table_name, minute, records, bytes, lag_seconds_max)
@@ -80,8 +83,9 @@ _FLOW = text("""
 class Observations:
     """Every method is one transaction and raises OutageError while the config database is away."""
 
-    def __init__(self, database: ConfigDatabase) -> None:
+    def __init__(self, database: ConfigDatabase, instance_id: str) -> None:
         self._database = database
+        self._instance_id = instance_id
 
     def observe(self, pipeline_id: int, seen: Iterable[Observation]) -> None:
         """The running process says how its destinations are."""
@@ -118,6 +122,7 @@ class Observations:
             "status": status,
             "health": health,
             "restarts": restarts,
+            "instance_id": self._instance_id,
             **_failure(failure),
         }
         with self._database.transaction() as session:

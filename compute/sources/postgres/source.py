@@ -134,6 +134,10 @@ class PostgresSource:
                 raise translate_error(error, f"creating slot {name}") from None
         return Lsn.parse(row[0] if row else "")
 
+    def end_stream(self, name: str) -> None:
+        """Ends a stream of ours (same user) that holds the slot; the server does it a moment later."""
+        self._value(_END_WALSENDER_SQL.format(literal(name)), f"ending the stream of slot {name}")
+
     def drop_slot(self, name: str, *, end_walsender: bool = False) -> None:
         """Drops a slot; one that is gone already is fine.
 
@@ -146,7 +150,7 @@ class PostgresSource:
             f"WHERE slot_name = {literal(name)} AND active_pid IS NULL"
         )
         if end_walsender:
-            self._value(_END_WALSENDER_SQL.format(literal(name)), f"ending the stream of slot {name}")
+            self.end_stream(name)
         deadline = time.monotonic() + (_RELEASE_SECONDS if end_walsender else 0.0)
         while True:
             self._value(drop, f"dropping slot {name}")

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from compute.config.settings import Settings
 from compute.core.catalog import Catalog
 from compute.core.manager import PipelineManager
+from compute.core.process import ChildSpec
 from compute.tests.support.children import by_name
 from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.waiting import eventually, process_exists
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.integration
 class Supervisor:
     """A manager in a thread, and questions to it."""
 
-    def __init__(self, url: str, **settings: Any) -> None:
+    def __init__(self, url: str, entry: Callable[[ChildSpec, Connection], None] = by_name, **settings: Any) -> None:
         values: dict[str, Any] = {
             "secret_key": "a secret key for tests",
             "config_database_url": url,
@@ -38,7 +40,7 @@ class Supervisor:
         }
         self.settings = Settings(_env_file=None, **values)
         self.catalog = Catalog(self.settings, f"test-{id(self)}", application="rosetta compute test")
-        self.manager = PipelineManager(self.settings, self.catalog, f"test-{id(self)}", entry=by_name)
+        self.manager = PipelineManager(self.settings, self.catalog, f"test-{id(self)}", entry=entry)
         self.thread = threading.Thread(target=self.manager.run)
 
     def pipeline(self, pipeline_id: int) -> dict[str, Any]:
