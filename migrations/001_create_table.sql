@@ -218,7 +218,7 @@ CREATE TABLE dlq_records (
     -- keyed hashes of the keys a RECORD touches: later changes of these keys wait behind it
     key_hashes      bytea[],
     operation       text        CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
-    -- RECORD: the change's id, with the end of its batch as commit_lsn. SEGMENT: where its batch ends.
+    -- RECORD: the change's id (change_lsn, ordinal), commit_lsn as change_lsn. SEGMENT: where its batch ends.
     commit_lsn      pg_lsn      NOT NULL,
     change_lsn      pg_lsn      NOT NULL,
     ordinal         bigint      NOT NULL,
@@ -235,7 +235,7 @@ CREATE TABLE dlq_records (
     error_message   text        NOT NULL,
     attempts        integer     NOT NULL DEFAULT 0,
     last_attempt_at timestamptz,
-    next_attempt_at timestamptz, -- NULL: only a person's request tries it again
+    next_attempt_at timestamptz, -- NULL: only a person's request tries it again; infinity: after those before it
     retry_requested_at timestamptz,
     edited_by       bigint,
     discarded_by    bigint,
@@ -251,6 +251,10 @@ CREATE INDEX dlq_records_keys ON dlq_records USING gin (key_hashes) WHERE state 
 CREATE UNIQUE INDEX dlq_records_order ON dlq_records
     (pipeline_id, destination_id, error_class, kind, commit_lsn, change_lsn, ordinal, part, table_sync_id)
     WHERE state IN ('PARKED', 'RETRYING');
+CREATE INDEX dlq_records_due ON dlq_records (pipeline_id, destination_id, next_attempt_at)
+    WHERE state IN ('PARKED', 'RETRYING');
+CREATE INDEX dlq_records_asked ON dlq_records (pipeline_id, destination_id, retry_requested_at)
+    WHERE state IN ('PARKED', 'RETRYING') AND retry_requested_at IS NOT NULL;
 CREATE INDEX dlq_records_table_sync_id ON dlq_records (table_sync_id);
 -- The columns that a list is filtered by lie in the index, so that a far page of a million is found without the rows.
 CREATE INDEX dlq_records_page ON dlq_records (pipeline_id, destination_id, id)

@@ -43,6 +43,14 @@ class DlqRecord(Base):
             unique=True,
             postgresql_where=_OPEN,
         ),
+        Index("dlq_records_due", "pipeline_id", "destination_id", "next_attempt_at", postgresql_where=_OPEN),
+        Index(
+            "dlq_records_asked",
+            "pipeline_id",
+            "destination_id",
+            "retry_requested_at",
+            postgresql_where=text("state IN ('PARKED', 'RETRYING') AND retry_requested_at IS NOT NULL"),
+        ),
         Index("dlq_records_table_sync_id", "table_sync_id"),
         Index(
             "dlq_records_page",
