@@ -10,7 +10,7 @@ from typing import Protocol
 
 from compute.core.batch import TableChanges
 from rosetta.enums import DeleteMode, SyncMode
-from rosetta.errors import RosettaError
+from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
 from rosetta.types import TableSchema
@@ -70,12 +70,23 @@ class WriteBatch:
     """What one destination writes in one transaction: `truncated` first, then `writes` in order, then `end`.
 
     `end` is None for a replay of parked changes: they lie behind the position, which does not move, and each is
-    applied or, where the target's row is newer, passed over and told as stale.
+    applied or, where the target's row is newer, passed over and told as stale. A replay that comes again, because
+    nobody learned whether it was committed, changes nothing. Where it empties tables, `truncated_at` says where in the
+    stream that stood: rows that are newer stay.
     """
 
     end: StreamPosition | None
     truncated: tuple[TableTarget, ...] = ()
     writes: tuple[TableWrite, ...] = ()
+    truncated_at: StreamPosition | None = None
+
+    @property
+    def truncation(self) -> StreamPosition:
+        """Where the batch's truncations stand. Raises ConfigurationError for a replay that does not say so."""
+        place = self.end if self.end is not None else self.truncated_at
+        if place is None:
+            raise ConfigurationError("a replayed truncation has no position", code="TRUNCATE_WITHOUT_POSITION")
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,7 @@ class RowChunk:
         snapshot: text of the source's pg_current_snapshot() in which the rows were read.
         complete: the chunk holds every row of the range, so target rows that it lacks are gone; False for a
             filtered read.
+        keys: the chunk is of these keys, as text, instead of a range.
 
     A table without a key is always one complete chunk: while such a target is `copying`, its changes are held
     back beside it, and the chunk replaces the target's rows, followed by those held changes that the chunk's
@@ -103,6 +115,27 @@ class RowChunk:
     lower: tuple[str, ...] | None = None
     upper: tuple[str, ...] | None = None
     complete: bool = True
+    keys: tuple[tuple[str, ...], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeCheck:
+    """What the source had in a key range (lower < key <= upper; None is open) in one snapshot.
+
+    Attributes:
+        columns: names of the compared columns, in the order of the checksum.
+        checksum: sum of row hashes, see `rosetta.dialects.postgres.range_check`.
+        snapshot, position: text of pg_current_snapshot(), and where the source's log ended no earlier than it.
+    """
+
+    target: TableTarget
+    columns: tuple[str, ...]
+    row_count: int
+    checksum: str
+    snapshot: str
+    position: int
+    lower: tuple[str, ...] | None = None
+    upper: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +228,13 @@ class Destination(Protocol):
         Called when the chunk's watermark came down the stream.
         """
 
+    def matches(self, check: RangeCheck) -> bool:
+        """Whether the target has the very rows of the range, none of them newer than the check's snapshot.
+
+        Then the range counts as merged: a chunk read in that snapshot would change nothing. False where that is
+        not so or cannot be told; the range is copied then. Called when the check's watermark came down the stream.
+        """
+
     def start_copy(self, target: TableTarget) -> None:
         """Prepares for chunks of `target`; called before the first change with `copying` set is written."""
 
@@ -203,6 +243,13 @@ class Destination(Protocol):
 
         After the last chunk only rows whose key changed meanwhile are left; they are read again and merged as
         a chunk that is not complete. A destination that notes no such rows answers nothing.
+        """
+
+    def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+        """Keys, as text, of rows that neither a chunk nor the stream has written since the copy began.
+
+        At most some hundred, those behind `after` in the target's own order. The source may not have such rows any
+        more; a destination that cannot tell answers nothing.
         """
 
     def finish_copy(self, target: TableTarget) -> None:

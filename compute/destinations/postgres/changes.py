@@ -1,28 +1,40 @@
-"""A batch of changes in one target transaction, a savepoint per table sync."""
+"""A batch of changes in one target transaction, a savepoint per table sync; what is refused is taken apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
-from compute.core.batch import TableChanges
-from compute.destinations.base import Durability, Refusal, Refusals, TableTarget, WriteBatch, WriteResult
+from compute.destinations.base import Durability, Refusal, Refusals, RefusedRecord, WriteBatch, WriteResult
 from compute.destinations.postgres.progress import Progress
+from compute.destinations.postgres.refusals import is_about_table, may_pass
+from compute.destinations.postgres.rescue import Rescue
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
-from compute.destinations.postgres.writers import writer_for
-from rosetta.dialects.postgres.merge_table import copy_changes_sql
+from compute.destinations.postgres.sync_work import SyncWork, by_sync
+from rosetta.dialects.postgres import ddl, replay
 from rosetta.errors import DataError, RosettaError
-from rosetta.lsn import StreamPosition
+
+_CHECK_NOW: Final = "SET CONSTRAINTS ALL IMMEDIATE"
+
+
+class _RefusedAtTheEndError(Exception):
+    """A deferred constraint refused the batch when nobody could say any more which of its rows that is about."""
 
 
 @dataclass
-class _SyncWork:
-    """What a batch holds for one table sync, applied whole or not at all."""
+class _Outcome:
+    """What a batch has come to so far; `failed` syncs may still succeed behind the others."""
 
-    target: TableTarget
-    truncated: bool = False
-    changes: list[TableChanges] = field(default_factory=list)
+    rows: int = 0
+    tables: dict[int, RosettaError] = field(default_factory=dict)
+    records: list[RefusedRecord] = field(default_factory=list)
+    failed: dict[int, DataError] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> Refusal:
+        return Refusal(dict(self.tables), tuple(self.records))
 
 
 class Changes:
@@ -35,64 +47,114 @@ class Changes:
 
     def write(self, batch: WriteBatch, refused: Refusals) -> WriteResult:
         """See `Destination.write_changes`."""
-        work, failures = _by_sync(batch), dict[int, RosettaError]()
-        self._stage(work.values(), failures)
+        work = by_sync(batch, (self._progress.pipeline_id, self._progress.destination_id))
+        unfit = self._stage(work.values())
+        try:
+            return self._write(batch, work, unfit, refused, at_once=False)
+        except _RefusedAtTheEndError:
+            # Once more from the start, with each constraint checked by the statement that breaks it.
+            return self._write(batch, work, unfit, refused, at_once=True)
+
+    def _stage(self, work: Iterable[SyncWork]) -> dict[int, RosettaError]:
+        """Makes the staging tables, outside of the batch's transaction so that they outlive it."""
+        unfit: dict[int, RosettaError] = {}
+        self._staging.trim()
+        for sync in work:
+            try:
+                for _ in sync.stage(self._staging):
+                    pass
+                if sync.truncated:
+                    self._staging.whole_table(sync.target)
+            except DataError as error:
+                unfit[sync.target.sync_id] = error
+        if any(sync.replayed_by and sync.needs_notes for sync in work):
+            self._prepare_notes()
+        return unfit
+
+    def _prepare_notes(self) -> None:
+        doing = "preparing to note replays"
+        if self._session.rows(replay.NOTES_FOUND, doing)[0][0]:
+            return
+        with self._session.transaction(doing):
+            self._session.run(f"{ddl.DDL_LOCK}; {replay.CREATE_NOTES}", doing)
+
+    def _write(
+        self,
+        batch: WriteBatch,
+        work: dict[int, SyncWork],
+        unfit: dict[int, RosettaError],
+        refused: Refusals,
+        *,
+        at_once: bool,
+    ) -> WriteResult:
         durable = self._progress.begin()
-        if durable is not None and batch.end <= durable:
+        if batch.end is not None and durable is not None and batch.end <= durable:
             self._session.rollback()
             return WriteResult(0, Durability.DURABLE, durable)
+        outcome = _Outcome(tables=dict(unfit))
         try:
-            rows = 0
-            for sync_id, table_work in work.items():
-                if sync_id not in failures:
-                    rows += self._write_sync(table_work, batch.end, failures)
-            if failures:
-                refused(Refusal(failures))
-            self._progress.commit(batch.end)
+            if at_once:
+                self._session.run(_CHECK_NOW, "writing changes")
+            for sync_id, sync in work.items():
+                if sync_id not in unfit:
+                    self._try(sync, batch, outcome)
+            if outcome.failed:
+                self._try_again(work, batch, outcome)
+            if outcome.refusal:
+                if not at_once:
+                    self._at_the_end(_CHECK_NOW)
+                refused(outcome.refusal)
+            self._commit(batch, at_once=at_once)
         except BaseException:
             self._session.rollback()
             raise
-        return WriteResult(rows, Durability.DURABLE, batch.end, Refusal(failures))
+        stale = frozenset((sync_id, *version) for sync_id, sync in work.items() for version in sync.stale)
+        position = batch.end if batch.end is not None else durable
+        return WriteResult(outcome.rows, Durability.DURABLE, position, outcome.refusal, stale)
 
-    def _stage(self, work: Iterable[_SyncWork], failures: dict[int, RosettaError]) -> None:
-        """Makes the staging tables, outside of the batch's transaction so that they outlive it."""
-        self._staging.trim()
-        for table_work in work:
-            try:
-                for changes in table_work.changes:
-                    self._staging.table(table_work.target, changes.columns, changes.key)
-                if table_work.truncated:
-                    self._staging.whole_table(table_work.target)
-            except DataError as error:
-                failures[table_work.target.sync_id] = error
-
-    def _write_sync(self, work: _SyncWork, end: StreamPosition, failures: dict[int, RosettaError]) -> int:
-        """Applies one sync's part under a savepoint; a refusal is noted and undone. Returns the changes applied."""
-        doing, rows = f"writing {work.target.target}", 0
-        self._session.run("SAVEPOINT sync", doing)
-        writer, copying = writer_for(work.target), work.target.copying
+    def _try(self, sync: SyncWork, batch: WriteBatch, outcome: _Outcome) -> bool:
+        """Applies one sync's part under a savepoint; a refusal is noted and undone."""
+        sync_id = sync.target.sync_id
+        self._session.run("SAVEPOINT sync", sync.doing)
         try:
-            if work.truncated:
-                writer.truncate(self._session, self._staging.whole_table(work.target), end, copying)
-            for changes in work.changes:
-                table = self._staging.table(work.target, changes.columns, changes.key)
-                if rows:  # an earlier shape of the same table was staged in this transaction
-                    self._session.run(f"DELETE FROM {table.staging}", doing)
-                rows += self._session.copy(copy_changes_sql(table), changes.data, doing)
-                writer.changes(self._session, table, changes, copying)
-            self._session.run("RELEASE SAVEPOINT sync", doing)
-            return rows
+            sync.write(self._session, self._staging, batch)
+            self._session.run("RELEASE SAVEPOINT sync", sync.doing)
         except DataError as error:
-            self._session.run("ROLLBACK TO SAVEPOINT sync; RELEASE SAVEPOINT sync", doing)
-            failures[work.target.sync_id] = error
-            return 0
+            self._session.run("ROLLBACK TO SAVEPOINT sync; RELEASE SAVEPOINT sync", sync.doing)
+            outcome.failed.pop(sync_id, None)
+            if is_about_table(error):
+                outcome.tables[sync_id] = error
+            else:
+                outcome.failed[sync_id] = error
+            return False
+        outcome.failed.pop(sync_id, None)
+        outcome.rows += sync.row_count
+        return True
 
+    def _try_again(self, work: dict[int, SyncWork], batch: WriteBatch, outcome: _Outcome) -> None:
+        """First whole, behind the tables that held the parents or children of its rows; then row by row."""
+        tried = True
+        while tried and len(work) > 1:
+            waiting = [sync_id for sync_id, error in outcome.failed.items() if may_pass(error)]
+            tried = sum(self._try(work[sync_id], batch, outcome) for sync_id in waiting) > 0
+        if not outcome.failed:
+            return
+        rescue = Rescue(self._session, self._staging, batch)
+        rescue.run([sync for sync_id, sync in work.items() if sync_id in outcome.failed])
+        outcome.rows += rescue.rows
+        outcome.tables |= rescue.tables
+        outcome.records += rescue.records
 
-def _by_sync(batch: WriteBatch) -> dict[int, _SyncWork]:
-    """Groups a batch by table sync, in the order in which the syncs first appear."""
-    work: dict[int, _SyncWork] = {}
-    for target in batch.truncated:
-        work.setdefault(target.sync_id, _SyncWork(target)).truncated = True
-    for write in batch.writes:
-        work.setdefault(write.target.sync_id, _SyncWork(write.target)).changes.append(write.changes)
-    return work
+    def _commit(self, batch: WriteBatch, *, at_once: bool) -> None:
+        try:
+            self._progress.commit(batch.end)
+        except DataError:
+            if at_once:
+                raise
+            raise _RefusedAtTheEndError from None
+
+    def _at_the_end(self, sql: str) -> None:
+        try:
+            self._session.run(sql, "checking constraints")
+        except DataError:
+            raise _RefusedAtTheEndError from None

@@ -18,10 +18,16 @@ from rosetta.lsn import StreamPosition
 
 
 class TableWriter(Protocol):
-    """The statements of one way to keep a table."""
+    """The statements of one way to keep a table. Staged changes are folded, filled, then applied."""
 
-    def changes(self, session: Session, table: MergeTable, changes: TableChanges, copying: bool, /) -> None:
-        """Applies the staged changes."""
+    def fold(self, session: Session, table: MergeTable, /) -> None:
+        """Leaves the newest staged change of each key, where older ones do not count."""
+
+    def fill(self, session: Session, table: MergeTable, changes: TableChanges, copying: bool, /) -> int:
+        """Fills values that staged changes left out; returns how many changes remain without one."""
+
+    def apply_sql(self, table: MergeTable, changes: TableChanges, copying: bool, /) -> str:
+        """What applies the staged changes, in one piece."""
 
     def rows(self, session: Session, table: MergeTable, chunk: RowChunk, /) -> int:
         """Merges the staged rows of a chunk; returns the rows written."""
@@ -38,24 +44,28 @@ def writer_for(target: TableTarget) -> TableWriter:
 
 
 class KeyedWriter:
-    def changes(self, session: Session, table: MergeTable, changes: TableChanges, copying: bool, /) -> None:
-        doing = f"writing {table.target}"
-        if not changes.folded:
-            session.run(merge.keep_newest_sql(table), doing)
-        if changes.has_unchanged:
-            sql = merge.fill_sql(table, moved=changes.has_moved, copying=copying)
-            if session.rows(sql, doing)[0][0]:
-                raise _row_missing(table)
+    def fold(self, session: Session, table: MergeTable, /) -> None:
+        session.run(merge.keep_newest_sql(table), f"writing {table.target}")
+
+    def fill(self, session: Session, table: MergeTable, changes: TableChanges, copying: bool, /) -> int:
+        if not changes.has_unchanged:
+            return 0
+        sql = merge.fill_sql(table, moved=changes.has_moved, copying=copying)
+        return int(session.rows(sql, f"writing {table.target}")[0][0])
+
+    def apply_sql(self, table: MergeTable, changes: TableChanges, copying: bool, /) -> str:
         statements = [merge.delete_sql(table, copying=copying)] if changes.has_deletes else []
         statements.append(merge.upsert_sql(table, has_deletes=changes.has_deletes))
         if copying:
             statements.append(merge.note_unfilled_sql(table))
-        session.run(";\n".join(statements), doing)
+        return ";\n".join(statements)
 
     def rows(self, session: Session, table: MergeTable, chunk: RowChunk, /) -> int:
         doing = f"merging a chunk of {table.target}"
         if chunk.complete:
-            session.run(chunk_merge.delete_absent_sql(table, chunk.lower, chunk.upper, chunk.snapshot), doing)
+            in_range = chunk_merge.key_range(table, chunk.lower, chunk.upper)
+            scope = in_range if chunk.keys is None else chunk_merge.one_of(table, chunk.keys)
+            session.run(chunk_merge.delete_absent_sql(table, scope, chunk.snapshot), doing)
         written = session.run(chunk_merge.upsert_rows_sql(table, chunk.snapshot), doing)
         session.run(chunk_merge.fill_from_rows_sql(table, chunk.snapshot), doing)
         return written
@@ -65,16 +75,18 @@ class KeyedWriter:
 
 
 class MultisetWriter:
-    def changes(self, session: Session, table: MergeTable, changes: TableChanges, copying: bool, /) -> None:
-        doing = f"writing {table.target}"
-        if changes.has_unchanged and session.rows(multiset.fill_pairs_sql(table), doing)[0][0]:
-            raise _row_missing(table)
+    def fold(self, session: Session, table: MergeTable, /) -> None:
+        """Every change counts."""
+
+    def fill(self, session: Session, table: MergeTable, changes: TableChanges, _copying: bool, /) -> int:
+        if not changes.has_unchanged:
+            return 0
+        return int(session.rows(multiset.fill_pairs_sql(table), f"writing {table.target}")[0][0])
+
+    def apply_sql(self, table: MergeTable, changes: TableChanges, copying: bool, /) -> str:
         if copying:
-            session.run(multiset.hold_sql(table), doing)
-        elif changes.has_deletes:
-            _apply_net(session, table, table.staging)
-        else:
-            session.run(multiset.insert_all_sql(table), doing)
+            return multiset.hold_sql(table)
+        return _net_sql(table, table.staging) if changes.has_deletes else multiset.insert_all_sql(table)
 
     def rows(self, session: Session, table: MergeTable, chunk: RowChunk, /) -> int:
         written = session.run(multiset.replace_rows_sql(table, chunk.snapshot), f"copying {table.target}")
@@ -87,21 +99,25 @@ class MultisetWriter:
 
 def release_held(session: Session, table: MergeTable) -> None:
     """Applies the changes that were held back, and forgets them."""
-    _apply_net(session, table, table.held)
+    session.run(_net_sql(table, table.held), f"writing {table.target}")
     session.run(multiset.forget_held_sql(table), f"forgetting held changes of {table.target}")
 
 
-def _apply_net(session: Session, table: MergeTable, source: str) -> None:
+def _net_sql(table: MergeTable, source: str) -> str:
     # Rows to insert are counted from `source` alone, so the two statements do not see each other's work.
-    session.run(
-        f"{multiset.delete_surplus_sql(table, source)};\n{multiset.insert_surplus_sql(table, source)}",
-        f"writing {table.target}",
-    )
+    return f"{multiset.delete_surplus_sql(table, source)};\n{multiset.insert_surplus_sql(table, source)}"
 
 
 class HistoryWriter:
-    def changes(self, session: Session, table: MergeTable, _changes: TableChanges, _copying: bool, /) -> None:
-        session.run(history.append_sql(table), f"appending to {table.target}")
+    def fold(self, session: Session, table: MergeTable, /) -> None:
+        """Every change is kept."""
+
+    def fill(self, _session: Session, _table: MergeTable, _changes: TableChanges, _copying: bool, /) -> int:
+        """A value that was not sent stays NULL, and its column is named."""
+        return 0
+
+    def apply_sql(self, table: MergeTable, _changes: TableChanges, _copying: bool, /) -> str:
+        return history.append_sql(table)
 
     def rows(self, session: Session, table: MergeTable, _chunk: RowChunk, /) -> int:
         return session.run(history.append_rows_sql(table), f"appending a chunk to {table.target}")
@@ -111,7 +127,8 @@ class HistoryWriter:
         session.run(history.append_truncate_sql(table, str(int(lsn))), f"appending to {table.target}")
 
 
-def _row_missing(table: MergeTable) -> DataError:
+def row_missing(table: MergeTable) -> DataError:
+    """An update came without all of its values, and the row that has them is not there."""
     return DataError(
         f"{table.target} lacks rows that the source updated without sending all of their values",
         code="ROW_MISSING",

@@ -1,0 +1,134 @@
+"""Applying what can be applied of tables that were refused whole: change by change, behind one another, together.
+
+1. Each table's changes are staged anew, in a pool, without those that no row of it could ever hold, and tried whole.
+2. What waits on other rows is tried in one piece, rows replacing one another: unique values handed around in any way.
+3. Then in commit order and against it, by halves, as long as something is taken.
+4. Then by source transaction, constraints checked at its end: rows that need one another. What is taken there may
+   make room for others, so the rounds begin again, up to a bound; what is left at last is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from compute.destinations.base import RefusedRecord, WriteBatch
+from compute.destinations.postgres.part import Part
+from compute.destinations.postgres.session import Session
+from compute.destinations.postgres.staging import Staging
+from compute.destinations.postgres.sync_work import SyncWork
+from compute.destinations.sift import sift
+from rosetta.errors import DataError, RosettaError
+
+# A transaction with one bad row among rows that need one another is tried without each of its rows in turn.
+_LEAVE_ONE_OUT: Final = 16
+# Each round takes something, but a chain that is tangled enough would take one row a round.
+_MAX_ROUNDS: Final = 16
+
+Unit = tuple[int, int]  # a part, and a unit of it
+
+
+class Rescue:
+    """What became of the tables that were refused; the transaction stays open.
+
+    Attributes:
+        rows: changes that were applied.
+        tables, records: what was refused, as in `Refusal`.
+    """
+
+    def __init__(self, session: Session, staging: Staging, batch: WriteBatch) -> None:
+        self.rows = 0
+        self.tables: dict[int, RosettaError] = {}
+        self.records: list[RefusedRecord] = []
+        self._session = session
+        self._staging = staging
+        self._batch = batch
+        self._parts: list[Part] = []
+
+    def run(self, work: Iterable[SyncWork]) -> None:
+        for sync in work:
+            self._open(sync)
+        for part in self._parts:
+            part.try_whole()
+        if not any(part.whole_may_pass for part in self._parts) or not self._together(self._waiting()):
+            self._rounds()
+        for part in self._parts:
+            self.rows += part.rows
+            self.records += part.refused()
+
+    def _open(self, sync: SyncWork) -> None:
+        doing, parts = sync.doing, list[Part]()
+        self._session.run("SAVEPOINT sync", doing)
+        try:
+            sync.truncate(self._session, self._staging, self._batch)
+            for changes, table in sync.stage(self._staging):
+                for earlier in parts[-1:]:  # a later shape may take values from what an earlier one wrote
+                    earlier.try_waiting(backward=False)
+                parts.append(Part(self._session, sync, changes, table, len(self._parts) + len(parts)))
+                parts[-1].fill_pool()
+        except DataError as error:
+            self._session.run("ROLLBACK TO SAVEPOINT sync; RELEASE SAVEPOINT sync", doing)
+            self.tables[sync.target.sync_id] = error
+            return
+        self._session.run("RELEASE SAVEPOINT sync", doing)
+        self._parts += parts
+
+    def _rounds(self) -> None:
+        backward = False
+        for _ in range(_MAX_ROUNDS):
+            taken = [part.try_waiting(backward=backward) for part in self._parts]
+            self._give_up_tables()
+            if not self._waiting() or (not any(taken) and not self._by_transaction()):
+                return
+            backward = not backward
+
+    def _give_up_tables(self) -> None:
+        for part in self._parts:
+            if part.hopeless is not None:
+                self.tables[part.sync.target.sync_id] = part.hopeless
+        self._parts = [part for part in self._parts if part.sync.target.sync_id not in self.tables]
+
+    def _waiting(self) -> list[Unit]:
+        return [(number, unit) for number, part in enumerate(self._parts) for unit in part.waiting]
+
+    def _by_transaction(self) -> bool:
+        """Tries the units that wait on others, those of a source transaction at once; whether any were taken."""
+        gathered: dict[int, list[Unit]] = {}
+        for number, unit in self._waiting():
+            if self._parts[number].may_pass(unit):
+                gathered.setdefault(self._parts[number].transaction(unit), []).append((number, unit))
+        transactions = list(gathered.values())
+        before = len(self._waiting())
+
+        def attempt(first: int, end: int) -> DataError | None:
+            units = [unit for transaction in transactions[first:end] for unit in transaction]
+            return None if self._together(sorted(units)) else DataError("refused")
+
+        for number in sift(len(transactions), attempt):
+            transaction = sorted(transactions[number])
+            if 2 < len(transaction) <= _LEAVE_ONE_OUT:
+                any(self._together([unit for unit in transaction if unit != left]) for left in transaction)
+        return len(self._waiting()) < before
+
+    def _together(self, units: list[Unit]) -> bool:
+        """Applies units in one piece, whatever order they need; or nothing."""
+        chosen: dict[int, list[int]] = {}
+        for number, unit in units:
+            chosen.setdefault(number, []).append(unit)
+        return self._all_or_none({self._parts[number]: picked for number, picked in chosen.items()})
+
+    def _all_or_none(self, chosen: Mapping[Part, list[int]]) -> bool:
+        doing = "writing refused changes together"
+        statements = [part.together_sql(units) for part, units in chosen.items()]
+        try:
+            self._session.run(
+                f"SAVEPOINT rescue; SET CONSTRAINTS ALL DEFERRED; {'; '.join(statements)}; "
+                "SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT rescue",
+                doing,
+            )
+        except DataError:
+            self._session.run("ROLLBACK TO SAVEPOINT rescue; RELEASE SAVEPOINT rescue", doing)
+            return False
+        for part, units in chosen.items():
+            part.took(units)
+        return True
