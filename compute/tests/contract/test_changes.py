@@ -9,7 +9,7 @@ from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, po
 from compute.tests.contract.conftest import Lane
 from compute.tests.contract.source_model import resolved
 from rosetta.enums import DeleteMode, SyncMode
-from rosetta.errors import DataError, FencedError, OutageError
+from rosetta.errors import FencedError, OutageError
 from rosetta.types import TableSchema
 
 pytestmark = pytest.mark.integration
@@ -25,7 +25,7 @@ def things(destination: Destination) -> TableTarget:
 
 def write(destination: Destination, of: TableTarget, end: int, *items: Change, folded: bool = False) -> None:
     result = destination.write_changes(batch(end, (of, changes(of.schema, items, folded=folded))))
-    assert result.refusal.tables == {}
+    assert not result.refusal
     assert result.position == position(end)
 
 
@@ -164,8 +164,9 @@ def test_a_row_that_is_missing_is_an_error(lane: Lane, destination: Destination,
     write(destination, things, 10, Change("c", 1, ("1", "a", "big")))
     items = [Change("u", 11, ("1", "b", "big")), Change("u", 12, ("2", "x", UNCHANGED))]
     result = destination.write_changes(batch(20, (things, changes(THINGS, items))))
-    assert [failure.code for failure in result.refusal.tables.values()] == ["ROW_MISSING"]
-    assert lane.rows(things) == [("1", "a", "big")]
+    (record,) = result.refusal.records
+    assert (record.error.code, record.changes, result.refusal.tables) == ("ROW_MISSING", changes(THINGS, items[1:]), {})
+    assert lane.rows(things) == [("1", "b", "big")]
     assert destination.durable_position() == position(20)
 
 
@@ -176,33 +177,33 @@ def test_truncate_comes_before_the_changes(lane: Lane, destination: Destination,
     assert lane.rows(things, "id") == [("2",)]
 
 
-def test_a_table_that_fails_leaves_the_others(lane: Lane, destination: Destination, things: TableTarget) -> None:
-    other = target(schema("numbers", (("id", "bigint"), ("n", "integer"))), sync_id=2)
-    destination.ensure_table(other)
-    good = changes(other.schema, [Change("c", 1, ("1", "2"))])
-    bad = changes(other.schema, [Change("c", 2, ("2", "not a number"))])
+def test_a_table_that_cannot_be_written_leaves_the_others(
+    lane: Lane, destination: Destination, things: TableTarget
+) -> None:
+    missing = target(schema("missing", (("id", "bigint"), ("n", "integer"))), sync_id=2)
+    theirs = changes(missing.schema, [Change("c", 1, ("1", "2"))])
     mine = changes(THINGS, [Change("c", 3, ("1", "a", "x"))])
-    result = destination.write_changes(batch(10, (other, good), (things, mine), (other, bad)))
-    assert list(result.refusal.tables) == [2]
-    assert isinstance(result.refusal.tables[2], DataError)
-    assert "not a number" not in str(result.refusal.tables[2])
-    assert (lane.rows(other), lane.rows(things, "id"), result.rows) == ([], [("1",)], 1)
+    result = destination.write_changes(batch(10, (missing, theirs), (things, mine)))
+    assert {sync_id: error.code for sync_id, error in result.refusal.tables.items()} == {2: "TARGET_MISSING"}
+    assert (lane.rows(things, "id"), result.rows, result.refusal.records) == ([("1",)], 1, ())
     assert destination.durable_position() == position(10)
 
 
 def test_a_refusal_is_told_before_the_commit(lane: Lane, destination: Destination, things: TableTarget) -> None:
-    bad = batch(10, (things, changes(THINGS, [Change("c", 1, ("not a number", "a", "x"))])))
-    told: list[int] = []
+    items = [Change("c", 1, ("not a number", "a", "x")), Change("c", 2, ("1", "a", "x"))]
+    bad = batch(10, (things, changes(THINGS, items)))
+    told: list[Refusal] = []
 
     def unable(refusal: Refusal) -> None:
-        told.extend(refusal.tables)
+        told.append(refusal)
         raise OutageError("cannot write it down")
 
     with pytest.raises(OutageError):
         destination.write_changes(bad, unable)
-    assert (told, destination.durable_position()) == ([1], None)
-    assert list(destination.write_changes(bad, lambda refusal: told.extend(refusal.tables)).refusal.tables) == [1]
-    assert (told, destination.durable_position()) == ([1, 1], position(10))
+    assert (len(told), destination.durable_position(), lane.rows(things)) == (1, None, [])
+    assert destination.write_changes(bad, told.append).refusal == told[1]
+    assert [record.changes for record in told[1].records] == [changes(THINGS, items[:1])]
+    assert (lane.rows(things, "id"), destination.durable_position()) == ([("1",)], position(10))
 
 
 def test_a_smaller_epoch_is_fenced(lane: Lane, destination: Destination, things: TableTarget) -> None:

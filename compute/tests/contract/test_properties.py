@@ -48,7 +48,7 @@ class Delivery:
         batch = WriteBatch(items[-1].position, (self.target,) if truncate else (), writes)
         for _ in range(self.data.draw(st.integers(1, 2), label="times")):
             result = self.destination.write_changes(batch)
-            assert result.refusal.tables == {}
+            assert not result.refusal
             assert result.position == batch.end == self.destination.durable_position()
         self.check_versions()
 
