@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compute.backfill.flight import Landed, Landings, PendingChunk, combined
+from compute.backfill.flight import Landed, Landings, Pending, PendingCheck, PendingChunk, combined
 from compute.backfill.parts import CopyParts
 from compute.backfill.patience import CopyEndedError, Patience
 from compute.backfill.ports import CopyProgress, CopyTarget
-from compute.backfill.reader import ReadRows, SourceReader
-from compute.destinations.base import RowChunk
+from compute.backfill.reader import RangeDigest, ReadRows, SourceReader
+from compute.destinations.base import RangeCheck, RowChunk
 from rosetta.errors import OutageError, RosettaError
 
 _SAVE_SECONDS = 0.5
@@ -42,6 +42,7 @@ class Departures:
         self._unmarked: tuple[str, ReadRows, Callable[[], None]] | None = None
         self._unsaved: CopyProgress | None = None
         self._saved_at = 0.0
+        self._checks = 0
         self.count = 0
 
     def launch(self, columns: tuple[str, ...], read: ReadRows, *, complete: bool) -> None:
@@ -55,6 +56,39 @@ class Departures:
         self._landings.launched()
         self._parts.watermarks.expect(self._shipper.token, watermark, lambda: [pending])
         self._unmarked = watermark, read, settle
+
+    def check(
+        self,
+        columns: tuple[str, ...],
+        digest: RangeDigest,
+        answered: Callable[[bool], None],
+        failed: Callable[[RosettaError], None],
+    ) -> None:
+        """Has a range compared at its watermark, which is written now; who waits is nudged by the answer."""
+        check = RangeCheck(
+            target=self._shipper.goal.target,
+            columns=columns,
+            row_count=digest.row_count,
+            checksum=digest.checksum,
+            snapshot=digest.snapshot,
+            position=digest.position,
+            lower=digest.lower,
+            upper=digest.upper,
+        )
+
+        def told(same: bool) -> None:
+            answered(same)
+            self._landings.nudge()
+
+        def refused(error: RosettaError) -> None:
+            failed(error)
+            self._landings.nudge()
+
+        pending: Pending = PendingCheck(self._shipper.goal.destination_id, check, told, refused)
+        self._checks += 1
+        watermark = f"check:{self._shipper.job_id}:{self._shipper.token}:{self._checks}"
+        self._parts.watermarks.expect(self._shipper.token, watermark, lambda: [pending])
+        self._reader.emit(watermark)
 
     def mark(self) -> ReadRows | None:
         """Writes the watermark of the last chunk into the log, unless that is done.
@@ -75,15 +109,19 @@ class Departures:
 
     def wait(self, most: int) -> None:
         """Waits until at most so many chunks are in flight, saving what has landed. Raises why one could not land."""
-        self._collect()
+        self.collect()
         while self._landings.in_flight > most:
             self._patience.pause()
-            self._collect()
+            self.collect()
 
     def land(self) -> None:
         """Returns when everything that was launched is merged; what could not be marked is left out."""
         self.mark()
         self.wait(0)
+
+    def note(self, progress: CopyProgress) -> None:
+        """Counts what needed no chunk; everything that was launched has landed."""
+        self._unsaved = combined(combined(self._unsaved, self._landings.take()), progress)
 
     def save(self) -> None:
         """Saves what has landed. Raises CopyEndedError when the job is no longer wanted."""
@@ -99,7 +137,8 @@ class Departures:
         for pending in self._parts.watermarks.forget(self._shipper.token):
             pending.failed(OutageError("the copy has ended", code="COPY_STOPPED"))
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
+        """Takes note of what landed, and saves it when the last save is a while ago. Raises why one could not land."""
         if self._landings.failure is not None:
             raise self._landings.failure
         self._unsaved = combined(self._unsaved, self._landings.take())
@@ -121,6 +160,7 @@ class Departures:
             lower=read.lower,
             upper=read.upper,
             complete=complete,
+            keys=read.keys,
         )
 
         def settle() -> None:

@@ -5,25 +5,70 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from compute.backfill.ports import CopyProgress
-from compute.destinations.base import RowChunk
+from compute.core import failpoints
+from compute.destinations.base import Destination, RangeCheck, RowChunk, TableTarget
 from rosetta.dialects.postgres.chunk_read import Key
 from rosetta.errors import RosettaError
 
 
+class Pending(Protocol):
+    """What a watermark releases: to be landed right behind the batch that carried it.
+
+    Exactly one of `land`, which returns, and `failed` is to be called in the end. A `land` that raised may be called
+    again.
+    """
+
+    @property
+    def destination_id(self) -> int: ...
+
+    @property
+    def sync_id(self) -> int: ...
+
+    @property
+    def failed(self) -> Callable[[RosettaError], None]: ...
+
+    def land(self, destination: Destination, target: TableTarget) -> None:
+        """Does it at the destination, for the table as it is served there now."""
+
+
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """A chunk whose watermark came down the stream: to be merged right behind the batch that carried it.
-
-    Exactly one of `done` (with the rows that were written) and `failed` is to be called, on any thread.
-    """
+    """A chunk to be merged; `done` hears how many rows were written."""
 
     destination_id: int
     chunk: RowChunk
     done: Callable[[int], None]
     failed: Callable[[RosettaError], None]
+
+    @property
+    def sync_id(self) -> int:
+        return self.chunk.target.sync_id
+
+    def land(self, destination: Destination, target: TableTarget) -> None:
+        rows = destination.write_rows(replace(self.chunk, target=target))
+        failpoints.hit("before_cursor")
+        self.done(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCheck:
+    """A range to be compared; `answered` hears whether the target has it already."""
+
+    destination_id: int
+    check: RangeCheck
+    answered: Callable[[bool], None]
+    failed: Callable[[RosettaError], None]
+
+    @property
+    def sync_id(self) -> int:
+        return self.check.target.sync_id
+
+    def land(self, destination: Destination, target: TableTarget) -> None:
+        self.answered(destination.matches(replace(self.check, target=target)))
 
 
 class Watermarks:
@@ -31,20 +76,20 @@ class Watermarks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._expected: dict[str, tuple[str, Callable[[], list[PendingChunk]]]] = {}
+        self._expected: dict[str, tuple[str, Callable[[], list[Pending]]]] = {}
 
-    def expect(self, owner: str, watermark: str, arrived: Callable[[], list[PendingChunk]]) -> None:
+    def expect(self, owner: str, watermark: str, arrived: Callable[[], list[Pending]]) -> None:
         """To be called before the mark is written. `owner`: the copy that it belongs to."""
         with self._lock:
             self._expected[watermark] = (owner, arrived)
 
-    def take(self, watermark: str) -> list[PendingChunk]:
+    def take(self, watermark: str) -> list[Pending]:
         """What `watermark` releases: once, and nothing for the mark of an earlier process."""
         with self._lock:
             expected = self._expected.pop(watermark, None)
         return [] if expected is None else expected[1]()
 
-    def forget(self, owner: str) -> list[PendingChunk]:
+    def forget(self, owner: str) -> list[Pending]:
         """Expects nothing of `owner` any more; returns what was not released."""
         with self._lock:
             forgotten = {mark: expected for mark, expected in self._expected.items() if expected[0] == owner}

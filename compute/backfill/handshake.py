@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from compute.backfill.flight import PendingChunk, Watermarks
+from compute.backfill.flight import Pending, Watermarks
 from compute.backfill.patience import Patience
 from compute.backfill.reader import SourceReader
 from compute.destinations.base import TableTarget
@@ -52,7 +52,7 @@ class Handshake:
             self._earlier &= self._reader.writers(self._table)
         patience.say(None)
 
-    def _arrive(self) -> list[PendingChunk]:
+    def _arrive(self) -> list[Pending]:
         self._arrived.set()
         self._tell()
         return []

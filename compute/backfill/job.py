@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -13,15 +14,14 @@ from compute.backfill.flight import Landings
 from compute.backfill.handshake import Handshake
 from compute.backfill.parts import CopyParts
 from compute.backfill.patience import CopyEndedError, Patience
-from compute.backfill.ports import CopyJob, CopyTarget
-from compute.backfill.reader import STATEMENT_TIMEOUT, ReadRows, SourceReader
-from compute.core import failpoints
+from compute.backfill.ports import CopyJob, CopyTarget, KeyQuestion
+from compute.backfill.reader import SourceReader
+from compute.backfill.repair import Repair
+from compute.backfill.walk import Walk
 from rosetta.dialects.postgres.chunk_read import Key, ReadPlan
-from rosetta.enums import CopyKind
-from rosetta.errors import OutageError, RosettaError
+from rosetta.enums import CopyKind, SyncMode
+from rosetta.errors import RosettaError
 
-_CHUNKS_IN_FLIGHT = 8
-_FIRST_ROWS = 1_000
 _FILL_ROUNDS = 20
 _log = structlog.get_logger("compute.backfill")
 
@@ -48,11 +48,10 @@ class TableCopy:
         token = uuid.uuid4().hex
         self._handshake = Handshake(goal.target, token, reader, parts.watermarks, self._landings.nudge)
         self._chunks = Departures(Shipper(job.job_id, goal, token), reader, parts, self._landings, self._patience)
+        most_rows = job.batch_rows or parts.options.batch_rows
+        self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows)
+        self._repair = Repair(goal.target.schema, reader, self._chunks, self._patience, self._walk, most_rows)
         self._plan: ReadPlan | None = None
-        self._lower: Key | None = job.cursor
-        self._exhausted = False
-        self._most_rows = job.batch_rows or parts.options.batch_rows
-        self._rows = min(_FIRST_ROWS, self._most_rows)
         self._thread = threading.Thread(target=self._run, name=f"copy-{job.job_id}", daemon=True)
 
     # -- for the manager --------------------------------------------------------------------------
@@ -97,81 +96,83 @@ class TableCopy:
         """Goes on where an outage ended the last attempt."""
         plan = self._prepare()
         self._handshake.complete(self._patience)
-        while not self._marked() or not self._exhausted:
-            self._chunks.wait(_CHUNKS_IN_FLIGHT - 1)
-            read = self._read(plan)
-            failpoints.hit("after_chunk_read")
-            self._chunks.launch(plan.columns, read, complete=self._whole(plan) or plan.portable)
-            self._lower, self._exhausted = read.upper, read.upper is None
-            self._patience.succeeded()
+        if self._compares(plan):
+            self._repair.run(plan)
+        else:
+            self._walk.run(plan)
         self._chunks.land()
         self._fill(plan)
+        if plan.key and not plan.portable:
+            self._remove_surplus(plan)
         self._chunks.save()
         self._parts.jobs.complete(self.job.job_id)
         self._parts.tables.finish_copy(self._goal.target.sync_id)
-        _log.info("copy_completed", job_id=self.job.job_id, table=str(self.job.table), chunks=self._chunks.count)
+        _log.info(
+            "copy_completed",
+            job_id=self.job.job_id,
+            table=str(self.job.table),
+            chunks=self._chunks.count,
+            equal_rows=self._repair.equal_rows,
+        )
 
-    def _marked(self) -> bool:
-        """Marks the last chunk; False where its range must be read again."""
-        recalled = self._chunks.mark()
-        if recalled is None:
-            return True
-        self._lower, self._exhausted = recalled.lower, False
-        return False
+    def _compares(self, plan: ReadPlan) -> bool:
+        """Whether ranges are compared first: the target has rows already, and finds the same ones between two keys."""
+        current = self._goal.target.mode is SyncMode.CURRENT
+        return self.job.kind is CopyKind.RESYNC and current and bool(plan.key) and plan.portable
 
     def _prepare(self) -> ReadPlan:
         if self._plan is None:
             plan = self._reader.plan(self._goal.target.schema)
-            if len(self._lower or plan.key) != len(plan.key) or self._whole(plan):
-                self._lower = None
+            cursor = self.job.cursor
+            lower = cursor if cursor is not None and len(cursor) == len(plan.key) and plan.key else None
+            self._walk.begin(lower)
+            self._repair.begin(lower)
             self._parts.jobs.start(self.job.job_id, self._reader.estimate(plan))
             self._plan = plan
-            _log.info("copy_started", job_id=self.job.job_id, table=str(plan.table), resumed=self._lower is not None)
+            _log.info("copy_started", job_id=self.job.job_id, table=str(plan.table), resumed=lower is not None)
         return self._plan
 
-    def _whole(self, plan: ReadPlan) -> bool:
-        """Whether the table is read in one piece.
-
-        Without a key there are no ranges. And where the target may order keys otherwise than the source, the
-        rows that a range lacks cannot be told there; a resync, which has rows to remove, compares all at once.
-        """
-        return not plan.key or (self.job.kind is CopyKind.RESYNC and not plan.portable)
-
-    def _read(self, plan: ReadPlan) -> ReadRows:
-        if self._whole(plan):
-            return self._reader.read_table(plan)
-        try:
-            read = self._reader.read_chunk(plan, self._lower, self._rows)
-        except OutageError as error:
-            if error.code == STATEMENT_TIMEOUT:
-                self._rows = max(1, self._rows // 4)
-            raise
-        if read.row_count:
-            fitting = self._parts.options.chunk_bytes * read.row_count // max(1, read.byte_count)
-            self._rows = max(1, min(self._most_rows, fitting))
-        return read
-
     def _fill(self, plan: ReadPlan) -> None:
-        """Reads rows again that the chunks could not complete: their keys changed while the copy ran.
+        """Reads rows again that arrived without some value and whose range brought none.
 
-        Such a row moved from where no chunk had been yet to where one had, and the change left out values
-        that did not change. What is left after some rounds, `finish_copy` refuses.
+        Their keys changed while the copy ran, from where no chunk had been yet to where one had; or they lie in
+        a range that was equal, and were changed later. Each is noted once, so this ends as long as the notes
+        change; what is left when they do not, `finish_copy` refuses.
         """
-        for _ in range(_FILL_ROUNDS):
-            keys = self._unfilled()
+        stalled, known = 0, None
+        while stalled < _FILL_ROUNDS:
+            keys = self._asked(lambda destination, target: destination.unfilled_keys(target))
             if not keys:
                 return
+            stalled, known = (stalled + 1 if keys == known else 0), keys
             self._chunks.launch(plan.columns, self._reader.read_keys(plan, keys), complete=False)
             self._chunks.land()
 
-    def _unfilled(self) -> list[Key]:
+    def _remove_surplus(self, plan: ReadPlan) -> None:
+        """Removes rows that the source does not have, where ranges of keys cannot tell: see `unconfirmed_keys`.
+
+        Every row of the source was in some chunk, or the stream has written it since; a row of the target that
+        neither has touched is surplus, unless the clock deceives. So those are looked up at the source, and go by
+        the test that a chunk's missing rows go by.
+        """
+        after: Key | None = None
+        while True:
+            keys = self._asked(_unconfirmed_behind(after))
+            if not keys:
+                return
+            read = self._reader.read_keys(plan, keys)
+            self._chunks.launch(plan.columns, replace(read, keys=tuple(keys)), complete=True)
+            self._chunks.land()
+            after = keys[-1]
+
+    def _asked(self, question: KeyQuestion) -> list[Key]:
         answers: list[list[Key]] = []
 
         def answered(keys: list[Key]) -> None:
             answers.append(keys)
             self._landings.nudge()
 
-        self._parts.tables.ask_unfilled(self._goal.target.sync_id, answered)
+        self._parts.tables.ask(self._goal.target.sync_id, question, answered)
         while not answers:
             self._patience.pause()
         return answers[0]
@@ -182,3 +183,7 @@ class TableCopy:
             self._parts.tables.fail(self._goal.target.sync_id, error)
         self._parts.jobs.fail(self.job.job_id, error)
         _log.error("copy_failed", job_id=self.job.job_id, table=str(self.job.table), code=error.code)
+
+
+def _unconfirmed_behind(after: Key | None) -> KeyQuestion:
+    return lambda destination, target: destination.unconfirmed_keys(target, after)

@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from compute.backfill.flight import Budget, PendingChunk, Watermarks
+from compute.backfill.flight import Budget, Pending, Watermarks
 from compute.backfill.job import TableCopy
 from compute.backfill.parts import CopyOptions, CopyParts
 from compute.backfill.ports import CopyJob, CopyJobs, CopyTables
@@ -66,7 +66,7 @@ class BackfillManager:
         if self._folder is not None:
             self._folder.close()
 
-    def take_chunks(self, watermark: str) -> list[PendingChunk]:
+    def take_chunks(self, watermark: str) -> list[Pending]:
         """The chunks that are to be merged now that `watermark` came down the stream."""
         return self._watermarks.take(watermark)
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from compute.destinations.base import TableTarget
+from compute.destinations.base import Destination, TableTarget
 from rosetta.enums import CopyKind, CopyStatus
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
+
+# Keys of rows of a table, as text; asked on the thread of the table's writer.
+KeyQuestion = Callable[[Destination, TableTarget], list[tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class CopyTables(Protocol):
     def copy_target(self, sync_id: int) -> CopyTarget | None:
         """The table sync as it is served now; None while it is not."""
 
-    def ask_unfilled(self, sync_id: int, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
-        """Has `answer` called, on any thread, with keys of rows that lack values although every chunk is merged.
+    def ask(self, sync_id: int, question: KeyQuestion, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
+        """Has `answer` called, on any thread, with what the destination says behind everything merged so far.
 
         Nobody answers while the table is not served.
         """

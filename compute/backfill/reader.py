@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from rosetta.dialects.postgres.chunk_read import (
     storage_sql,
     writers_sql,
 )
+from rosetta.dialects.postgres.range_check import compared, range_checksum_sql, range_end_sql
 from rosetta.errors import OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
@@ -38,13 +40,15 @@ _EXACT_ROWS = 10_000
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Only the key's index gives a range without reading the table; a planner without statistics might not know.
 _BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+_BOUNDED = f"{_BY_INDEX}; SET LOCAL jit = off; SET LOCAL statement_timeout = '{_CHUNK_SECONDS}s'"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRows:
     """Rows as COPY text: those with lower < key <= upper; None is open.
 
-    `snapshot`: what the read could see. `storage`: the table's files, which a TRUNCATE replaces.
+    `keys`: the rows are those with these keys instead. `snapshot`: what the read could see. `storage`: the table's
+    files, which a TRUNCATE replaces.
     """
 
     data: bytes | Path
@@ -54,6 +58,23 @@ class ReadRows:
     storage: str
     lower: Key | None = None
     upper: Key | None = None
+    keys: tuple[Key, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeDigest:
+    """What a key range (lower < key <= upper; None is open) was in one snapshot; see `RangeCheck`.
+
+    `seconds`: how long it took to tell.
+    """
+
+    row_count: int
+    checksum: str
+    snapshot: str
+    position: int
+    lower: Key | None
+    upper: Key | None
+    seconds: float
 
 
 class SourceReader:
@@ -104,11 +125,42 @@ class SourceReader:
             cursor.execute(f"{_emit_sql(content)}; COMMIT" if unchanged else "ROLLBACK")
         return unchanged
 
-    def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int) -> ReadRows:
-        """The next `rows` rows behind `lower`; `upper` is None when the table ends with them."""
-        read = self._read(plan.table, read_chunk_sql(plan, lower, rows), by_index=True)
-        upper = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else None
-        return replace(read, lower=lower, upper=upper)
+    def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None = None) -> ReadRows:
+        """The next `rows` rows behind `lower`; its `upper` is the given one when the range ends with them."""
+        read = self._read(plan.table, read_chunk_sql(plan, lower, upper, rows), by_index=True)
+        reached = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else upper
+        return replace(read, lower=lower, upper=reached)
+
+    def digest(
+        self, plan: ReadPlan, schema: TableSchema, lower: Key | None, rows: int, upper: Key | None = None
+    ) -> RangeDigest:
+        """The checksum of the next `rows` rows behind `lower`, at most to `upper`, where it ends then."""
+        columns = [compared(column.name, column.type) for column in schema.columns]
+        key = [column for name in schema.key for column in columns if column.name == name]
+        began = time.monotonic()
+        with self._session(f"comparing {plan.table}") as cursor:
+            position = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
+            cursor.execute(f"{_BEGIN}; {_BOUNDED}; SELECT pg_current_snapshot()::text, {position}")
+            seen = cursor.fetchone()
+            cursor.execute(range_end_sql(plan, key, lower, upper, rows))
+            end = cursor.fetchone()
+            reached = upper if end is None else tuple(end[0])
+            cursor.execute(range_checksum_sql(plan, columns, lower, reached))
+            found = cursor.fetchone()
+            cursor.execute("COMMIT")
+        if seen is None or found is None:
+            raise OutageError(f"comparing {plan.table}: the source gave no answer")
+        (row_count, checksum), (snapshot, at) = found, seen
+        return RangeDigest(row_count, checksum, snapshot, at, lower, reached, time.monotonic() - began)
+
+    def range_end(self, plan: ReadPlan, schema: TableSchema, lower: Key | None, rows: int) -> Key | None:
+        """The key of the `rows`-th row behind `lower`; None when there are fewer."""
+        key = [compared(name, schema.column(name).type) for name in schema.key]
+        with self._session(f"looking for a range of {plan.table}") as cursor:
+            cursor.execute(f"{_BEGIN}; {_BOUNDED}; {range_end_sql(plan, key, lower, None, rows)}")
+            end = cursor.fetchone()
+            cursor.execute("COMMIT")
+        return None if end is None else tuple(end[0])
 
     def read_keys(self, plan: ReadPlan, keys: Sequence[Key]) -> ReadRows:
         """The rows with one of `keys`, as far as there are any."""
@@ -134,7 +186,7 @@ class SourceReader:
         self._scratch.close()
 
     def _read(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
-        settings = f"{_BY_INDEX}; SET LOCAL statement_timeout = '{_CHUNK_SECONDS}s'" if by_index else ""
+        settings = _BOUNDED if by_index else ""
         sink = self._scratch.begin()
         with self._session(f"reading {table}") as cursor:
             cursor.execute(f"{_BEGIN}; {settings}; SELECT pg_current_snapshot()::text")

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from compute.backfill.ports import CopyTarget
+from compute.backfill.ports import CopyTarget, KeyQuestion
 from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan, TableSyncPlan
 from compute.core.exit_codes import Failure
 from compute.core.table_steps import Decision, Step, decide
-from compute.core.work import FinishCopyWork, PrepareWork, ReleaseWork, UnfilledWork, Work
+from compute.core.work import AskWork, FinishCopyWork, PrepareWork, ReleaseWork, Work
 from compute.destinations.base import TableTarget
 from rosetta.enums import CopyKind, SyncMode, TableSyncState
 from rosetta.errors import OutageError, RosettaError
@@ -137,11 +137,11 @@ class TableControl:
         served = self._book.served().get(sync_id)
         return None if served is None or not served.routed else CopyTarget(served.destination_id, served.target)
 
-    def ask_unfilled(self, sync_id: int, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
-        """Has the table's writer say which rows still lack values; nobody answers for a table that is not served."""
+    def ask(self, sync_id: int, question: KeyQuestion, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
+        """Has the table's writer ask its destination; nobody answers for a table that is not served."""
         served = self._book.served().get(sync_id)
         if served is not None:
-            self._hand_over(served.destination_id, UnfilledWork(sync_id, answer))
+            self._hand_over(served.destination_id, AskWork(sync_id, question, answer))
 
     def finish_copy(self, sync_id: int) -> None:
         """Every chunk of the table's copy is merged."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from compute.backfill.flight import PendingChunk
+from compute.backfill.flight import Pending
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch, TableChanges
 from compute.destinations.base import (
@@ -163,36 +163,33 @@ class PrepareWork:
 
 @dataclass(frozen=True, slots=True)
 class ChunkWork:
-    """Merges a copied chunk, right behind the batch that carried its watermark."""
+    """Merges a copied chunk, or compares a range, right behind the batch that carried its watermark."""
 
-    pending: PendingChunk
+    pending: Pending
 
     def run(self, desk: Desk) -> None:
-        chunk = self.pending.chunk
-        target = desk.targets.get(chunk.target.sync_id)
+        target = desk.targets.get(self.pending.sync_id)
         if target is None:
             self.pending.failed(ConfigurationError("the table is not served any more", code="TABLE_NOT_SERVED"))
             return
         try:
-            rows = desk.destination.write_rows(replace(chunk, target=target))
+            self.pending.land(desk.destination, target)
         except OutageError:
             raise
         except RosettaError as error:
             desk.fail_table(target.sync_id, error)
             self.pending.failed(error)
-            return
-        failpoints.hit("before_cursor")
-        self.pending.done(rows)
 
 
 @dataclass(frozen=True, slots=True)
-class UnfilledWork:
-    """Answers which rows of a table still lack values, behind everything that was handed over before.
+class AskWork:
+    """Asks the destination for keys of a table that is copied, behind everything that was handed over before.
 
     For a table that is not served (any more) there is no answer.
     """
 
     sync_id: int
+    question: Callable[[Destination, TableTarget], list[tuple[str, ...]]]
     answer: Callable[[list[tuple[str, ...]]], None]
 
     def run(self, desk: Desk) -> None:
@@ -200,7 +197,7 @@ class UnfilledWork:
         if target is None:
             return
         try:
-            keys = desk.destination.unfilled_keys(target)
+            keys = self.question(desk.destination, target)
         except OutageError:
             raise
         except RosettaError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from compute.destinations.base import RowChunk, TableTarget
+from compute.destinations.base import RangeCheck, RowChunk, TableTarget
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
 from compute.destinations.postgres.writers import release_held, writer_for
-from rosetta.dialects.postgres import chunk_merge, ddl
+from rosetta.dialects.postgres import chunk_merge, ddl, range_check
 from rosetta.dialects.postgres.merge_table import (
     MergeTable,
     copy_open_sql,
@@ -20,7 +20,7 @@ from rosetta.dialects.postgres.merge_table import (
 from rosetta.enums import SyncMode
 from rosetta.errors import ConfigurationError, DataError
 
-_UNFILLED_LIMIT: Final = 500
+_KEYS_AT_ONCE: Final = 500
 
 
 class Copies:
@@ -54,14 +54,41 @@ class Copies:
             raise
         return written
 
+    def matches(self, check: RangeCheck) -> bool:
+        target = check.target
+        table = self._staging.table(target, check.columns, target.schema.key)
+        if target.mode is not SyncMode.CURRENT or not table.key or not self._is_open(table):
+            return False
+        doing, (lower, upper) = f"comparing {target.target}", (check.lower, check.upper)
+        sql = range_check.range_at_target_sql(
+            table, lower, upper, snapshot=check.snapshot, lsn=check.position, rows=check.row_count
+        )
+        self._progress.begin()
+        try:
+            ((count, checksum, newer, whole),) = self._session.rows(sql, doing)
+            same = bool(whole) and (count, checksum, newer) == (check.row_count, check.checksum, 0)
+            if same:
+                self._session.run(range_check.forget_notes_sql(table, lower, upper, check.snapshot), doing)
+            self._progress.commit(None)
+        except BaseException:
+            self._session.rollback()
+            raise
+        return same
+
     def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
         if target.mode is not SyncMode.CURRENT or not target.schema.key:
             return []
         table = self._staging.whole_table(target)
         if not self._is_open(table):
             return []
-        sql = chunk_merge.unfilled_keys_sql(table, _UNFILLED_LIMIT)
+        sql = chunk_merge.unfilled_keys_sql(table, _KEYS_AT_ONCE)
         return [tuple(row) for row in self._session.rows(sql, f"reading the notes of {target.target}")]
+
+    def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+        if target.mode is not SyncMode.CURRENT or not target.schema.key:
+            return []
+        sql = chunk_merge.unconfirmed_keys_sql(self._staging.whole_table(target), after, _KEYS_AT_ONCE)
+        return [tuple(row) for row in self._session.rows(sql, f"looking for surplus rows of {target.target}")]
 
     def finish(self, target: TableTarget) -> None:
         if target.mode is not SyncMode.CURRENT:

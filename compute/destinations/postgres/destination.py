@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compute.destinations.base import (
     Capabilities,
+    RangeCheck,
     Refusals,
     RowChunk,
     TableTarget,
@@ -85,11 +86,17 @@ class PostgresDestination:
     def write_rows(self, chunk: RowChunk) -> int:
         return self._copies.write_rows(chunk)
 
+    def matches(self, check: RangeCheck) -> bool:
+        return self._copies.matches(check)
+
     def start_copy(self, target: TableTarget) -> None:
         self._copies.start(target)
 
     def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
         return self._copies.unfilled_keys(target)
+
+    def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+        return self._copies.unconfirmed_keys(target, after)
 
     def finish_copy(self, target: TableTarget) -> None:
         self._copies.finish(target)

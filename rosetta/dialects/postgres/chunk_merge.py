@@ -6,7 +6,9 @@ chunk was read in. Rows that a chunk wrote carry version 0 and transaction 0, vi
 
 from __future__ import annotations
 
-from rosetta.dialects.postgres.merge import assignments, insert_head
+from collections.abc import Sequence
+
+from rosetta.dialects.postgres.merge import assignments, confirmed, insert_head
 from rosetta.dialects.postgres.merge_table import MergeTable
 from rosetta.dialects.postgres.text import literal, quoted
 
@@ -45,10 +47,20 @@ def _compared(table: MergeTable, bound: tuple[str, ...], *, strict: bool) -> str
     return text
 
 
-def delete_absent_sql(table: MergeTable, lower: Bound, upper: Bound, snapshot: str) -> str:
-    """Deletes rows of the range that the source no longer had when the chunk was read."""
+def one_of(table: MergeTable, keys: Sequence[tuple[str, ...]]) -> str:
+    """Whether a row of the target has one of `keys`."""
+
+    def test(key: tuple[str, ...]) -> str:
+        values = tuple(table.typed(position, literal(text)) for position, text in zip(table.key, key, strict=True))
+        return f"({table.equal(table.target_key('t.'), values)})"
+
+    return f"({' OR '.join(map(test, keys))})"
+
+
+def delete_absent_sql(table: MergeTable, scope: str, snapshot: str) -> str:
+    """Deletes rows in `scope` (`key_range` or `one_of`) that the source no longer had when the chunk was read."""
     where = (
-        f"{key_range(table, lower, upper)} AND {visible('t._rosetta_xid', snapshot)} AND NOT EXISTS "
+        f"{scope} AND {visible('t._rosetta_xid', snapshot)} AND NOT EXISTS "
         f"(SELECT FROM {table.staging} s WHERE {table.equal(table.staged_key('s.'), table.target_key('t.'))})"
     )
     present = f"{table.equal(table.target_key('t.'), table.side_key('u.'))}"
@@ -97,6 +109,20 @@ def fill_from_rows_sql(table: MergeTable, snapshot: str) -> str:
         f"UPDATE {table.name} t SET {filled} FROM {table.unfilled} u, {table.staging} s WHERE {same} "
         f"AND {table.equal(table.target_key('t.'), table.side_key('u.'))} "
         f"AND NOT {visible('t._rosetta_xid', snapshot)};\n{forget}"
+    )
+
+
+def unconfirmed_keys_sql(table: MergeTable, after: Bound, limit: int) -> str:
+    """Keys, as text and in their order, of rows that were last written before the copy began, by the clock.
+
+    A row from the future may be one, too.
+    """
+    keys = ", ".join(f"{name}::text" for name in table.target_key("t."))
+    live = " AND NOT t._rosetta_deleted" if table.soft_delete else ""
+    return (
+        f"SELECT {keys} FROM {table.name} t WHERE {key_range(table, after, None)}{live} "
+        f"AND (t._rosetta_synced_at > now() OR NOT {confirmed(table)}) "
+        f"ORDER BY {', '.join(table.target_key('t.'))} LIMIT {limit}"
     )
 
 

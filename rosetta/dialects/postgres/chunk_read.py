@@ -23,18 +23,20 @@ class KeyColumn:
 
     Attributes:
         type: what a literal is cast to before it is compared, and the column too where its type is a domain.
-        less, equal, greater, greater_equal: `OPERATOR(schema.name)` of the type's B-tree order.
+        less, less_equal, equal, greater, greater_equal: `OPERATOR(schema.name)` of the type's B-tree order.
         portable: every PostgreSQL server orders such values alike. Text is not: its order is the collation's.
     """
 
     name: str
     type: str
     less: str
+    less_equal: str
     equal: str
     greater: str
     greater_equal: str
     portable: bool
     domain: bool
+    enum: bool
 
     @property
     def expression(self) -> str:
@@ -74,6 +76,7 @@ SELECT COALESCE(jsonb_agg(jsonb_build_object(
     'name', a.attname,
     'type', format_type(CASE WHEN o.typtype = 'p' THEN base.oid ELSE o.oid END, -1),
     'domain', base.oid <> a.atttypid,
+    'enum', base.typtype = 'e',
     -- jsonb orders its texts by a collation although it has none
     'portable', a.attcollation = 0 AND base.typtype = 'b' AND base.typnamespace = 'pg_catalog'::regnamespace
         AND base.typname NOT IN ('jsonb', '_jsonb'),
@@ -111,25 +114,41 @@ def parse_key_columns(value: Sequence[Mapping[str, Any]]) -> tuple[KeyColumn, ..
 
 
 def _key_column(value: Mapping[str, Any]) -> KeyColumn:
-    # B-tree strategies: 1 <, 3 =, 4 >=, 5 >
+    # B-tree strategies: 1 <, 2 <=, 3 =, 4 >=, 5 >
     operators = value["operators"]
     return KeyColumn(
         name=value["name"],
         type=value["type"],
         less=operators["1"],
+        less_equal=operators["2"],
         equal=operators["3"],
         greater=operators["5"],
         greater_equal=operators["4"],
         portable=value["portable"],
         domain=value["domain"],
+        enum=value["enum"],
     )
 
 
-def read_chunk_sql(plan: ReadPlan, lower: Key | None, rows: int) -> str:
-    """COPY of the first `rows` rows behind `lower`, in the order of the key."""
-    where = "" if lower is None else f" WHERE {_behind(plan.key, lower)}"
-    order = ", ".join(f"{column.expression} USING {column.less}" for column in plan.key)
-    return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)}{where} ORDER BY {order} LIMIT {rows}) TO STDOUT"
+def read_chunk_sql(plan: ReadPlan, lower: Key | None, upper: Key | None, rows: int) -> str:
+    """COPY of the first `rows` rows of `lower < key <= upper`, in the order of the key; None is open."""
+    return (
+        f"COPY (SELECT {_select_list(plan)} FROM {range_from(plan, lower, upper)} "
+        f"ORDER BY {key_order(plan)} LIMIT {rows}) TO STDOUT"
+    )
+
+
+def key_order(plan: ReadPlan) -> str:
+    """What ORDER BY takes to follow the key's index."""
+    return ", ".join(f"{column.expression} USING {column.less}" for column in plan.key)
+
+
+def range_from(plan: ReadPlan, lower: Key | None, upper: Key | None) -> str:
+    """The table as `t`, and a WHERE for `lower < key <= upper`; None is open."""
+    bounds = [_behind(plan.key, lower)] if lower is not None else []
+    if upper is not None:
+        bounds.append(_up_to(plan.key, upper))
+    return f"{_from(plan)} AS t" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
 
 
 def read_table_sql(plan: ReadPlan) -> str:
@@ -191,8 +210,11 @@ def _values(key: Sequence[KeyColumn], texts: Key) -> list[str]:
 
 
 def _is(key: Sequence[KeyColumn], texts: Key) -> str:
-    pairs = zip(key, _values(key, texts), strict=True)
-    return " AND ".join(f"{column.expression} {column.equal} {value}" for column, value in pairs)
+    # a label that the source does not have would be no value of the type
+    return " AND ".join(
+        f"{column.expression}::text = {literal(text)}" if column.enum else f"{column.expression} {column.equal} {value}"
+        for column, text, value in zip(key, texts, _values(key, texts), strict=True)
+    )
 
 
 def _behind(key: Sequence[KeyColumn], lower: Key) -> str:
@@ -206,3 +228,17 @@ def _behind(key: Sequence[KeyColumn], lower: Key) -> str:
         text = f"({beyond} OR ({name} {column.equal} {value} AND {text}))" if text else beyond
     # an index can start at the first column's bound, which follows from the rest
     return f"{names[0]} {key[0].greater_equal} {values[0]} AND {text}"
+
+
+def _up_to(key: Sequence[KeyColumn], upper: Key) -> str:
+    """Whether a row's key is at most `upper`, as `_behind` tells the other end."""
+    names, values = [column.expression for column in key], _values(key, upper)
+    if len({column.less_equal for column in key}) == 1:
+        return f"({', '.join(names)}) {key[0].less_equal} ({', '.join(values)})"
+    text = ""
+    for column, name, value in reversed(list(zip(key, names, values, strict=True))):
+        if text:
+            text = f"({name} {column.less} {value} OR ({name} {column.equal} {value} AND {text}))"
+        else:
+            text = f"{name} {column.less_equal} {value}"
+    return f"{names[0]} {key[0].less_equal} {values[0]} AND {text}"

@@ -54,7 +54,7 @@ def _base_key(table: MergeTable, *, moved: bool) -> tuple[str, ...]:
     return tuple(f"CASE WHEN s._from IS NULL THEN {own} ELSE {former} END" for own, former in pairs)
 
 
-def _confirmed(table: MergeTable) -> str:
+def confirmed(table: MergeTable) -> str:
     """Whether the row was written since the copy began: what lay there before may have missed changes."""
     return (
         f"(t._rosetta_synced_at >= (SELECT copied_since FROM {OWN_SCHEMA}.tables WHERE target_schema = "
@@ -87,7 +87,7 @@ def fill_sql(table: MergeTable, *, moved: bool, copying: bool) -> str:
         source += f" LEFT JOIN {table.unfilled} u ON {table.equal(table.side_key('u.'), table.target_key('t.'))}"
         names = _unchanged_names(table)
         assignments += (
-            f", _moved = u._moved, _missing = CASE WHEN NOT {_confirmed(table)} THEN {names} "
+            f", _moved = u._moved, _missing = CASE WHEN NOT {confirmed(table)} THEN {names} "
             f"WHEN u._columns IS NOT NULL THEN ARRAY(SELECT unnest(u._columns) INTERSECT SELECT unnest({names})) END"
         )
     found, stale = table.equal(table.target_key("t."), base), f"{_same_key(table)} AND {version()} >= {_STAGED_VERSION}"

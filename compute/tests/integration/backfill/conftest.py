@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,11 @@ import pytest
 
 from compute.backfill.reader import SourceReader
 from compute.backfill.scratch import Scratch
+from compute.core.catalog.database import ConfigDatabase
+from compute.destinations.postgres import PostgresDestination
+from compute.tests.integration.backfill.copying import Copying, ShakyCopies
+from compute.tests.integration.backfill.stream import MarkStream, ServedTables
+from compute.tests.support.config_database import ConfigSql
 from rosetta.dialects.postgres.catalog import parse_tables, tables_sql
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
@@ -65,3 +70,25 @@ def source(cluster: PostgresCluster, new_database: Callable[[], str], tmp_path: 
     for reader in made.readers:
         reader.close()
     session.close()
+
+
+@pytest.fixture
+def copying(
+    cluster: PostgresCluster, source: SourceDatabase, config: ConfigSql, new_database: Callable[[], str]
+) -> Iterator[Copying]:
+    target = replace(source.endpoint, database=new_database())
+    destination = PostgresDestination(target, 1, 1)
+    destination.open(1)
+    source_id = config.add_source(cluster, source.endpoint.database)
+    pipeline_id = config.add_pipeline("p", source_id, config.add_destination(cluster, target.database))
+    database = ConfigDatabase(config.url, application="test")
+    stream = MarkStream(source.endpoint, destination)
+    made = Copying(
+        source, config, target, destination, ShakyCopies(database), stream, pipeline_id, ServedTables(stream)
+    )
+    stream.start()
+    yield made
+    made.stop()
+    stream.stop()
+    destination.close()
+    database.close()

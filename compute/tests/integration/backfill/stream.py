@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 
-from compute.backfill.flight import PendingChunk
+from compute.backfill.flight import Pending, PendingCheck, PendingChunk
 from compute.backfill.manager import BackfillManager
-from compute.backfill.ports import CopyTarget
-from compute.destinations.base import RowChunk, TableTarget
+from compute.backfill.ports import CopyTarget, KeyQuestion
+from compute.destinations.base import RangeCheck, RowChunk, TableTarget
 from compute.destinations.postgres import PostgresDestination
 from rosetta.errors import RosettaError
 from rosetta.postgres import PostgresEndpoint, connect
@@ -26,12 +26,14 @@ class MarkStream:
 
     def __init__(self, source: PostgresEndpoint, destination: PostgresDestination) -> None:
         self._source = source
-        self._destination = destination
+        self.destination = destination
         self._ended = threading.Event()
         self.lock = threading.Lock()
         self.manager: BackfillManager | None = None
         self.held = threading.Event()
         self.merged: list[RowChunk] = []
+        self.checked: list[RangeCheck] = []
+        self.targets: dict[int, TableTarget] = {}
         self.refuse: RosettaError | None = None
         self.before_merge: Callable[[RowChunk], None] = lambda _: None
         self._thread = threading.Thread(target=self._run, name="marks", daemon=True)
@@ -62,7 +64,7 @@ class MarkStream:
                         for pending in self.manager.take_chunks(data[data.index(_CONTENT) + len(_CONTENT) :]):
                             self._merge(pending)
 
-    def _merge(self, pending: PendingChunk) -> None:
+    def _merge(self, pending: Pending) -> None:
         while self.held.is_set() and not self._ended.wait(0.01):
             pass
         if self._ended.is_set():
@@ -71,20 +73,22 @@ class MarkStream:
             error, self.refuse = self.refuse, None
             pending.failed(error)
             return
-        self.before_merge(pending.chunk)
+        if isinstance(pending, PendingChunk):
+            self.before_merge(pending.chunk)
         with self.lock:
-            rows = self._destination.write_rows(pending.chunk)
-        self.merged.append(pending.chunk)
-        pending.done(rows)
+            pending.land(self.destination, self.targets[pending.sync_id])
+        if isinstance(pending, PendingCheck):
+            self.checked.append(pending.check)
+        elif isinstance(pending, PendingChunk):
+            self.merged.append(pending.chunk)
 
 
 class ServedTables:
     """`CopyTables` of a test: which tables are served, and what copies said."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: MarkStream) -> None:
+        self._stream = stream
         self.targets: dict[int, TableTarget] = {}
-        self.unfilled: Callable[[TableTarget], list[tuple[str, ...]]] = lambda _: []
-        self.asked = 0
         self.finished: list[int] = []
         self.failed: dict[int, RosettaError] = {}
 
@@ -92,10 +96,11 @@ class ServedTables:
         target = self.targets.get(sync_id)
         return None if target is None else CopyTarget(1, target)
 
-    def ask_unfilled(self, sync_id: int, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
-        self.asked += 1
+    def ask(self, sync_id: int, question: KeyQuestion, answer: Callable[[list[tuple[str, ...]]], None]) -> None:
         if sync_id in self.targets:
-            answer(self.unfilled(self.targets[sync_id]))
+            with self._stream.lock:
+                keys = question(self._stream.destination, self.targets[sync_id])
+            answer(keys)
 
     def finish_copy(self, sync_id: int) -> None:
         self.finished.append(sync_id)
