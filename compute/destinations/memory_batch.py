@@ -80,7 +80,7 @@ class BatchWriter:
         if self._batch.end is None:
             self._find_stale(table, one)
         before = copy.deepcopy(table.rows)
-        units = [_Unit(target, payload, _sorted(payload), before) for payload in _payloads(one)]
+        units = [_Unit(target, payload, _counted(target, payload), before) for payload in _payloads(one)]
         if not self._try(units):
             self._waiting += units
             self._try_each(backward=False, among=units)
@@ -152,5 +152,10 @@ def _payloads(one: TableWrite) -> list[TableChanges]:
     return [select(one.changes, part) for part in parts]
 
 
-def _sorted(payload: TableChanges) -> list[Change]:
-    return sorted(parse(payload), key=lambda change: change.version)
+def _counted(target: TableTarget, payload: TableChanges) -> list[Change]:
+    """The changes that decide, in commit order: of a row with a key only the newest."""
+    ordered = sorted(parse(payload), key=lambda change: change.version)
+    if target.mode is SyncMode.APPEND or not target.schema.key:
+        return ordered
+    newest = {key_of(target, change.values): change for change in ordered}
+    return [change for change in ordered if newest[key_of(target, change.values)] is change]

@@ -9,8 +9,10 @@ from typing import Protocol
 import pytest
 
 from compute.destinations.base import Destination, TableTarget
-from compute.destinations.memory import Change, MemoryDestination, MemoryStore, Row
+from compute.destinations.memory import MemoryDestination, MemoryStore
+from compute.destinations.memory_tables import Change, Row
 from compute.destinations.postgres import PostgresDestination
+from compute.tests.contract.constraints import Constraint
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
@@ -22,6 +24,8 @@ class Lane(Protocol):
     def writer(self, pipeline_id: int = 1) -> Destination: ...
 
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]: ...
+
+    def constrain(self, constraint: Constraint) -> None: ...
 
 
 class PostgresLane:
@@ -53,6 +57,9 @@ class PostgresLane:
         found = self.query(f"SELECT {names} FROM {qualified(target.target)}")
         return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))  # type: ignore[arg-type]
 
+    def constrain(self, constraint: Constraint) -> None:
+        self.query(constraint.sql)
+
     def close(self) -> None:
         for writer in self._writers:
             writer.close()
@@ -79,6 +86,10 @@ class MemoryLane:
         shown = [*map(_shown, (*table.rows.values(), *table.loose)), *map(_history, table.history.values())]
         found = [tuple(row[name] for name in names) for row in shown]
         return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))
+
+    def constrain(self, constraint: Constraint) -> None:
+        for store in self.stores.values():
+            store.rules.append(constraint.rule)
 
 
 def _shown(row: Row) -> dict[str, str | None]:
