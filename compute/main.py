@@ -27,7 +27,7 @@ def main() -> int:
         plants.arm(settings.rosetta_plant, settings.app_env)
         logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
         instance_id = new_instance_id()
-        catalog = Catalog(settings, instance_id, application="rosetta compute", connections=3)
+        catalog = Catalog(settings, instance_id, application="rosetta compute", connections=5)
         url = settings.config_database_url.get_secret_value()
         manager = PipelineManager(settings, catalog, instance_id, prepare=lambda: migrate.upgrade(url))
         server = HealthServer(settings.health_host, settings.health_port, lambda: manager.view)

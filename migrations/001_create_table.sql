@@ -33,6 +33,9 @@ CREATE TABLE sources (
     -- pg_control_system().system_identifier as last seen: another value means another cluster
     system_identifier  text,
     server_version     integer,
+    -- slots are made with `failover`, where the server knows it (PostgreSQL 17 and newer); false for a source
+    -- whose synchronized_standby_slots would then make its streams wait for a standby
+    slot_failover      boolean     NOT NULL DEFAULT true,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now()
 );
@@ -78,6 +81,10 @@ CREATE TABLE pipelines (
     -- A slot that is gone while this is set means RESYNC_REQUIRED, never a silent new slot.
     acknowledged_lsn  pg_lsn,
     slot_name         text,
+    -- system identifier and timeline of the source that acknowledged_lsn lies on, as `7412345678901234567/1`
+    slot_origin       text,
+    -- why Rosetta itself has dropped the slot; NULL again with the next one
+    slot_dropped_for  text,
     -- raised by every change that the running process must be rebuilt for
     generation        bigint      NOT NULL DEFAULT 1,
     created_at        timestamptz NOT NULL DEFAULT now(),
@@ -539,6 +546,16 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- What people watch changes here far more often than what is wanted, so it has a channel of its own.
+CREATE FUNCTION rosetta_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed jsonb := to_jsonb(NEW);
+BEGIN
+    PERFORM pg_notify('rosetta_events', json_build_object(
+        'table', TG_TABLE_NAME, 'op', TG_OP, 'id', changed -> 'id', 'pipeline_id', changed -> 'pipeline_id')::text);
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION rosetta_source_defaults() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.replication_id := COALESCE(NEW.replication_id, NEW.id);
@@ -628,6 +645,23 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- What a pipeline keeps at a destination goes when they part: once the process has let go of it, which it says,
+-- or after a minute, when it has no lease any more.
+CREATE FUNCTION rosetta_queue_staging() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO cleanup_tasks AS c (kind, destination_id, object_name, next_attempt_at)
+    SELECT 'DROP_STAGING', pd.destination_id, p.id::text,
+           CASE WHEN EXISTS (SELECT FROM pipeline_leases l WHERE l.pipeline_id = p.id AND l.expires_at > now())
+                THEN now() + interval '1 minute' ELSE now() END
+    FROM pipeline_destinations pd JOIN pipelines p ON p.id = pd.pipeline_id
+    WHERE CASE TG_TABLE_NAME WHEN 'pipelines' THEN p.id = OLD.id ELSE pd.id = OLD.id END
+      -- without a slot no destination was ever opened
+      AND p.slot_name IS NOT NULL
+    ON CONFLICT (kind, source_id, destination_id, object_name)
+    DO UPDATE SET next_attempt_at = GREATEST(c.next_attempt_at, excluded.next_attempt_at), attempts = 0;
+    RETURN OLD;
+END $$;
+
 -- A table that leaves its destination takes what is parked for it along, visibly.
 CREATE FUNCTION rosetta_discard_parked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -653,7 +687,9 @@ BEGIN
             records, row_count, payload_bytes)
         SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
             -count(*), -sum(row_count), -sum(payload_bytes)
-        FROM gone GROUP BY 1, 2, 3, 4, 5, 6, 7;
+        -- records that go with their pipeline: rosetta_forget_totals was here before
+        FROM gone WHERE EXISTS (SELECT FROM pipelines WHERE pipelines.id = gone.pipeline_id)
+        GROUP BY 1, 2, 3, 4, 5, 6, 7;
     ELSE
         INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
             records, row_count, payload_bytes)
@@ -710,6 +746,8 @@ CREATE TRIGGER join_destination AFTER INSERT OR UPDATE OF destination_id ON pipe
 CREATE TRIGGER observe_destination AFTER INSERT ON pipeline_destinations FOR EACH ROW EXECUTE FUNCTION rosetta_observe_destination();
 CREATE TRIGGER forget_destination AFTER DELETE ON pipeline_destinations FOR EACH ROW EXECUTE FUNCTION rosetta_forget_destination();
 CREATE TRIGGER mirror_status AFTER UPDATE OF status ON pipelines FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION rosetta_mirror_status();
+CREATE TRIGGER queue_staging BEFORE DELETE ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_queue_staging();
+CREATE TRIGGER queue_staging BEFORE DELETE ON pipeline_destinations FOR EACH ROW EXECUTE FUNCTION rosetta_queue_staging();
 CREATE TRIGGER queue_cleanup AFTER DELETE ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_queue_cleanup();
 
 DO $$
@@ -733,10 +771,18 @@ CREATE TRIGGER notify_update AFTER UPDATE OF pg_host, pg_port, pg_database, pg_u
 CREATE TRIGGER notify_update AFTER UPDATE OF config ON destinations FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF status, engine, profile, max_batch_rows, max_queue_rows, generation
     ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
-CREATE TRIGGER notify_update AFTER UPDATE OF sync_all_tables, park_policy, recover_requested_at ON pipeline_destinations
+CREATE TRIGGER notify_update AFTER UPDATE OF sync_all_tables, park_policy, detached_at, recover_requested_at ON pipeline_destinations
     FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_retry AFTER UPDATE OF retry_requested_at ON dlq_records FOR EACH STATEMENT EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF target_schema, target_name, mode, delete_mode, schema_policy, columns, filters,
     custom_sql, masks, desired_state ON table_syncs FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF status, cancel_requested ON queue_backfill_data FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE ON settings FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
+
+CREATE TRIGGER event AFTER UPDATE OF status, health_status, last_error ON pipeline_metadata FOR EACH ROW
+    WHEN ((OLD.status, OLD.health_status, OLD.last_error) IS DISTINCT FROM (NEW.status, NEW.health_status, NEW.last_error))
+    EXECUTE FUNCTION rosetta_event();
+CREATE TRIGGER event AFTER UPDATE OF state ON table_syncs FOR EACH ROW
+    WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION rosetta_event();
+CREATE TRIGGER event AFTER UPDATE OF status, rows_done ON queue_backfill_data FOR EACH ROW EXECUTE FUNCTION rosetta_event();
+CREATE TRIGGER event AFTER INSERT OR UPDATE OF read_at, resolved_at ON notifications FOR EACH ROW EXECUTE FUNCTION rosetta_event();

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(default=15.0, ge=1.0)
     poll_seconds: float = Field(default=10.0, gt=0)
+    slot_check_seconds: float = Field(default=10.0, gt=0)
     drain_seconds: float = Field(default=8.0, gt=0)
     stuck_seconds: float = Field(default=30.0, gt=0)
     startup_seconds: float = Field(default=90.0, gt=0)

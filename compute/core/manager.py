@@ -21,6 +21,7 @@ from compute.core.exit_codes import ExitCode, Failure, policy_of
 from compute.core.process import ChildSpec, Ending, PipelineProcess
 from compute.core.reconcile import ActionKind, Child, Waiting, Wish, reconcile
 from compute.core.sharing import Sharing
+from compute.core.slot_guard import SlotGuard
 from compute.core.supervision import Supervised, SupervisorView
 from rosetta.enums import DesiredStatus, HealthStatus, ObservedStatus
 from rosetta.errors import RosettaError
@@ -60,6 +61,7 @@ class PipelineManager:
         self._listener = ConfigListener(catalog.database)
         self._sharing = Sharing(catalog, instance_id, settings.drain_seconds)
         self._cleanup = CleanupWorker(catalog, settings.poll_seconds)
+        self._slot_guard = SlotGuard(catalog, settings.slot_check_seconds)
         self._pipelines: dict[int, Supervised] = {}
         self._declarations = Declarations(catalog)
         self._garbage: dict[int, Failure] = {}
@@ -73,6 +75,7 @@ class PipelineManager:
     def run(self) -> None:
         """Supervises until `stop`, then drains and ends every process and gives the leases back."""
         self._cleanup.start()
+        self._slot_guard.start()
         try:
             while not self._stopping:
                 self._pass()
@@ -246,6 +249,7 @@ class PipelineManager:
 
     def _shut_down(self) -> None:
         self._cleanup.stop()
+        self._slot_guard.stop()
         running = [key for key, one in self._pipelines.items() if one.process is not None]
         for process in self._processes():
             process.stop(self._settings.drain_seconds)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg2
 import structlog
 
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
-from compute.sources.postgres import PostgresSource, SlotInfo
-from rosetta.errors import ConfigurationError, OutageError, ResyncRequiredError
+from compute.core.slot_state import KnownSlot, check_log, usable
+from compute.sources.postgres import PostgresSource, SlotInfo, Survey
+from rosetta.errors import ConfigurationError, OutageError
 from rosetta.lsn import Lsn
 from rosetta.postgres import connect, translate_error
 from rosetta.preflight import check_source, source_facts_sql
@@ -49,6 +50,13 @@ def check_source_ready(plan: PipelinePlan) -> None:
             raise ConfigurationError(finding.detail, code=finding.code, remedy=remedy or None)
 
 
+def known_slot(plan: PipelinePlan) -> KnownSlot:
+    """What the plan tells of its slot."""
+    positions = [plan.acknowledged, *(destination.reported for destination in plan.destinations)]
+    reached = max((position for position in positions if position is not None), default=None)
+    return KnownSlot(plan.pipeline_id, plan.slot, plan.origin, reached, plan.dropped_for)
+
+
 def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> Lsn:
     """The position from which the slot delivers; makes the slot for a pipeline that never had one.
 
@@ -56,16 +64,14 @@ def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> 
         ResyncRequiredError: the pipeline had a slot, and what is there now would leave a gap.
         OutageError: source or config database cannot be reached.
     """
-    identifier = source.system_identifier()
+    known, survey = known_slot(plan), source.survey([plan.slot])
+    check_log(survey, known, source.branch_point)
     if plan.acknowledged is None:
-        return _make_slot(catalog, plan, source, identifier)
-    if plan.system_identifier is not None and plan.system_identifier != identifier:
-        raise ResyncRequiredError(
-            "the source is another cluster than the one this pipeline was copied from",
-            code="OTHER_CLUSTER",
-            remedy="Point the source back to the old cluster, or make a new pipeline for the new one.",
-        )
-    return usable(_released_slot(source, plan.slot), plan)
+        return _make_slot(catalog, plan, source, survey)
+    confirmed = usable(_released_slot(source, plan.slot), known)
+    if plan.origin != survey.origin:
+        catalog.plans.followed(plan.pipeline_id, survey.origin)
+    return confirmed
 
 
 def _released_slot(source: PostgresSource, name: str) -> SlotInfo | None:
@@ -86,31 +92,18 @@ def _released_slot(source: PostgresSource, name: str) -> SlotInfo | None:
     return slot
 
 
-def usable(slot: SlotInfo | None, plan: PipelinePlan) -> Lsn:
-    """The confirmed position of a slot that can go on. Raises ResyncRequiredError for any other."""
-    remedy = (
-        f"UPDATE pipelines SET acknowledged_lsn = NULL, status = 'REFRESH' WHERE id = {plan.pipeline_id}; "
-        "then Rosetta makes a new slot and copies every table again."
-    )
-    if slot is None:
-        raise ResyncRequiredError(f"slot {plan.slot} does not exist any more", code="SLOT_MISSING", remedy=remedy)
-    if slot.lost or slot.confirmed_flush is None:
-        raise ResyncRequiredError(
-            f"slot {plan.slot} is lost: the source has removed WAL that it needs", code="SLOT_LOST", remedy=remedy
-        )
-    # Whether it has moved beyond a destination is told by the destinations' own progress (see `Resumption`).
-    return slot.confirmed_flush
-
-
-def _make_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource, identifier: str) -> Lsn:
+def _make_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource, survey: Survey) -> Lsn:
     catalog.plans.name_slot(plan.pipeline_id, plan.slot)
     catalog.tables.copy_all_again(plan.pipeline_id)
-    slot = source.slot(plan.slot)
+    slot = survey.slots.get(plan.slot)
     if slot is not None and slot.lost:
         source.drop_slot(plan.slot)
         slot = None
-    confirmed = source.create_slot(plan.slot) if slot is None or slot.confirmed_flush is None else slot.confirmed_flush
-    catalog.plans.slot_created(plan.pipeline_id, confirmed, plan.source_id, identifier)
+    if slot is None or slot.confirmed_flush is None:
+        confirmed = source.create_slot(plan.slot, failover=plan.failover)
+    else:
+        confirmed = slot.confirmed_flush
+    catalog.plans.slot_created(plan.pipeline_id, confirmed, plan.source_id, survey.origin)
     _log.info("slot_ready", slot=plan.slot, confirmed=str(confirmed))
     return confirmed
 
@@ -120,7 +113,7 @@ class SlotWatch:
 
     def __init__(self, source: PostgresSource, plan: PipelinePlan) -> None:
         self._source = source
-        self._plan = plan
+        self._known = replace(known_slot(plan), dropped_for=None)
         self._ended = threading.Event()
         self._silent = False
         self.view = SlotView()
@@ -144,8 +137,14 @@ class SlotWatch:
             self._ended.wait(_WATCH_SECONDS)
 
     def _look(self) -> None:
-        slot = self._source.slot(self._plan.slot)
+        survey = self._source.survey([self._known.name])
+        slot = survey.slots.get(self._known.name)
         if self._ended.is_set():
             return
-        usable(slot, self._plan)
-        self.view = SlotView(self._source.current_lsn(), None if slot is None else slot.retained_bytes)
+        check_log(survey, self._known, self._source.branch_point)
+        confirmed = usable(slot, self._known)
+        # What the slot lets go of every destination holds: a log that ends before that has lost its end.
+        self._known = replace(
+            self._known, origin=survey.origin, reached=max(self._known.reached or confirmed, confirmed)
+        )
+        self.view = SlotView(survey.current, None if slot is None else slot.retained_bytes)

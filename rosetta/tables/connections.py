@@ -27,6 +27,7 @@ class Source(Base):
     replication_name: Mapped[str | None] = mapped_column(CheckConstraint("replication_name ~ '^[a-z0-9_]{1,40}$'"))
     system_identifier: Mapped[str | None]
     server_version: Mapped[Int4 | None]
+    slot_failover: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[Now]
     updated_at: Mapped[UpdatedAt]
 

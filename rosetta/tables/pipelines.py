@@ -45,6 +45,8 @@ class Pipeline(Base):
     wal_budget_policy: Mapped[WalBudgetPolicy] = one_of("wal_budget_policy", WalBudgetPolicy, WalBudgetPolicy.WARN)
     acknowledged_lsn: Mapped[Lsn | None]
     slot_name: Mapped[str | None]
+    slot_origin: Mapped[str | None]
+    slot_dropped_for: Mapped[str | None]
     generation: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[Now]
     updated_at: Mapped[UpdatedAt]

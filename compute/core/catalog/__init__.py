@@ -9,6 +9,7 @@ from compute.core.catalog.database import ConfigDatabase, Fence
 from compute.core.catalog.leases import Leases
 from compute.core.catalog.observations import Observations
 from compute.core.catalog.plan import Plans
+from compute.core.catalog.slots import Slots
 from compute.core.catalog.tables import TableSyncs
 from compute.core.catalog.wishes import Wishes
 from rosetta.secrets import Keyring
@@ -41,6 +42,7 @@ class Catalog:
         self.observations = Observations(self.database, instance_id)
         self.tables = TableSyncs(self.database)
         self.copies = Copies(self.database)
+        self.slots = Slots(self.database, instance_id, settings.lease_seconds)
         self.cleanup = CleanupTasks(self.database)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from compute.core.catalog.database import ConfigDatabase
+from compute.sources.postgres import Origin
 from rosetta.endpoints import source_endpoint
 from rosetta.enums import DeleteMode, DestinationType, SyncMode, TableSyncDesired, TableSyncState
 from rosetta.errors import ConfigurationError, RosettaError
@@ -72,7 +73,14 @@ class DestinationPlan:
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
-    """One pipeline. `acknowledged`: None until its slot was created."""
+    """One pipeline.
+
+    Attributes:
+        acknowledged: None until its slot was created.
+        origin: the cluster and timeline that its slot lives on, once it does.
+        dropped_for: why Rosetta has dropped the slot itself.
+        failover: slots are made for standbys to follow, where the server can.
+    """
 
     pipeline_id: int
     name: str
@@ -81,7 +89,9 @@ class PipelinePlan:
     publication: str
     slot: str
     acknowledged: Lsn | None
-    system_identifier: str | None
+    origin: Origin | None
+    dropped_for: str | None
+    failover: bool
     engine: str
     profile: str
     max_batch_rows: int | None
@@ -119,7 +129,9 @@ class Plans:
             publication=source.publication_name,
             slot=pipeline.slot_name or slot_name(source, pipeline_id),
             acknowledged=pipeline.acknowledged_lsn,
-            system_identifier=source.system_identifier,
+            origin=None if pipeline.slot_origin is None else Origin.parse(pipeline.slot_origin),
+            dropped_for=pipeline.slot_dropped_for,
+            failover=source.slot_failover,
             engine=pipeline.engine,
             profile=pipeline.profile,
             max_batch_rows=pipeline.max_batch_rows,
@@ -141,11 +153,16 @@ class Plans:
         with self._database.transaction() as session:
             session.execute(_NAME_SLOT, {"id": pipeline_id, "slot": slot})
 
-    def slot_created(self, pipeline_id: int, lsn: Lsn, source_id: int, system_identifier: str) -> None:
+    def slot_created(self, pipeline_id: int, lsn: Lsn, source_id: int, origin: Origin) -> None:
         """From now on a missing slot is a loss."""
         with self._database.transaction() as session:
-            session.execute(_ADVANCE, {"id": pipeline_id, "lsn": str(lsn)})
-            session.execute(_CLUSTER, {"id": source_id, "system_identifier": system_identifier})
+            session.execute(_SLOT_MADE, {"id": pipeline_id, "lsn": str(lsn), "origin": str(origin)})
+            session.execute(_CLUSTER, {"id": source_id, "system_identifier": origin.system_identifier})
+
+    def followed(self, pipeline_id: int, origin: Origin) -> None:
+        """The source goes on along another timeline, which holds all that was acknowledged."""
+        with self._database.transaction() as session:
+            session.execute(_FOLLOWED, {"id": pipeline_id, "origin": str(origin)})
 
     def acknowledge(self, pipeline_id: int, lsn: Lsn) -> None:
         """Notes how far every destination is."""
@@ -189,6 +206,11 @@ class Plans:
         )
 
 
+_SLOT_MADE = text("""
+    UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(:lsn AS pg_lsn)), slot_origin = :origin,
+        slot_dropped_for = NULL
+    WHERE id = :id""")
+_FOLLOWED = text("UPDATE pipelines SET slot_origin = :origin WHERE id = :id AND slot_origin IS DISTINCT FROM :origin")
 _NAME_SLOT = text("UPDATE pipelines SET slot_name = :slot WHERE id = :id")
 _ADVANCE = text("""
     UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(:lsn AS pg_lsn))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+import psycopg2.extras
 
+from compute.sources.postgres.slots import SlotInfo, Survey, slots_sql, survey_sql
 from rosetta.dialects.postgres import literal
 from rosetta.dialects.postgres.catalog import parse_tables, publication_tables_sql
 from rosetta.errors import ConfigurationError, OutageError
@@ -23,37 +25,8 @@ from rosetta.types import TableSchema
 MESSAGE_PREFIX = "rosetta"
 _STATEMENT_SECONDS = 30
 _RELEASE_SECONDS = 10.0
+_FAILOVER_SINCE = 170_000
 _PLUGIN = "pgoutput"
-
-
-@dataclass(frozen=True, slots=True)
-class SlotInfo:
-    """A slot as the server shows it.
-
-    Attributes:
-        active_pid: the walsender that streams it now.
-        confirmed_flush: everything before it is never delivered again.
-        restart_lsn: WAL from here on is kept for the slot; None when it is lost.
-        wal_status: `reserved`, `extended`, `unreserved` or `lost`.
-        retained_bytes: WAL that the server keeps because of the slot.
-        invalidation: why the server gave the slot up (PostgreSQL 17 and newer say so).
-    """
-
-    name: str
-    plugin: str | None
-    database: str | None
-    active_pid: int | None
-    confirmed_flush: Lsn | None
-    restart_lsn: Lsn | None
-    wal_status: str | None
-    retained_bytes: int | None
-    failover: bool = False
-    invalidation: str | None = None
-
-    @property
-    def lost(self) -> bool:
-        """Whether changes are missing from it for ever."""
-        return self.wal_status == "lost" or self.invalidation is not None
 
 
 class PostgresSource:
@@ -107,21 +80,62 @@ class PostgresSource:
 
     def slot(self, name: str) -> SlotInfo | None:
         """The slot called `name`; None when there is none."""
-        value = self._value(_SLOT_SQL.format(literal(name)), f"looking at slot {name}")
-        return None if value is None else _slot_info(value)
+        value = self._value(slots_sql([name]), f"looking at slot {name}")
+        return None if value is None else SlotInfo.read(value)
 
-    def create_slot(self, name: str, *, timeout_seconds: float = 600.0) -> Lsn:
+    def survey(self, names: Iterable[str]) -> Survey:
+        """The log and the slots of these names, in one moment."""
+        return Survey.read(self._value(survey_sql(names), "looking at the slots"))
+
+    def branch_point(self, timeline: int, current: int) -> Lsn | None:
+        """Where the timeline `current` left `timeline`; None when it does not descend from it.
+
+        Raises OutageError when the server's history of `current` cannot be read.
+        """
+        doing = f"reading the history of timeline {current}"
+        try:
+            with contextlib.closing(self._replication_session()) as connection, connection.cursor() as cursor:
+                cursor.execute(f"TIMELINE_HISTORY {current}")
+                row = cursor.fetchone()
+        except psycopg2.Error as error:
+            raise translate_error(error, doing) from None
+        history = bytes(row[1]).decode("utf-8", "replace") if row else ""
+        for line in history.splitlines():
+            fields = line.split()
+            if len(fields) >= 2 and fields[0] == str(timeline):
+                return Lsn.parse(fields[1])
+        return None
+
+    def _replication_session(self) -> psycopg2.extensions.connection:
+        there = self.endpoint
+        return psycopg2.connect(
+            host=there.host,
+            port=there.port,
+            dbname=there.database,
+            user=there.user,
+            password=there.password,
+            sslmode=there.sslmode,
+            connect_timeout=10,
+            application_name="rosetta source",
+            connection_factory=psycopg2.extras.LogicalReplicationConnection,
+        )
+
+    def create_slot(self, name: str, *, failover: bool = True, timeout_seconds: float = 600.0) -> Lsn:
         """Makes a slot for pgoutput; the stream begins behind the position that is returned.
 
+        With `failover` standbys may keep a copy of it, where the server knows that (PostgreSQL 17 and newer).
         The server waits for every transaction that is open now. Raises OutageError when that takes longer than
         `timeout_seconds`; no slot is left then.
         """
-        query = f"SELECT lsn::text FROM pg_create_logical_replication_slot({literal(name)}, {literal(_PLUGIN)})"
         connection = connect(self.endpoint, application="rosetta slot", autocommit=True)
         with contextlib.closing(connection), connection.cursor() as cursor:
             try:
                 cursor.execute(f"SET statement_timeout = {int(timeout_seconds * 1000)}")
-                cursor.execute(query)
+                option = ", failover => true" if failover and connection.server_version >= _FAILOVER_SINCE else ""
+                cursor.execute(
+                    "SELECT lsn::text FROM pg_create_logical_replication_slot("
+                    f"{literal(name)}, {literal(_PLUGIN)}{option})"
+                )
                 row = cursor.fetchone()
             except psycopg2.errors.QueryCanceled:
                 raise OutageError(
@@ -190,30 +204,7 @@ class PostgresSource:
 
 _PUBLICATION_EXISTS = "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = {})"
 
-# to_jsonb, because every other version adds a column
-_SLOT_SQL = """
-SELECT to_jsonb(s) || jsonb_build_object('retained_bytes', pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)::bigint)
-FROM pg_replication_slots s WHERE s.slot_name = {}"""
-
 _END_WALSENDER_SQL = """
 SELECT pg_terminate_backend(a.pid)
 FROM pg_replication_slots s JOIN pg_stat_activity a ON a.pid = s.active_pid
 WHERE s.slot_name = {} AND a.usename = current_user"""
-
-
-def _slot_info(value: dict[str, Any]) -> SlotInfo:
-    def position(name: str) -> Lsn | None:
-        return None if value[name] is None else Lsn.parse(value[name])
-
-    return SlotInfo(
-        name=value["slot_name"],
-        plugin=value["plugin"],
-        database=value["database"],
-        active_pid=value["active_pid"],
-        confirmed_flush=position("confirmed_flush_lsn"),
-        restart_lsn=position("restart_lsn"),
-        wal_status=value["wal_status"],
-        retained_bytes=value["retained_bytes"],
-        failover=bool(value.get("failover")),
-        invalidation=value.get("invalidation_reason"),
-    )
