@@ -14,7 +14,6 @@ from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, bindparam, fun
 from sqlalchemy.orm import Session, defer
 
 from rosetta.enums import DlqKind, DlqState, ErrorClass
-from rosetta.identifiers import TableId
 from rosetta.tables import DlqRecord, DlqTotal
 
 OPEN: Final = (DlqState.PARKED, DlqState.RETRYING)
@@ -40,7 +39,8 @@ class Criteria:
     """
 
     ids: tuple[int, ...] = ()
-    table: TableId | None = None
+    schema_name: str | None = None
+    table_name: str | None = None
     error_class: ErrorClass | None = None
     kind: DlqKind | None = None
     states: tuple[DlqState, ...] = OPEN
@@ -82,7 +82,7 @@ class Neighbours:
 def summed(session: Session, place: Place, criteria: Criteria) -> Sum:
     """What meets the criteria, added up."""
     if criteria.summable:
-        source: type[DlqTotal] | type[DlqRecord] = DlqTotal
+        source: type[DlqTotal | DlqRecord] = DlqTotal
         records: ColumnElement[Any] = func.sum(DlqTotal.records)
     else:
         source, records = DlqRecord, func.count()
@@ -113,15 +113,19 @@ def open_sums(session: Session, pipeline_ids: Iterable[int]) -> dict[Place, Sum]
 def page(session: Session, place: Place, criteria: Criteria, window: Window) -> tuple[Sequence[DlqRecord], int]:
     """The records of a window, in its order and without payloads, and how many there are in all."""
     total = summed(session, place, criteria).records
-    ids = select(DlqRecord.id).where(*_conditions(DlqRecord, place, criteria))
-    found = session.scalars(_windowed(ids, window, total)).all() if total else []
+    found = session.scalars(_windowed(matching(place, criteria), window, total)).all() if total else []
     rows = session.scalars(
         select(DlqRecord).where(DlqRecord.id.in_(found)).options(defer(DlqRecord.payload, raiseload=True))
     )
     return sorted(rows, key=lambda row: row.id, reverse=window.newest_first), total
 
 
-def _windowed(ids: Select[tuple[int]], window: Window, total: int) -> Select[tuple[int]]:
+def matching(place: Place, criteria: Criteria) -> Select[int]:
+    """The ids of the records that meet the criteria."""
+    return select(DlqRecord.id).where(*_conditions(DlqRecord, place, criteria))
+
+
+def _windowed(ids: Select[int], window: Window, total: int) -> Select[int]:
     backwards, offset, limit = window.newest_first, window.offset, window.limit
     if window.after is not None:
         ids = ids.where(DlqRecord.id < window.after if backwards else DlqRecord.id > window.after)
@@ -185,20 +189,16 @@ def _touches(key_hashes: Sequence[bytes]) -> ColumnElement[bool]:
     return DlqRecord.key_hashes.op("&&", is_comparison=True)(hashes)
 
 
-def _conditions(
-    source: type[DlqTotal] | type[DlqRecord], place: Place, criteria: Criteria
-) -> list[ColumnElement[bool]]:
+def _conditions(source: type[DlqTotal | DlqRecord], place: Place, criteria: Criteria) -> list[ColumnElement[bool]]:
     conditions = [
         source.pipeline_id == place.pipeline_id,
         source.destination_id == place.destination_id,
         source.state.in_(criteria.states),
     ]
-    if criteria.table is not None:
-        conditions += [source.schema_name == criteria.table.schema, source.table_name == criteria.table.name]
-    if criteria.error_class is not None:
-        conditions.append(source.error_class == criteria.error_class)
-    if criteria.kind is not None:
-        conditions.append(source.kind == criteria.kind)
+    for name in ("schema_name", "table_name", "error_class", "kind"):
+        wanted = getattr(criteria, name)
+        if wanted is not None:
+            conditions.append(getattr(source, name) == wanted)
     if criteria.ids:
         conditions.append(source.id.in_(criteria.ids))
     if criteria.key_hashes is not None:

@@ -13,6 +13,7 @@ from app.core.database import DatabaseManager
 from app.domain.ports import SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
 from app.domain.repositories import (
     AuditRepository,
+    DeadLetterRepository,
     DestinationRepository,
     PipelineDestinationRepository,
     PipelineRepository,
@@ -29,6 +30,7 @@ from app.domain.schemas.base import MAX_ID
 from app.domain.schemas.identity import Actor
 from app.domain.services import (
     AuditTrail,
+    DeadLetterService,
     DestinationService,
     FanOutService,
     PipelineService,
@@ -126,6 +128,12 @@ def get_table_sync_service(session: SessionDep, audit: AuditDep) -> TableSyncSer
     return TableSyncService(TableSyncRepository(session), audit)
 
 
+def get_dead_letter_service(
+    session: SessionDep, keyring: KeyringDep, audit: AuditDep, actor: ActorDep
+) -> DeadLetterService:
+    return DeadLetterService(DeadLetterRepository(session), keyring, audit, actor)
+
+
 def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
     return PresetService(PresetRepository(session), audit)
 
@@ -194,6 +202,7 @@ SourceServiceDep = Annotated[SourceService, Depends(get_source_service)]
 DestinationServiceDep = Annotated[DestinationService, Depends(get_destination_service)]
 PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
 TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
+DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
 SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -33,8 +34,7 @@ def expected_role(endpoint: Endpoint) -> Role | None:
 
 
 def concrete(path: str) -> str:
-    for name in ("source_id", "destination_id", "pipeline_id", "sync_id", "preset_id", "token_id", "user_id"):
-        path = path.replace(f"{{{name}}}", "4711")
+    path = re.sub(r"\{\w+_id\}", "4711", path)
     assert "{" not in path, path
     return path
 

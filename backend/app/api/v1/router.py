@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app.api.errors import ERROR_RESPONSES
 from app.api.v1.endpoints import (
+    dead_letters,
     destinations,
     fan_out,
     identity,
@@ -30,6 +31,7 @@ def build_router() -> APIRouter:
         destinations,
         pipelines,
         fan_out,
+        dead_letters,
         table_syncs,
         settings,
         tokens,

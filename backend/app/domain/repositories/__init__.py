@@ -2,6 +2,7 @@
 
 from app.domain.repositories.audit import AuditRepository
 from app.domain.repositories.base import BaseRepository
+from app.domain.repositories.dead_letter import DeadLetterRepository
 from app.domain.repositories.destination import DestinationRepository
 from app.domain.repositories.pipeline import PipelineDestinationRepository, PipelineRepository
 from app.domain.repositories.preset import PresetRepository
@@ -14,6 +15,7 @@ from app.domain.repositories.user import SessionRepository, SignInLinkRepository
 __all__ = [
     "AuditRepository",
     "BaseRepository",
+    "DeadLetterRepository",
     "DestinationRepository",
     "PipelineDestinationRepository",
     "PipelineRepository",

@@ -85,14 +85,16 @@ class PipelineDestinationRepository(BaseRepository[PipelineDestination]):
 
     async def of(self, pipeline_id: int, destination_id: int) -> PipelineDestination:
         """This destination of this pipeline, with what is below it. Raises EntityNotFoundError."""
-        found = await self.find(pipeline_id, destination_id)
-        if found is None:
-            raise EntityNotFoundError(
-                "pipeline destination",
-                f"{pipeline_id}/{destination_id}",
-                remedy=f"Add it by POST /api/v1/pipelines/{pipeline_id}/destinations.",
+        return _present(await self.find(pipeline_id, destination_id), pipeline_id, destination_id)
+
+    async def plain(self, pipeline_id: int, destination_id: int) -> PipelineDestination:
+        """The row alone, without what is below it. Raises EntityNotFoundError."""
+        found = await self.session.scalar(
+            select(PipelineDestination).where(
+                PipelineDestination.pipeline_id == pipeline_id, PipelineDestination.destination_id == destination_id
             )
-        return found
+        )
+        return _present(found, pipeline_id, destination_id)
 
     async def metadata(self, pipeline_id: int, destination_id: int) -> PipelineMetadata:
         """What was last observed. Raises EntityNotFoundError."""
@@ -100,3 +102,13 @@ class PipelineDestinationRepository(BaseRepository[PipelineDestination]):
         if found is None:
             raise EntityNotFoundError("pipeline metadata", f"{pipeline_id}/{destination_id}")
         return found
+
+
+def _present(found: PipelineDestination | None, pipeline_id: int, destination_id: int) -> PipelineDestination:
+    if found is None:
+        raise EntityNotFoundError(
+            "pipeline destination",
+            f"{pipeline_id}/{destination_id}",
+            remedy=f"Add it by POST /api/v1/pipelines/{pipeline_id}/destinations.",
+        )
+    return found

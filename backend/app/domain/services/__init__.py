@@ -1,6 +1,7 @@
 """What the API can do. A service works inside its caller's transaction and never commits."""
 
 from app.domain.services.audit import AuditTrail
+from app.domain.services.dead_letter import DeadLetterService
 from app.domain.services.destination import DestinationService
 from app.domain.services.fan_out import FanOutService
 from app.domain.services.pipeline import PipelineService
@@ -16,6 +17,7 @@ from app.domain.services.user import UserService
 
 __all__ = [
     "AuditTrail",
+    "DeadLetterService",
     "DestinationService",
     "FanOutService",
     "PipelineService",
