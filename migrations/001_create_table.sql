@@ -765,6 +765,14 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE TRIGGER event AFTER UPDATE OF status, health_status, last_error ON pipeline_metadata FOR EACH ROW
+    WHEN ((OLD.status, OLD.health_status, OLD.last_error) IS DISTINCT FROM (NEW.status, NEW.health_status, NEW.last_error))
+    EXECUTE FUNCTION rosetta_event();
+CREATE TRIGGER event AFTER UPDATE OF state ON table_syncs FOR EACH ROW
+    WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION rosetta_event();
+CREATE TRIGGER event AFTER UPDATE OF status, rows_done ON queue_backfill_data FOR EACH ROW EXECUTE FUNCTION rosetta_event();
+CREATE TRIGGER event AFTER INSERT OR UPDATE OF read_at, resolved_at ON notifications FOR EACH ROW EXECUTE FUNCTION rosetta_event();
+
 -- Only a change of what is wanted wakes the services: compute's own progress writes must not.
 CREATE TRIGGER notify_update AFTER UPDATE OF pg_host, pg_port, pg_database, pg_username, pg_password, sslmode, publication_name
     ON sources FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
@@ -778,11 +786,3 @@ CREATE TRIGGER notify_update AFTER UPDATE OF target_schema, target_name, mode, d
     custom_sql, masks, desired_state ON table_syncs FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE OF status, cancel_requested ON queue_backfill_data FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
 CREATE TRIGGER notify_update AFTER UPDATE ON settings FOR EACH ROW EXECUTE FUNCTION rosetta_notify();
-
-CREATE TRIGGER event AFTER UPDATE OF status, health_status, last_error ON pipeline_metadata FOR EACH ROW
-    WHEN ((OLD.status, OLD.health_status, OLD.last_error) IS DISTINCT FROM (NEW.status, NEW.health_status, NEW.last_error))
-    EXECUTE FUNCTION rosetta_event();
-CREATE TRIGGER event AFTER UPDATE OF state ON table_syncs FOR EACH ROW
-    WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION rosetta_event();
-CREATE TRIGGER event AFTER UPDATE OF status, rows_done ON queue_backfill_data FOR EACH ROW EXECUTE FUNCTION rosetta_event();
-CREATE TRIGGER event AFTER INSERT OR UPDATE OF read_at, resolved_at ON notifications FOR EACH ROW EXECUTE FUNCTION rosetta_event();

@@ -22,7 +22,12 @@ from app.core.config import Settings, get_settings
 from app.core.database import DatabaseManager, db_manager
 from app.core.logging import configure, get_logger
 from app.core.security import keyring_of
-from app.infrastructure.postgres import Sessions
+from app.infrastructure.channels import channels_of
+from app.infrastructure.events import EventFeed
+from app.infrastructure.postgres import AsyncpgSource, Sessions
+from app.infrastructure.tasks import BackgroundTasks
+from app.infrastructure.tasks.leadership import Leadership
+from app.infrastructure.tasks.passes import Passes
 from rosetta import __version__, migrate
 
 _log = get_logger(__name__)
@@ -49,6 +54,7 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
     app.state.database = database
     app.state.keyring = keyring_of(settings)
     app.state.sessions = Sessions(connect_policy(settings, _own_services(settings)), settings.connect_timeout_seconds)
+    app.state.events = EventFeed(settings.database_url.get_secret_value())
     errors.install(app)
     app.include_router(health.router)
     app.include_router(documentation.router)
@@ -59,17 +65,27 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
 
 def _lifespan(settings: Settings, database: DatabaseManager) -> Any:
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(migrate.upgrade, settings.database_url.get_secret_value())
         database.open(settings)
+        tasks = _background(app, settings, database)
+        app.state.events.start()
+        tasks.start()
         _log.info("backend_started", version=__version__, auth_enabled=settings.auth_enabled)
         try:
             yield
         finally:
+            await tasks.stop()
+            await app.state.events.stop()
             await database.close()
             _log.info("backend_stopped")
 
     return lifespan
+
+
+def _background(app: FastAPI, settings: Settings, database: DatabaseManager) -> BackgroundTasks:
+    passes = Passes(settings, database, app.state.keyring, AsyncpgSource(app.state.sessions), channels_of(settings))
+    return BackgroundTasks(Leadership(settings.database_url.get_secret_value()), passes.tasks())
 
 
 def _add_middleware(app: FastAPI, settings: Settings, database: DatabaseManager) -> None:

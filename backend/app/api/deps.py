@@ -15,6 +15,8 @@ from app.domain.repositories import (
     AuditRepository,
     DeadLetterRepository,
     DestinationRepository,
+    FlowRepository,
+    NotificationRepository,
     PipelineDestinationRepository,
     PipelineRepository,
     PresetRepository,
@@ -22,9 +24,12 @@ from app.domain.repositories import (
     SettingRepository,
     SignInLinkRepository,
     SourceRepository,
+    SummaryRepository,
+    SystemMetricRepository,
     TableSyncRepository,
     TokenRepository,
     UserRepository,
+    WalRepository,
 )
 from app.domain.schemas.base import MAX_ID
 from app.domain.schemas.identity import Actor
@@ -33,6 +38,8 @@ from app.domain.services import (
     DeadLetterService,
     DestinationService,
     FanOutService,
+    MonitoringService,
+    NotificationService,
     PipelineService,
     PresetService,
     PublicationService,
@@ -43,9 +50,15 @@ from app.domain.services import (
     TableSyncService,
     TokenService,
     UserService,
+    WalMonitorService,
 )
+from app.domain.services.alert import AlertTest
+from app.domain.services.thresholds import Thresholds
+from app.infrastructure.channels import channels_of
+from app.infrastructure.events import EventFeed
 from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
+from app.infrastructure.tasks.passes import wal_schedule
 from rosetta.secrets import Keyring
 
 PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
@@ -160,6 +173,34 @@ def get_user_service(session: SessionDep, audit: AuditDep) -> UserService:
     return UserService(UserRepository(session), SessionRepository(session), SignInLinkRepository(session), audit)
 
 
+def get_monitoring_service(session: SessionDep) -> MonitoringService:
+    return MonitoringService(
+        PipelineRepository(session),
+        WalRepository(session),
+        FlowRepository(session),
+        SystemMetricRepository(session),
+        SummaryRepository(session),
+    )
+
+
+async def get_wal_monitor_service(session: SessionDep, settings: SettingsDep) -> WalMonitorService:
+    thresholds = Thresholds.of(await SettingRepository(session).all())
+    return WalMonitorService(WalRepository(session), thresholds, wal_schedule(settings))
+
+
+def get_notification_service(session: SessionDep) -> NotificationService:
+    return NotificationService(NotificationRepository(session), AuditRepository(session))
+
+
+def get_alert_test(settings: SettingsDep) -> AlertTest:
+    return AlertTest(channels_of(settings))
+
+
+def get_events(request: Request) -> EventFeed:
+    events: EventFeed = request.app.state.events
+    return events
+
+
 def get_source_database(sessions: Annotated[Sessions, Depends(get_sessions)]) -> SourceDatabase:
     return AsyncpgSource(sessions)
 
@@ -205,6 +246,11 @@ TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service
 DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
 SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
+MonitoringServiceDep = Annotated[MonitoringService, Depends(get_monitoring_service)]
+WalMonitorServiceDep = Annotated[WalMonitorService, Depends(get_wal_monitor_service)]
+NotificationServiceDep = Annotated[NotificationService, Depends(get_notification_service)]
+AlertTestDep = Annotated[AlertTest, Depends(get_alert_test)]
+EventFeedDep = Annotated[EventFeed, Depends(get_events)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]

@@ -60,6 +60,19 @@ class Settings(BaseSettings):
     db_pool_timeout: float = Field(default=30, gt=0)
     db_pool_recycle: int = Field(default=3600, gt=0)
     redis_url: SecretStr | None = None
+    wal_monitor_enabled: bool = True
+    wal_monitor_interval_seconds: float = Field(default=300, gt=0)
+    wal_monitor_timeout_seconds: float = Field(default=30, gt=0)
+    wal_monitor_max_retries: int = Field(default=3, ge=1)
+    alert_interval_seconds: float = Field(default=30, gt=0)
+    alert_webhook_url: SecretStr | None = None
+    alert_webhook_secret: SecretStr | None = None
+    alert_slack_url: SecretStr | None = None
+    alert_telegram_token: SecretStr | None = None
+    alert_telegram_chat: str | None = None
+    alert_smtp_url: SecretStr | None = None
+    alert_email_from: str = "rosetta@localhost"
+    alert_email_to: Annotated[list[str], NoDecode] = []
 
     @property
     def session_length(self) -> timedelta:
@@ -70,7 +83,7 @@ class Settings(BaseSettings):
     def _upper(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("cors_origins", "connect_allowlist", mode="before")
+    @field_validator("cors_origins", "connect_allowlist", "alert_email_to", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

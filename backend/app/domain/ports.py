@@ -110,6 +110,27 @@ class Slot:
     confirmed_flush_lsn: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class SlotWal:
+    """What one slot costs its source. `safe_bytes`: WAL that may still be written before it is lost; None: no limit."""
+
+    name: str
+    active: bool
+    wal_status: str | None
+    retained_bytes: int | None
+    lag_bytes: int | None
+    safe_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WalState:
+    """The WAL of a source at one moment. `size_bytes` is None where the user may not look into the folder."""
+
+    current_lsn: str
+    size_bytes: int | None
+    slots: tuple[SlotWal, ...]
+
+
 class SourceDatabase(Protocol):
     """A source, as the API looks at it and prepares it."""
 
@@ -139,6 +160,9 @@ class SourceDatabase(Protocol):
 
     async def slots(self, address: SourceAddress) -> list[Slot]:
         """The slots in this source's database whose names are ours, by name."""
+
+    async def wal(self, address: SourceAddress) -> WalState:
+        """How much WAL there is, and what our slots make the server keep."""
 
     async def drop_slot(self, address: SourceAddress, name: str) -> bool:
         """Drops an inactive slot; False when it is gone or in use again."""

@@ -17,7 +17,7 @@ from tests.clients import Endpoint, Sql, Tokens, client_of, endpoints_of
 
 from rosetta.enums import Role
 
-ADMIN_ONLY = ("/api/v1/tokens", "/api/v1/settings", "/api/v1/users")
+ADMIN_ONLY = ("/api/v1/tokens", "/api/v1/settings", "/api/v1/users", "/api/v1/audit-log")
 OWN = ("/api/v1/auth/logout", "/api/v1/auth/password")  # everybody may, for themselves
 RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 REPORT = Path(__file__).parents[3] / ".reports" / "security.json"

@@ -1,22 +1,29 @@
 """All queries of the config database. Nothing here commits."""
 
+from app.domain.repositories.alert import AlertRepository
 from app.domain.repositories.audit import AuditRepository
 from app.domain.repositories.base import BaseRepository
 from app.domain.repositories.dead_letter import DeadLetterRepository
 from app.domain.repositories.destination import DestinationRepository
+from app.domain.repositories.measurement import FlowRepository, SystemMetricRepository, WalRepository
+from app.domain.repositories.notification import NotificationRepository
 from app.domain.repositories.pipeline import PipelineDestinationRepository, PipelineRepository
 from app.domain.repositories.preset import PresetRepository
 from app.domain.repositories.setting import SettingRepository
 from app.domain.repositories.source import SourceRepository
+from app.domain.repositories.summary import SummaryRepository
 from app.domain.repositories.table_sync import TableSyncRepository
 from app.domain.repositories.token import TokenRepository
 from app.domain.repositories.user import SessionRepository, SignInLinkRepository, UserRepository
 
 __all__ = [
+    "AlertRepository",
     "AuditRepository",
     "BaseRepository",
     "DeadLetterRepository",
     "DestinationRepository",
+    "FlowRepository",
+    "NotificationRepository",
     "PipelineDestinationRepository",
     "PipelineRepository",
     "PresetRepository",
@@ -24,7 +31,10 @@ __all__ = [
     "SettingRepository",
     "SignInLinkRepository",
     "SourceRepository",
+    "SummaryRepository",
+    "SystemMetricRepository",
     "TableSyncRepository",
     "TokenRepository",
     "UserRepository",
+    "WalRepository",
 ]

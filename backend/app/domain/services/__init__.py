@@ -1,9 +1,12 @@
 """What the API can do. A service works inside its caller's transaction and never commits."""
 
+from app.domain.services.alert import AlertService
 from app.domain.services.audit import AuditTrail
 from app.domain.services.dead_letter import DeadLetterService
 from app.domain.services.destination import DestinationService
 from app.domain.services.fan_out import FanOutService
+from app.domain.services.monitoring import MonitoringService
+from app.domain.services.notification import NotificationService
 from app.domain.services.pipeline import PipelineService
 from app.domain.services.preset import PresetService
 from app.domain.services.publication import PublicationService
@@ -14,12 +17,16 @@ from app.domain.services.source import SourceService
 from app.domain.services.table_sync import TableSyncService
 from app.domain.services.token import TokenService
 from app.domain.services.user import UserService
+from app.domain.services.wal_monitor import WalMonitorService
 
 __all__ = [
+    "AlertService",
     "AuditTrail",
     "DeadLetterService",
     "DestinationService",
     "FanOutService",
+    "MonitoringService",
+    "NotificationService",
     "PipelineService",
     "PresetService",
     "PublicationService",
@@ -30,4 +37,5 @@ __all__ = [
     "TableSyncService",
     "TokenService",
     "UserService",
+    "WalMonitorService",
 ]

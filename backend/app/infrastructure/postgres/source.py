@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import asyncpg
 
 from app.core.exceptions import ConnectionRejectedError
-from app.domain.ports import Endpoint, Publication, ServerInfo, Slot, SourceAddress, SourceTable
+from app.domain.ports import (
+    Endpoint,
+    Publication,
+    ServerInfo,
+    Slot,
+    SlotWal,
+    SourceAddress,
+    SourceTable,
+    WalState,
+)
 from app.infrastructure.postgres.session import Sessions
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.dialects.postgres.catalog import parse_tables, publication_tables_sql
@@ -50,6 +59,15 @@ _SLOTS = """
 SELECT slot_name AS name, active, wal_status, confirmed_flush_lsn::text AS confirmed_flush_lsn,
     (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - restart_lsn)::bigint
         AS retained_bytes
+FROM pg_replication_slots
+WHERE slot_type = 'logical' AND database = current_database() AND starts_with(slot_name::text, $1)
+ORDER BY slot_name
+"""
+_NOW = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
+_WAL_NOW = f"SELECT ({_NOW})::text AS lsn, has_function_privilege('pg_ls_waldir()', 'EXECUTE') AS may_look"
+_WAL_SLOTS = f"""
+SELECT slot_name::text AS name, active, wal_status, ({_NOW} - restart_lsn)::bigint AS retained_bytes,
+    ({_NOW} - confirmed_flush_lsn)::bigint AS lag_bytes, safe_wal_size AS safe_bytes
 FROM pg_replication_slots
 WHERE slot_type = 'logical' AND database = current_database() AND starts_with(slot_name::text, $1)
 ORDER BY slot_name
@@ -105,6 +123,15 @@ class AsyncpgSource:
         async with self._sessions.open(address.endpoint) as connection:
             rows = await connection.fetch(_SLOTS, address.slot_prefix)
         return [Slot(**row) for row in rows]
+
+    async def wal(self, address: SourceAddress) -> WalState:
+        async with self._sessions.open(address.endpoint) as connection:
+            now = await connection.fetchrow(_WAL_NOW)
+            size_bytes = None
+            if now["may_look"]:
+                size_bytes = await connection.fetchval("SELECT sum(size)::bigint FROM pg_ls_waldir()")
+            slots = await connection.fetch(_WAL_SLOTS, address.slot_prefix)
+        return WalState(now["lsn"], size_bytes, tuple(SlotWal(**slot) for slot in slots))
 
     async def drop_slot(self, address: SourceAddress, name: str) -> bool:
         async with self._sessions.open(address.endpoint) as connection:

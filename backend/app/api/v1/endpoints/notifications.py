@@ -1,0 +1,67 @@
+"""Notifications, the audit log, and a test of the alert channels."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.access import requires
+from app.api.deps import AlertTestDep, NotificationServiceDep, PathId
+from app.domain.schemas.base import Page
+from app.domain.schemas.notification import (
+    AuditQuery,
+    AuditView,
+    ChannelResult,
+    NotificationQuery,
+    NotificationView,
+    ReadAllView,
+)
+from rosetta.enums import Role
+
+router = APIRouter(tags=["monitoring"])
+
+
+@router.get("/notifications")
+@requires(Role.VIEWER)
+async def list_notifications(
+    query: Annotated[NotificationQuery, Query()], service: NotificationServiceDep
+) -> Page[NotificationView]:
+    rows, total = await service.page(query)
+    items = [NotificationView.model_validate(row) for row in rows]
+    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+
+
+@router.post("/notifications/read-all")
+@requires(Role.OPERATOR)
+async def read_all_notifications(service: NotificationServiceDep) -> ReadAllView:
+    return ReadAllView(read=await service.read_all())
+
+
+@router.post("/notifications/{notification_id}/read")
+@requires(Role.OPERATOR)
+async def read_notification(notification_id: PathId, service: NotificationServiceDep) -> NotificationView:
+    return NotificationView.model_validate(await service.read(notification_id))
+
+
+@router.delete("/notifications/{notification_id}", status_code=HTTPStatus.NO_CONTENT)
+@requires(Role.OPERATOR)
+async def delete_notification(notification_id: PathId, service: NotificationServiceDep) -> None:
+    await service.delete(notification_id)
+
+
+@router.get("/audit-log")
+@requires(Role.ADMIN)
+async def list_audit_log(query: Annotated[AuditQuery, Query()], service: NotificationServiceDep) -> Page[AuditView]:
+    """Who changed what, the newest first; never a secret or a row value."""
+    rows, total = await service.audit_page(query)
+    items = [AuditView.model_validate(row) for row in rows]
+    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+
+
+@router.post("/settings/alerts/test")
+@requires(Role.ADMIN)
+async def test_alerts(test: AlertTestDep) -> list[ChannelResult]:
+    """Sends a test message by every channel that is set up, and says how each went."""
+    return await test()

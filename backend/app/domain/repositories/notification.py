@@ -1,0 +1,84 @@
+"""What people were told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.domain.models import Notification
+from app.domain.repositories.base import BaseRepository
+from app.domain.schemas.notification import NotificationQuery
+
+
+class NotificationRepository(BaseRepository[Notification]):
+    model = Notification
+    entity_type = "notification"
+    sortable = ("id", "created_at", "updated_at", "severity")
+
+    async def matching(self, query: NotificationQuery) -> tuple[Sequence[Notification], int]:
+        conditions: list[ColumnElement[bool]] = []
+        if query.severity is not None:
+            conditions.append(Notification.severity == query.severity)
+        if query.kind is not None:
+            conditions.append(Notification.kind == query.kind)
+        if query.pipeline_id is not None:
+            conditions.append(Notification.pipeline_id == query.pipeline_id)
+        for wanted, column in ((query.unread, Notification.read_at), (query.open, Notification.resolved_at)):
+            if wanted is not None:
+                conditions.append(column.is_(None) if wanted else column.is_not(None))
+        return await self.page(query, conditions)
+
+    async def read_all(self) -> int:
+        """Marks all as read; returns how many were not."""
+        rows = await self.session.scalars(
+            update(Notification)
+            .where(Notification.read_at.is_(None))
+            .values(read_at=func.now())
+            .returning(Notification.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len(rows.all())
+
+    async def raise_alert(self, values: dict[str, Any]) -> Notification:
+        """One open notification per `dedup_key`: a repeat counts up and takes over the newest words."""
+        statement = insert(Notification).values(**values)
+        renewed = {name: statement.excluded[name] for name in ("severity", "title", "message", "remedy")}
+        rows = await self.session.scalars(
+            statement.on_conflict_do_update(
+                index_elements=["dedup_key"],
+                index_where=Notification.resolved_at.is_(None),
+                set_={**renewed, "occurrences": Notification.occurrences + 1, "updated_at": func.now()},
+            ).returning(Notification),
+            execution_options={"populate_existing": True},
+        )
+        row: Notification = rows.one()
+        return row
+
+    async def open_of_kinds(self, kinds: Sequence[str]) -> Sequence[Notification]:
+        rows = await self.session.scalars(
+            select(Notification).where(Notification.kind.in_(kinds), Notification.resolved_at.is_(None))
+        )
+        return rows.all()
+
+    async def recent(self, age: timedelta, limit: int) -> Sequence[Notification]:
+        """What is open, or was resolved within `age`, oldest first; locked, and without what another worker has."""
+        rows = await self.session.scalars(
+            select(Notification)
+            .where(or_(Notification.resolved_at.is_(None), Notification.resolved_at > func.now() - age))
+            .order_by(Notification.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return rows.all()
+
+    async def forget(self, age: timedelta) -> None:
+        """Deletes what is resolved and older than `age`."""
+        await self.session.execute(
+            delete(Notification)
+            .where(Notification.resolved_at < func.now() - age)
+            .execution_options(synchronize_session=False)
+        )

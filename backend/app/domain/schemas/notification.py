@@ -1,0 +1,66 @@
+"""What people are told, and where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from app.domain.schemas.base import Id, PageRequest, Stamped, Text, View
+from rosetta.enums import ActorKind, Severity
+
+
+class NotificationView(Stamped):
+    kind: str
+    severity: Severity
+    pipeline_id: int | None
+    source_id: int | None
+    destination_id: int | None
+    title: str
+    message: str
+    remedy: str | None
+    occurrences: int
+    read_at: datetime | None
+    resolved_at: datetime | None
+    delivered: dict[str, Any] = Field(description="per channel: when it was told, or why that failed")
+
+
+class NotificationQuery(PageRequest):
+    sort: str | None = Field(default="-id", max_length=64)
+    severity: Severity | None = None
+    kind: Text | None = Field(default=None, max_length=64)
+    pipeline_id: Id | None = None
+    unread: bool | None = None
+    open: bool | None = None
+
+
+class ReadAllView(View):
+    read: int
+
+
+class AuditView(View):
+    id: int
+    actor_kind: ActorKind
+    actor_id: int | None
+    actor_name: str
+    action: str
+    entity_type: str | None
+    entity_id: str | None
+    details: dict[str, Any]
+    created_at: datetime
+
+
+class AuditQuery(PageRequest):
+    sort: str | None = Field(default="-id", max_length=64)
+    action: Text | None = Field(default=None, max_length=100, description="part of the action, e.g. pipeline.")
+    actor_name: Text | None = Field(default=None, max_length=200)
+    entity_type: Text | None = Field(default=None, max_length=100)
+    entity_id: Text | None = Field(default=None, max_length=100)
+
+
+class ChannelResult(View):
+    """How the test of one alert channel went; `error` is null when it was told."""
+
+    channel: str
+    error: str | None

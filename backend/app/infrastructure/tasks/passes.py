@@ -1,0 +1,134 @@
+"""One pass of each background task, in transactions of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from app.core.config import Settings
+from app.core.database import DatabaseManager
+from app.domain.models import SystemMetric
+from app.domain.ports import SourceAddress, SourceDatabase
+from app.domain.repositories import (
+    AlertRepository,
+    AuditRepository,
+    NotificationRepository,
+    SettingRepository,
+    SourceRepository,
+    SystemMetricRepository,
+    WalRepository,
+)
+from app.domain.schemas.identity import Actor
+from app.domain.services import AlertService, AuditTrail, SourceService, WalMonitorService
+from app.domain.services.alert import AlertLimits, Channel
+from app.domain.services.thresholds import Thresholds
+from app.domain.services.wal_monitor import WalSchedule
+from app.infrastructure.tasks.runner import Task
+from rosetta.enums import ActorKind, Role
+from rosetta.errors import OutageError, RosettaError
+from rosetta.secrets import Keyring
+
+_SYSTEM: Final = Actor(kind=ActorKind.SYSTEM, id=None, name="backend", role=Role.ADMIN)
+_LOOK_SECONDS: Final = 5.0
+_HOUR_SECONDS: Final = 3600.0
+
+
+def wal_schedule(settings: Settings) -> WalSchedule:
+    return WalSchedule(timedelta(seconds=settings.wal_monitor_interval_seconds), settings.wal_monitor_max_retries)
+
+
+class Passes:
+    """What the tasks of one worker do."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: DatabaseManager,
+        keyring: Keyring,
+        sources: SourceDatabase,
+        channels: Sequence[Channel],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._keyring = keyring
+        self._sources = sources
+        self._channels = channels
+        self._schedule = wal_schedule(settings)
+
+    def tasks(self) -> list[Task]:
+        """All of them, by name."""
+        wal = [Task("wal monitor", min(_LOOK_SECONDS, self._settings.wal_monitor_interval_seconds), self.monitor_wal)]
+        return [
+            *(wal if self._settings.wal_monitor_enabled else []),
+            Task("alerts", self._settings.alert_interval_seconds, self.alert),
+            Task("system metrics", 60.0, self.measure),
+            Task("retention", _HOUR_SECONDS, self.forget),
+        ]
+
+    async def monitor_wal(self) -> None:
+        """Checks every source whose time has come, side by side; one that is away delays no other."""
+        async with self._database.transaction() as session:
+            due = await WalRepository(session).due()
+        await asyncio.gather(*(self._check(source_id) for source_id in due))
+
+    async def _check(self, source_id: int) -> None:
+        failure: RosettaError
+        try:
+            address = await self._address(source_id)
+            async with asyncio.timeout(self._settings.wal_monitor_timeout_seconds):
+                state = await self._sources.wal(address)
+        except RosettaError as error:
+            failure = error
+        except TimeoutError:
+            failure = OutageError("the source did not answer in time", code="CONNECTION_TIMEOUT")
+        else:
+            async with self._database.transaction() as session:
+                thresholds = Thresholds.of(await SettingRepository(session).all())
+                await WalMonitorService(WalRepository(session), thresholds, self._schedule).record(source_id, state)
+            return
+        async with self._database.transaction() as session:
+            monitor = WalMonitorService(WalRepository(session), Thresholds(), self._schedule)
+            await monitor.record_failure(source_id, failure)
+
+    async def _address(self, source_id: int) -> SourceAddress:
+        async with self._database.transaction() as session:
+            audit = AuditTrail(AuditRepository(session), _SYSTEM)
+            return await SourceService(SourceRepository(session), self._keyring, audit).address(source_id)
+
+    async def alert(self) -> None:
+        """Finds what deserves an alert, then tells the channels."""
+        async with self._database.transaction() as session:
+            limits = AlertLimits.of(await SettingRepository(session).all())
+            await AlertService(AlertRepository(session), NotificationRepository(session), limits).evaluate()
+        async with self._database.transaction() as session:
+            service = AlertService(AlertRepository(session), NotificationRepository(session), limits)
+            await service.deliver(self._channels)
+
+    async def measure(self) -> None:
+        """Keeps what this process uses."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        metrics = {
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "max_rss_bytes": usage.ru_maxrss * 1024,
+            "pool": self._database.get_pool_status(),
+            "time": time.time(),
+        }
+        async with self._database.transaction() as session:
+            row = SystemMetric(service="backend", instance_id=socket.gethostname(), metrics=metrics)
+            await SystemMetricRepository(session).add(row)
+
+    async def forget(self) -> None:
+        """Deletes measurements and resolved notifications that are older than the settings say."""
+        async with self._database.transaction() as session:
+            days = Thresholds.of(await SettingRepository(session).all())
+            await SystemMetricRepository(session).forget(
+                timedelta(days=days.wal_metric_days),
+                timedelta(days=days.flow_days),
+                timedelta(days=days.system_metric_days),
+            )
+            await NotificationRepository(session).forget(timedelta(days=days.notification_days))
