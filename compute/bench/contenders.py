@@ -16,8 +16,9 @@ import psycopg2
 from compute.bench.workload import MARKER, TABLE
 from compute.core.batch import META_COLUMNS, ChangeBatch, TableChanges, TableSpec
 from compute.core.fan_out import FanOut
+from compute.core.lane import Lane, LanePlan
+from compute.core.resumption import Resumption
 from compute.core.work import PrepareWork
-from compute.core.writer import Resumption, Writer
 from compute.destinations.base import TableTarget
 from compute.destinations.postgres import PostgresDestination
 from compute.engine.base import EngineSource
@@ -71,13 +72,12 @@ def ours(
     fan_out = FanOut(engine, lambda _: (), lambda: None)
     watcher.fan_out = fan_out
     resumption = Resumption(Lsn(0), established=False, reported=None)
-    writer = fan_out.add(
-        1, lambda covered: Writer(1, lambda: PostgresDestination(target, 1, 1), 1, resumption, watcher, covered)
-    )
+    plan = LanePlan(1, lambda: PostgresDestination(target, 1, 1), 1, resumption, fan_out.lane_bytes)
+    lane = fan_out.add(1, lambda covered: Lane(plan, watcher, fan_out, covered))
     prepared = threading.Semaphore(0)
     for number, schema in enumerate(_schemas(source)):
         work = PrepareWork(TableTarget(number, schema, schema.table), lambda _: prepared.release())
-        writer.queue.put(work)
+        lane.put(work)
     for _ in SPECS:
         prepared.acquire()
     engine.start(start, SPECS)

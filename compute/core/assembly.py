@@ -11,28 +11,29 @@ from compute.backfill.manager import BackfillManager
 from compute.backfill.parts import CopyOptions
 from compute.core.batch import TableChanges
 from compute.core.catalog import Catalog
-from compute.core.catalog.database import Fence
-from compute.core.catalog.plan import DestinationPlan, PipelinePlan
+from compute.core.catalog.database import ConfigDatabase, Fence
 from compute.core.control import Control
 from compute.core.engines import create_engine
 from compute.core.fan_out import FanOut
 from compute.core.flow import FlowCounter
+from compute.core.lanes import LaneParts, Lanes
 from compute.core.pipeline import Parts, PipelineEngine
 from compute.core.process import ChildSpec
 from compute.core.reporter import Reporter, Sight
 from compute.core.slot import SlotWatch, check_source_ready, claim_slot
 from compute.core.tables import TableBook, TableControl
 from compute.core.work import Work
-from compute.core.writer import Resumption, Writer
-from compute.destinations.base import Destination, TableTarget
-from compute.destinations.registry import create_destination
+from compute.destinations.base import TableTarget
+from compute.dlq.backlog import ParkLimits
+from compute.dlq.dispatcher import Dispatcher
+from compute.dlq.ledger import Ledger
 from compute.sources.postgres import PostgresSource
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
 from rosetta.types import TableSchema
 
-_SETTLE_SECONDS = 15.0  # a destination that cannot be reached is known as such by then
+_LEDGER_SESSIONS = 3
 _STOP_SHARE = 0.6  # of the supervisor's patience, for the writers; the rest is for the engine
 
 
@@ -77,13 +78,16 @@ class _Assembly:
             CopyOptions(batch_rows=settings.backfill_batch_size),
         )
         self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse)
+        self.lanes = self._lanes()
         self.streaming = False
 
     def parts(self) -> Parts:
         """Everything connected; every table that is to be served is with its writer before the engine starts."""
         self.reload()
         spec, slot_watch = self.spec, SlotWatch(self.source, self.plan)
-        sight = Sight(self.engine, self.fan_out, self.book, self.flow, lambda: slot_watch.view)
+        sight = Sight(
+            self.engine, self.fan_out, self.book, self.flow, lambda: slot_watch.view, lambda: self.lanes.detached
+        )
         return Parts(
             engine=self.engine,
             begin=self.begin,
@@ -96,18 +100,11 @@ class _Assembly:
 
     def begin(self) -> None:
         """Starts the engine where the destination that is furthest behind stands; no batch spans where others do."""
-        floor, reached = StreamPosition(self.confirmed), self.reached()
+        floor, reached = StreamPosition(self.confirmed), self.lanes.reached()
         position = max(floor, min(reached, default=floor))
-        self.book.route(partial(self.engine.start, position, cuts=reached))
+        self.lanes.begin()
+        self.book.route(partial(self.engine.start, position, cuts=self.lanes.cuts()))
         self.streaming = True
-
-    def reached(self) -> list[StreamPosition]:
-        """How far each destination is; one that does not say is where the slot is."""
-        reached: list[StreamPosition] = []
-        for writer in self.fan_out.writers.values():
-            writer.wait_until_settled(_SETTLE_SECONDS)
-            reached.append(writer.state.durable or StreamPosition(self.confirmed))
-        return reached
 
     def reload(self) -> None:
         """Brings destinations and tables in line with the plan as it is now."""
@@ -122,36 +119,39 @@ class _Assembly:
             for pipeline_destination_id, tables in missing.items():
                 self.catalog.tables.add_missing(pipeline_destination_id, tables)
             plan = self.catalog.plans.read(self.spec.pipeline_id)
-        self._match_writers(plan)
-        self.tables.apply(plan, schemas)
+        if self.lanes.take_back(plan):
+            plan = self.catalog.plans.read(self.spec.pipeline_id)
+        self.tables.apply(self.lanes.match(plan), schemas)
         if self.streaming:
             self.book.route(self.engine.set_tables)
 
     def hand_over(self, destination_id: int, work: Work) -> None:
-        """Gives work to a writer; a destination that has left the pipeline needs none."""
-        writer = self.fan_out.writers.get(destination_id)
-        if writer is not None:
-            writer.queue.put(work)
+        """Gives work to a lane; a destination that has left the pipeline needs none."""
+        lane = self.fan_out.lanes.get(destination_id)
+        if lane is not None:
+            lane.put(work)
 
-    def _match_writers(self, plan: PipelinePlan) -> None:
-        wanted = {destination.destination_id: destination for destination in plan.destinations}
-        running = self.fan_out.writers.keys()
-        for destination_id in running - wanted.keys():
-            self.fan_out.remove(destination_id)
-        for destination_id in wanted.keys() - running:
-            self.fan_out.add(destination_id, partial(self._writer, wanted[destination_id]))
-
-    def _writer(self, destination: DestinationPlan, covered: int) -> Writer:
-        def make() -> Destination:
-            if destination.problem is not None:
-                raise destination.problem
-            return create_destination(
-                destination.type, destination.config, self.spec.pipeline_id, destination.destination_id
-            )
-
-        resumption = Resumption(self.confirmed, destination.established, destination.reported)
-        events = _Events(self.fan_out, self.tables, self.flow, self.source)
-        return Writer(destination.destination_id, make, self.spec.epoch, resumption, events, covered)
+    def _lanes(self) -> Lanes:
+        """The ledger has sessions of its own: whoever waits for it keeps nobody from renewing the lease."""
+        spec, settings = self.spec, self.spec.settings
+        database = ConfigDatabase(
+            settings.config_database_url.get_secret_value(),
+            application=f"rosetta ledger {spec.pipeline_id}",
+            connections=_LEDGER_SESSIONS,
+            fence=Fence(spec.pipeline_id, spec.epoch),
+        )
+        source_id = self.plan.source_id
+        parts = LaneParts(
+            epoch=spec.epoch,
+            confirmed=self.confirmed,
+            ledger=Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch),
+            dispatch=Dispatcher(
+                settings.redis_url.get_secret_value(), settings.dlq_key_prefix, source_id, spec.pipeline_id
+            ),
+            limits=ParkLimits(settings.park_max_bytes, settings.park_max_age_seconds, settings.park_min_free_bytes),
+            events=_Events(self.fan_out, self.tables, self.flow, self.source),
+        )
+        return Lanes(self.fan_out, parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -14,9 +14,10 @@ from compute.core.catalog.observations import Observation
 from compute.core.exit_codes import Failure
 from compute.core.fan_out import FanOut
 from compute.core.flow import FlowCounter
+from compute.core.lane import LaneState
 from compute.core.slot import SlotView
 from compute.core.tables import TableBook
-from compute.core.writer import WriterPhase, WriterState
+from compute.core.writer import WriterPhase
 from compute.engine.base import ChangeEngine, EnginePhase
 from rosetta.enums import HealthStatus, ObservedStatus, TableSyncState
 from rosetta.errors import FencedError, RosettaError
@@ -24,6 +25,7 @@ from rosetta.lsn import Lsn
 
 _TICK_SECONDS = 0.5
 _REPORT_SECONDS = 5.0
+_FAILING = {WriterPhase.RETRYING: ObservedStatus.RETRYING, WriterPhase.FAILED: ObservedStatus.FAILED}
 _log = structlog.get_logger("compute.reporter")
 
 
@@ -36,6 +38,7 @@ class Sight:
     book: TableBook
     flow: FlowCounter
     slot: Callable[[], SlotView]
+    detached: Callable[[], Mapping[int, Failure]]
 
 
 class Reporter:
@@ -117,15 +120,19 @@ class Reporter:
     def _look(self, now: float) -> list[Observation]:
         streaming = self._sight.engine.state().phase is EnginePhase.STREAMING
         slot = self._sight.slot()
-        return [
-            self._observe(destination_id, writer.state, streaming, slot, now)
-            for destination_id, writer in self._sight.fan_out.writers.items()
+        lanes = self._sight.fan_out.lanes
+        seen = [self._observe(number, lane.state, streaming, slot, now) for number, lane in lanes.items()]
+        return seen + [
+            Observation(destination_id, ObservedStatus.RESYNC_REQUIRED, HealthStatus.ERROR, failure)
+            for destination_id, failure in self._sight.detached().items()
+            if destination_id not in lanes
         ]
 
     def _observe(
-        self, destination_id: int, writer: WriterState, streaming: bool, slot: SlotView, now: float
+        self, destination_id: int, lane: LaneState, streaming: bool, slot: SlotView, now: float
     ) -> Observation:
-        status, health, failure = judge(writer, streaming, self._sight.book.states(destination_id))
+        status, health, failure = judge(lane, streaming, self._sight.book.states(destination_id))
+        writer = lane.writer
         durable = None if writer.durable is None else writer.durable.commit_lsn
         known = durable is not None and slot.current is not None
         return Observation(
@@ -142,13 +149,16 @@ class Reporter:
 
 
 def judge(
-    writer: WriterState, streaming: bool, tables: list[tuple[TableSyncState, Failure | None]]
+    lane: LaneState, streaming: bool, tables: list[tuple[TableSyncState, Failure | None]]
 ) -> tuple[ObservedStatus, HealthStatus, Failure | None]:
     """Status, health and reason of one destination; the worst that is so wins."""
-    if writer.phase is WriterPhase.RETRYING:
-        return ObservedStatus.RETRYING, HealthStatus.ERROR, writer.failure
-    if writer.phase is WriterPhase.FAILED:
-        return ObservedStatus.FAILED, HealthStatus.ERROR, writer.failure
+    writer = lane.writer
+    if lane.detached is not None:
+        return ObservedStatus.RESYNC_REQUIRED, HealthStatus.ERROR, lane.detached
+    if lane.blocked is not None:
+        return ObservedStatus.BLOCKED, HealthStatus.ERROR, lane.blocked
+    if writer.phase in _FAILING:
+        return _FAILING[writer.phase], HealthStatus.ERROR, writer.failure
     if not streaming or writer.phase is not WriterPhase.WRITING:
         return ObservedStatus.STARTING, HealthStatus.UNKNOWN, None
     failures = [failure for state, failure in tables if state is TableSyncState.ERROR]
@@ -156,4 +166,4 @@ def judge(
     status = ObservedStatus.SNAPSHOTTING if copying else ObservedStatus.RUNNING
     if failures:
         return status, HealthStatus.DEGRADED, failures[0]
-    return status, HealthStatus.HEALTHY, None
+    return status, HealthStatus.DEGRADED if lane.catching_up else HealthStatus.HEALTHY, None

@@ -79,6 +79,11 @@ class Dispatcher:
         """The name of a stream."""
         return f"{self._prefix}:{self._source_id}:{table}:{destination_id}"
 
+    def check(self) -> None:
+        """Returns if Redis takes entries now."""
+        with _translated("asking Redis"):
+            self._client.ping()
+
     def announce(self, rows: Iterable[Parked]) -> None:
         """Gives every row its entry; one that has it keeps it. Returns once Redis has taken all of them."""
         self._run(_ANNOUNCE, rows, "announcing parked changes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -17,56 +17,84 @@ Served = Mapping[TableId, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A batch, and the table syncs by source table that it goes to."""
+    """A batch on its way into the ledger.
+
+    Attributes:
+        served: the table syncs, by source table, that it goes to.
+        contiguous: no other work stands between it and the batch before.
+    """
 
     batch: ChangeBatch
     served: Served
+    contiguous: bool = True
 
 
-def joined(batches: Iterable[ChangeBatch], limit_bytes: int) -> Iterator[ChangeBatch]:
-    """The same stream in fewer batches of at most about `limit_bytes`, each ending where one of `batches` ends.
+def joined(parcels: Iterable[Parcel], limit_bytes: int) -> Iterator[Parcel]:
+    """The same stream in fewer parcels of at most about `limit_bytes`, each ending where one of `parcels` ends.
 
-    A TRUNCATE begins a batch, because a batch empties its tables first. So does a change that leaves out its unchanged
-    TOAST values or moves a key: what it needs is in the target's row as it was before its own batch.
+    For the ledger. Only batches are joined that may be applied again after some of them were: the writer may be at
+    one of them this moment. Nothing is joined across other work, or where tables come or go.
     """
-    run: list[ChangeBatch] = []
-    size, moved = 0, set[TableId]()
-    for batch in batches:
-        fits = size + batch.byte_count <= limit_bytes and not batch.truncated
-        if run and not (fits and all(_stands_alone(changes, moved) for changes in batch.tables)):
-            yield _join(run)
-            run, size, moved = [], 0, set()
-        run.append(batch)
-        size += batch.byte_count
-        moved |= {changes.table for changes in batch.tables if changes.has_moved}
+    return _runs(parcels, limit_bytes, lambda last, one: _repeatable(last) and _repeatable(one))
+
+
+def _repeatable(batch: ChangeBatch) -> bool:
+    """Whether the rows' versions alone make a second application do nothing."""
+    return not batch.truncated and all(
+        changes.key and not changes.has_unchanged and not changes.has_moved for changes in batch.tables
+    )
+
+
+def _continues(last: ChangeBatch, batch: ChangeBatch) -> bool:
+    """Whether both give the same in one target transaction as in two.
+
+    A batch empties its tables first, and what a change leaves out (unchanged TOAST values, also of a moved key) is in
+    the target's row as it was before the batch.
+    """
+    if last.truncated or batch.truncated or any(changes.has_moved for changes in last.tables):
+        return False
+    return not any(changes.has_unchanged or changes.has_moved for changes in batch.tables)
+
+
+def _runs(
+    parcels: Iterable[Parcel], limit_bytes: int, together: Callable[[ChangeBatch, ChangeBatch], bool]
+) -> Iterator[Parcel]:
+    run: list[Parcel] = []
+    size = 0
+    for parcel in parcels:
+        size += parcel.batch.byte_count
+        if run:
+            last = run[-1]
+            fits = size <= limit_bytes and parcel.contiguous and parcel.served == last.served
+            if not (fits and together(last.batch, parcel.batch)):
+                yield _join(run)
+                run, size = [], parcel.batch.byte_count
+        run.append(parcel)
     if run:
         yield _join(run)
 
 
-def _stands_alone(changes: TableChanges, moved: set[TableId]) -> bool:
-    return not changes.has_unchanged and not changes.has_moved and changes.table not in moved
-
-
-def _join(run: list[ChangeBatch]) -> ChangeBatch:
+def _join(run: list[Parcel]) -> Parcel:
     if len(run) == 1:
         return run[0]
+    batches = [parcel.batch for parcel in run]
     shapes: dict[TableId, list[list[TableChanges]]] = {}
-    for batch in run:
+    for batch in batches:
         for changes in batch.tables:
             known = shapes.setdefault(changes.table, [])
             if known and (known[-1][-1].columns, known[-1][-1].key) == (changes.columns, changes.key):
                 known[-1].append(changes)
             else:
                 known.append([changes])
-    times = [batch.commit_time for batch in run if batch.commit_time is not None]
-    return replace(
-        run[-1],
-        start=run[0].start,
-        truncated=run[0].truncated,
+    times = [batch.commit_time for batch in batches if batch.commit_time is not None]
+    batch = replace(
+        batches[-1],
+        start=batches[0].start,
         tables=tuple(_concatenate(pieces) for known in shapes.values() for pieces in known),
         watermarks=(),
         commit_time=max(times, default=None),
     )
+    return Parcel(batch, run[0].served, run[0].contiguous)
 
 
 def _concatenate(pieces: list[TableChanges]) -> TableChanges:
@@ -107,8 +135,16 @@ def entries(parcel: Parcel, destination_id: int, code: str, message: str) -> Ite
             )
 
 
-def replayed(rows: Sequence[OpenRow], sequence: int) -> Iterator[ChangeBatch]:
-    """The batches that segments were made of, in the order of `rows`; they carry `sequence`."""
+def replayed(rows: Sequence[OpenRow], sequence: int, limit_bytes: int) -> Iterator[ChangeBatch]:
+    """The batches that segments were made of, in the order of `rows`, joined where that gives the same.
+
+    None of them may have been applied. They carry `sequence`, because their own belonged to a stream that has moved on.
+    """
+    for parcel in _runs((Parcel(batch, {}) for batch in _batches(rows, sequence)), limit_bytes, _continues):
+        yield parcel.batch
+
+
+def _batches(rows: Sequence[OpenRow], sequence: int) -> Iterator[ChangeBatch]:
     for position, group in groupby(rows, key=lambda row: row.position):
         parts = {row.part: row for row in group}  # a part that goes to several syncs is the same for each
         ordered = [parts[number] for number in sorted(parts)]

@@ -30,6 +30,7 @@ class Catalog:
         """`fence`: the lease of a pipeline's process; without it nothing of the process counts any more."""
         previous = [key.get_secret_value() for key in settings.secret_key_previous]
         keyring = Keyring.from_secret_key(settings.secret_key.get_secret_value(), previous)
+        self.keyring = keyring
         self.database = ConfigDatabase(
             settings.config_database_url.get_secret_value(),
             application=application,

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from compute.core.catalog.database import ConfigDatabase
 from compute.sources.postgres import Origin
 from rosetta.endpoints import source_endpoint
-from rosetta.enums import DeleteMode, DestinationType, SyncMode, TableSyncDesired, TableSyncState
+from rosetta.enums import DeleteMode, DestinationType, ParkPolicy, SyncMode, TableSyncDesired, TableSyncState
 from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.identifiers import TableId
-from rosetta.lsn import Lsn
+from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 from rosetta.sealing import open_config
 from rosetta.secrets import Keyring
@@ -42,6 +42,7 @@ class DestinationPlan:
     """One destination of the pipeline.
 
     `problem`: why its configuration cannot be used; the others go on. `reported`: how far it once said it was.
+    `parked`: how far its stream is in the ledger. `detached`: suspended, for having parked too much.
     """
 
     destination_id: int
@@ -53,6 +54,14 @@ class DestinationPlan:
     tables: tuple[TableSyncPlan, ...]
     problem: RosettaError | None = None
     reported: Lsn | None = None
+    parked: StreamPosition | None = None
+    park_policy: ParkPolicy = ParkPolicy.BLOCK
+    detached: bool = False
+
+    @property
+    def resync_asked(self) -> bool:
+        """Whether a person wants any of its tables copied again."""
+        return any(sync.desired is TableSyncDesired.RESYNC for sync in self.tables)
 
     @property
     def established(self) -> bool:
@@ -148,6 +157,17 @@ class Plans:
             session.expunge_all()
         return source_endpoint(source, self._keyring)
 
+    def destination(self, destination_id: int) -> tuple[DestinationType, dict[str, Any]]:
+        """Kind and opened config of a destination. Raises ConfigurationError (SecretError) when it is not known."""
+        with self._database.transaction() as session:
+            row = session.get(Destination, destination_id)
+            if row is None:
+                raise ConfigurationError(
+                    f"destination {destination_id} does not exist any more", code="DESTINATION_DELETED"
+                )
+            session.expunge_all()
+        return DestinationType(row.type), open_config(row, self._keyring)
+
     def name_slot(self, pipeline_id: int, slot: str) -> None:
         """Notes a slot's name; called before the slot is made, so that deleting the pipeline finds it."""
         with self._database.transaction() as session:
@@ -203,6 +223,9 @@ class Plans:
             tables=tuple(_table_sync(sync) for sync in syncs),
             problem=problem,
             reported=reported,
+            parked=_parked(joined),
+            park_policy=ParkPolicy(joined.park_policy),
+            detached=joined.detached_at is not None,
         )
 
 
@@ -224,6 +247,12 @@ def slot_name(source: Source, pipeline_id: int) -> str:
     """`rosetta_{replication_id}_{pipeline_id}`, or with the prefix that the source names."""
     prefix = source.replication_name or f"rosetta_{source.replication_id}"
     return f"{prefix}_{pipeline_id}"
+
+
+def _parked(joined: PipelineDestination) -> StreamPosition | None:
+    if joined.parked_commit_lsn is None:
+        return None
+    return StreamPosition(joined.parked_commit_lsn, joined.parked_change_lsn or Lsn(0), joined.parked_ordinal or 0)
 
 
 def _table_sync(sync: TableSync) -> TableSyncPlan:

@@ -44,6 +44,10 @@ _COPY_ALL_AGAIN = text("""
     UPDATE table_syncs t SET state = 'RESYNC' FROM pipeline_destinations pd
     WHERE pd.id = t.pipeline_destination_id AND pd.pipeline_id = :pipeline_id
       AND t.state IN ('COPYING', 'STREAMING', 'ERROR')""")
+# Positions of another stream mean nothing in the new one.
+_FORGET_PARKED = text("""
+    UPDATE pipeline_destinations SET parked_commit_lsn = NULL, parked_change_lsn = NULL, parked_ordinal = NULL
+    WHERE pipeline_id = :pipeline_id AND parked_commit_lsn IS NOT NULL""")
 _APPLIED = text("""
     UPDATE table_syncs SET rows_applied = rows_applied + :rows, last_applied_at = now() WHERE id = :id""")
 
@@ -99,6 +103,7 @@ class TableSyncs:
         """The pipeline begins a new stream: what was copied beside an older one is copied again."""
         with self._database.transaction() as session:
             session.execute(_COPY_ALL_AGAIN, {"pipeline_id": pipeline_id})
+            session.execute(_FORGET_PARKED, {"pipeline_id": pipeline_id})
 
     def applied(self, rows: Mapping[int, int]) -> None:
         """Adds to the rows each sync has applied, by sync id."""

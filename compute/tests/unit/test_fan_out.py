@@ -9,10 +9,13 @@ import pytest
 
 from compute.core.batch import ChangeBatch, TableChanges, TableSpec
 from compute.core.fan_out import FanOut
+from compute.core.lane import Lane, LanePlan
+from compute.core.resumption import Resumption
 from compute.core.work import PrepareWork
-from compute.core.writer import Resumption, Writer, WriterPhase
+from compute.core.writer import WriterPhase
 from compute.destinations.base import Destination, TableTarget
 from compute.destinations.memory import MemoryDestination, MemoryStore
+from compute.dlq.backlog import Backlog
 from compute.engine.base import EnginePhase, EngineState
 from compute.tests.support.waiting import eventually
 from rosetta.errors import DataError, FencedError, OutageError, ResyncRequiredError, RosettaError
@@ -74,13 +77,18 @@ class Scene:
 
     def wrote(self, destination_id: int, target: TableTarget, changes: TableChanges, at: float | None) -> None: ...
 
-    def add(self, number: int, destination: Destination, resumption: Resumption | None = None) -> Writer:
+    def add(
+        self,
+        number: int,
+        destination: Destination,
+        resumption: Resumption | None = None,
+        backlog: Backlog | None = None,
+    ) -> Lane:
         settled = resumption or Resumption(Lsn(0), established=False, reported=None)
-        writer = self.fan_out.add(
-            number, lambda covered: Writer(number, lambda: destination, 1, settled, self, covered)
-        )
-        writer.queue.put(PrepareWork(TARGET, lambda _: None))
-        return writer
+        plan = LanePlan(number, lambda: destination, 1, settled, self.fan_out.lane_bytes, backlog)
+        lane = self.fan_out.add(number, lambda covered: Lane(plan, self, self.fan_out, covered))
+        lane.put(PrepareWork(TARGET, lambda _: None))
+        return lane
 
 
 @pytest.fixture
@@ -145,16 +153,16 @@ def test_a_destination_that_is_away_says_so_and_is_written_when_it_is_back(scene
             raise OutageError("no route to host", code="CONNECTION_REFUSED", remedy="start it")
 
     store = MemoryStore()
-    writer = scene.add(1, MemoryDestination(store, away))
+    lane = scene.add(1, MemoryDestination(store, away))
     scene.fan_out.route(batch(1, 1))
-    state = eventually(lambda: writer.state if writer.state.phase is WriterPhase.RETRYING else None)
+    state = eventually(lambda: lane.state.writer if lane.state.writer.phase is WriterPhase.RETRYING else None)
     assert state is not None
     assert state.failure is not None
     assert (state.failure.code, state.failure.remedy) == ("CONNECTION_REFUSED", "start it")
     gate.set()
     eventually(lambda: scene.engine.acknowledged == [1])
-    assert writer.state.phase is WriterPhase.WRITING
-    assert writer.state.failure is None
+    assert lane.state.writer.phase is WriterPhase.WRITING
+    assert lane.state.writer.failure is None
 
 
 def test_a_position_without_changes_is_durable_before_it_is_acknowledged(scene: Scene) -> None:
@@ -185,7 +193,7 @@ def test_a_removed_destination_holds_nothing_back(scene: Scene) -> None:
     scene.add(1, MemoryDestination(MemoryStore()))
     scene.add(2, MemoryDestination(MemoryStore(), failing("open", OutageError("away"), 10_000)))
     scene.fan_out.route(batch(1, 1))
-    eventually(lambda: scene.fan_out.writers[1].covered == 1)
+    eventually(lambda: scene.fan_out.lanes[1].covered == 1)
     assert scene.engine.acknowledged == []
     scene.fan_out.remove(2)
     assert scene.engine.acknowledged == [1]

@@ -1,0 +1,259 @@
+"""What waits for one destination, in stream order: batches, work that has its place between them, and gaps.
+
+A gap stands for batches that are in the ledger instead of in memory. The writer takes from the front; the parker turns
+the oldest batches into gaps, also the one that the writer is at. What a batch took up is free as soon as the
+destination has it or the ledger does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from compute.core.batch import ChangeBatch
+from compute.core.work import ChunkWork, PrepareWork, ReleaseWork, Work
+from compute.dlq.parcels import Parcel, Served
+from rosetta.errors import RosettaError
+from rosetta.identifiers import TableId
+from rosetta.lsn import StreamPosition
+
+_AHEAD = 8  # more than that is better gathered by the engine: its batches grow while they wait
+
+
+@dataclass(eq=False, slots=True)
+class Carried:
+    """A batch in memory, with what must be known to park it; `carried_at` is a monotonic time."""
+
+    parcel: Parcel
+    carried_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def batch(self) -> ChangeBatch:
+        return self.parcel.batch
+
+
+@dataclass(eq=False, slots=True)
+class Gap:
+    """Everything behind what came before, up to `end`, is in the ledger. `sequence`: of the newest batch there."""
+
+    sequence: int
+    end: StreamPosition
+
+
+@dataclass(eq=False, slots=True)
+class Beside:
+    """Work with its place in the stream."""
+
+    work: Work
+
+
+Item = Carried | Gap | Beside
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is not covered: neither durable at the destination nor parked. `age_seconds` is that of the oldest."""
+
+    batches: int = 0
+    bytes: int = 0
+    age_seconds: float = 0.0
+
+
+class LaneQueue:
+    """Filled by any thread, emptied by one writer, relieved by one parker. Nothing here blocks but `head`."""
+
+    def __init__(self, covered: int, room: Callable[[], None]) -> None:
+        """`covered`: the newest sequence that this destination need not be given. `room`: `has_room` is true again."""
+        self._room = room
+        self._changed = threading.Condition()
+        self._items: deque[Item] = deque()
+        self._uncovered: deque[Carried] = deque()
+        self._bytes = 0
+        self._ahead = 0
+        self._gaps = 0
+        self._served: Served = {}
+        self._contiguous = False
+        self._stored = covered
+        self._stored_end: StreamPosition | None = None
+        self._closed = False
+
+    # -- who fills it -------------------------------------------------------------------------------
+
+    def put(self, work: Work) -> None:
+        """Puts work behind all that was put before. A closed queue takes everything and keeps nothing."""
+        with self._changed:
+            if self._closed:
+                return
+            if isinstance(work, PrepareWork):
+                self._serve(work.target.sync_id, work.target.source)
+            elif isinstance(work, ReleaseWork):
+                self._serve(work.sync_id, None)
+            self._items.append(Beside(work))
+            self._contiguous = False
+            self._changed.notify_all()
+
+    def put_batch(self, batch: ChangeBatch) -> None:
+        """Puts a batch; one that the ledger has already only counts as covered."""
+        with self._changed:
+            if self._closed:
+                return
+            if self._stored_end is not None and batch.end <= self._stored_end:
+                self._stored = batch.sequence
+                return
+            carried = Carried(Parcel(batch, self._served, self._contiguous))
+            self._contiguous = True
+            self._items.append(carried)
+            self._uncovered.append(carried)
+            self._bytes += batch.byte_count
+            self._ahead += 1
+            self._changed.notify_all()
+
+    def resume(self, parked: StreamPosition) -> None:
+        """Puts a gap up to `parked`, which earlier processes left in the ledger."""
+        with self._changed:
+            self._stored_end = parked
+            self._append_gap(self._items, Gap(self._stored, parked))
+            self._count()
+            self._changed.notify_all()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the writer would soon be done with what is put now."""
+        return self._ahead < _AHEAD
+
+    # -- the writer ---------------------------------------------------------------------------------
+
+    def head(self, timeout_seconds: float, *, overtake: bool = False) -> Item | None:
+        """The oldest item, which stays until it is `done`; None when there is none in time, or ever again.
+
+        `overtake` passes over gaps: a bug, for tests that must see it.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._closed, timeout_seconds)
+            first = self._items[0] if self._items else None
+            if overtake:
+                return next((item for item in self._items if not isinstance(item, Gap)), first)
+            return first
+
+    def done(self, item: Item) -> None:
+        """`item` need not be done again. A batch that went to the ledger meanwhile is no longer here."""
+        with self._changed:
+            if self._items and self._items[0] is item:
+                self._items.popleft()
+            elif item in self._items:  # the parker has put a gap before it
+                self._items.remove(item)
+            else:
+                return
+            self._gaps -= isinstance(item, Gap)
+            if isinstance(item, Carried):
+                self._ahead -= 1
+                if self._ahead == _AHEAD - 1:
+                    self._room()
+
+    def cover(self, sequence: int) -> None:
+        """Everything up to `sequence` is durable at the destination."""
+        with self._changed:
+            while self._uncovered and self._uncovered[0].batch.sequence <= sequence:
+                self._bytes -= self._uncovered.popleft().batch.byte_count
+
+    @property
+    def empty(self) -> bool:
+        return not self._items
+
+    # -- the parker ---------------------------------------------------------------------------------
+
+    def load(self) -> Load:
+        with self._changed:
+            if not self._uncovered:
+                return Load()
+            age_seconds = time.monotonic() - self._uncovered[0].carried_at
+            return Load(len(self._uncovered), self._bytes, age_seconds)
+
+    def uncovered(self, limit_bytes: int) -> list[Carried]:
+        """The oldest batches that are not covered: at most so many bytes of them, but at least one."""
+        with self._changed:
+            taken: list[Carried] = []
+            size = 0
+            for carried in self._uncovered:
+                size += carried.batch.byte_count
+                if taken and size > limit_bytes:
+                    break
+                taken.append(carried)
+            return taken
+
+    def store(self, stored: Sequence[Carried]) -> None:
+        """The ledger has these, the oldest: they leave memory, and a gap stands in their place."""
+        newest = stored[-1].batch
+        with self._changed:
+            left = set(stored)
+            items: deque[Item] = deque()
+            if not any(item in left for item in self._items):
+                # Written, but not durable yet: they come before all that is left.
+                items.append(Gap(newest.sequence, newest.end))
+            for item in self._items:
+                if isinstance(item, Carried) and item in left:
+                    self._append_gap(items, Gap(item.batch.sequence, item.batch.end))
+                else:
+                    items.append(item)
+            self._items = items
+            while self._uncovered and self._uncovered[0].batch.sequence <= newest.sequence:
+                self._bytes -= self._uncovered.popleft().batch.byte_count
+            self._stored = max(self._stored, newest.sequence)
+            self._stored_end = newest.end
+            self._count()
+            self._changed.notify_all()
+
+    @property
+    def stored(self) -> int:
+        """Sequence of the newest batch that the ledger has with all before it."""
+        return self._stored
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether something must be read back from the ledger before the newest batches."""
+        return self._gaps > 0
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Takes nothing more; what is in it can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def abandon(self, error: RosettaError) -> None:
+        """Forgets everything; chunks that wait here fail with `error`."""
+        with self._changed:
+            self._closed = True
+            items, self._items = self._items, deque()
+            self._uncovered.clear()
+            self._bytes = 0
+            self._count()
+            self._changed.notify_all()
+        for item in items:
+            if isinstance(item, Beside) and isinstance(item.work, ChunkWork):
+                item.work.pending.failed(error)
+
+    # -----------------------------------------------------------------------------------------------
+
+    def _serve(self, sync_id: int, table: TableId | None) -> None:
+        """A new mapping each time: batches that are here keep the one that was true for them."""
+        served = {one: tuple(sync for sync in syncs if sync != sync_id) for one, syncs in self._served.items()}
+        if table is not None:
+            served[table] = (*served.get(table, ()), sync_id)
+        self._served = {one: syncs for one, syncs in served.items() if syncs}
+
+    @staticmethod
+    def _append_gap(items: deque[Item], gap: Gap) -> None:
+        """Gaps without anything between them are one."""
+        if items and isinstance(items[-1], Gap):
+            items[-1] = gap
+        else:
+            items.append(gap)
+
+    def _count(self) -> None:
+        self._ahead = sum(isinstance(item, Carried) for item in self._items)
+        self._gaps = sum(isinstance(item, Gap) for item in self._items)

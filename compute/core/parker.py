@@ -1,0 +1,154 @@
+"""The thread that takes a destination's batches out of everybody's way: into the ledger."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from compute.core.exit_codes import Failure
+from compute.core.lane_queue import LaneQueue, Load
+from compute.core.writer import WriterState
+from compute.dlq.backlog import Backlog
+from rosetta.errors import FencedError, RosettaError
+from rosetta.plants import planted
+
+# How often it looks; what came in between goes into one transaction of the ledger.
+_TICK_SECONDS = 0.1
+_FAILING_SECONDS = 1.0
+_WAITED_FOR_SECONDS = 2.0
+_STUCK_SECONDS = 10.0
+_MANY_BATCHES = 256
+_RETRY_SECONDS = 1.0
+_JOIN_SECONDS = 2.0
+_SLOW = Failure("DESTINATION_SLOW", "the destination does not take its changes as fast as they come")
+_STUCK = Failure("DESTINATION_STUCK", "the destination does not answer a call that is under way")
+_log = structlog.get_logger("compute.parker")
+
+
+@dataclass(frozen=True, slots=True)
+class ParkerEvents:
+    """What a parker asks and tells. All are called on its thread.
+
+    Attributes:
+        writer: the writer's state.
+        others_wait: whether another destination has nothing left to do, so that it may be this one that it waits for.
+        parked: more of the stream is in the ledger.
+        detached: the destination is suspended, and why.
+    """
+
+    writer: Callable[[], WriterState]
+    others_wait: Callable[[], bool]
+    parked: Callable[[], None]
+    detached: Callable[[Failure], None]
+
+
+class Parker:
+    """Moves what is not covered from the oldest on into the ledger, for as long as the lane holds others up.
+
+    It does so whatever the writer is at: a call that is stuck delays nobody but its own destination. While the ledger
+    or its dispatcher is away, or the bounds are reached, it says so in `blocked` and goes on trying.
+    """
+
+    def __init__(self, queue: LaneQueue, backlog: Backlog, bound_bytes: int, events: ParkerEvents) -> None:
+        self._queue = queue
+        self._backlog = backlog
+        self._bound_bytes = bound_bytes
+        self._events = events
+        self._stopped = threading.Event()
+        self._alerted = False
+        self.blocked: Failure | None = None
+        self._thread = threading.Thread(target=self._run, name="parker", daemon=True)
+
+    def start(self, name: str) -> None:
+        self._thread.name = name
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; a transaction that is under way ends first, or is as if it had never begun."""
+        self._stopped.set()
+
+    def join(self) -> None:
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_TICK_SECONDS):
+            cause = self._cause(self._queue.load(), self._events.writer())
+            if cause is None:
+                self._unblock()
+                continue
+            try:
+                self._park(cause)
+            except FencedError:
+                raise  # the whole process must end
+            except RosettaError as error:
+                if planted("ignore_dlq_failure"):
+                    self._queue.store(self._queue.uncovered(self._bound_bytes))
+                    self._events.parked()
+                self._block(Failure.of(error))
+                self._stopped.wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
+
+    def _cause(self, load: Load, writer: WriterState) -> Failure | None:
+        """Why what waits must go into the ledger; None while it may wait here."""
+        if not load.batches:
+            return None
+        failing_since = writer.failing_since
+        if failing_since is not None and time.monotonic() - failing_since >= _FAILING_SECONDS:
+            return writer.failure
+        if load.age_seconds >= _STUCK_SECONDS and time.monotonic() - (writer.success_at or 0.0) >= _STUCK_SECONDS:
+            return _STUCK
+        full = load.bytes >= self._bound_bytes or load.batches >= _MANY_BATCHES
+        if full and load.age_seconds >= _WAITED_FOR_SECONDS and self._events.others_wait():
+            return _SLOW
+        return None
+
+    def _park(self, cause: Failure) -> None:
+        limit = self._backlog.limit()
+        if limit is not None:
+            self._stand_at_limit(limit)
+            return
+        carried = self._queue.uncovered(self._bound_bytes)
+        if not carried:
+            return
+        self._backlog.park([one.parcel for one in carried], carried[-1].batch.end, cause)
+        self._queue.store(carried)
+        self._events.parked()
+        self._unblock()
+
+    def _stand_at_limit(self, limit: Failure) -> None:
+        if self._backlog.detaches:
+            self._backlog.detach(limit)
+            _log.error("destination_detached", thread=self._thread.name, code=limit.code)
+            self._events.detached(limit)
+            return
+        self._block(limit)
+        self._stopped.wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
+
+    def _block(self, failure: Failure) -> None:
+        if self.blocked is None or self.blocked.code != failure.code:
+            _log.error("parking_blocked", thread=self._thread.name, code=failure.code, error=failure.message)
+            self.blocked = failure
+            self._alert(failure)
+        self.blocked = failure
+
+    def _unblock(self) -> None:
+        if self.blocked is not None:
+            _log.info("parking_goes_on", thread=self._thread.name)
+            self.blocked = None
+        if self._alerted:
+            self._alert(None)
+
+    def _alert(self, failure: Failure | None) -> None:
+        """People are told where that is possible; the state and the log say it in any case."""
+        try:
+            self._backlog.alert(failure)
+            self._alerted = failure is not None
+        except FencedError:
+            raise
+        except RosettaError as error:
+            _log.warning("alert_not_written", thread=self._thread.name, code=error.code)

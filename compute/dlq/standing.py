@@ -1,0 +1,82 @@
+"""Whether a destination takes part: suspended by its bounds, taken back for a resync, and what people are told."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from compute.core.exit_codes import Failure
+from compute.dlq.ledger import Ledger
+
+DETACHED: Final = "DESTINATION_DETACHED"
+BLOCKED: Final = "PARKING_BLOCKED"
+_TITLES: Final = {DETACHED: "A destination was detached", BLOCKED: "Changes cannot be parked"}
+
+_DETACH = text("""
+    UPDATE pipeline_destinations SET detached_at = COALESCE(detached_at, now()), error_message = :message
+    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id""")
+_ATTACH = text("""
+    UPDATE pipeline_destinations SET detached_at = NULL, error_message = NULL,
+        parked_commit_lsn = NULL, parked_change_lsn = NULL, parked_ordinal = NULL
+    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id RETURNING id""")
+# A table that nobody asked to copy again lacks what came meanwhile: it must not go on as if nothing were missing.
+_LEAVE_BEHIND = text("""
+    UPDATE table_syncs SET state = 'ERROR', error_code = :code, error_message = :message, error_remedy = :remedy
+    WHERE pipeline_destination_id = :id AND desired_state = 'ACTIVE' AND state IN ('COPYING', 'STREAMING')""")
+_ALERT = text("""
+    INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, destination_id, title, message, remedy)
+    VALUES (:kind, 'CRITICAL', :key, :pipeline_id, :destination_id, :title, :message, :remedy)
+    ON CONFLICT (dedup_key) WHERE resolved_at IS NULL
+    DO UPDATE SET occurrences = n.occurrences + 1, message = excluded.message, remedy = excluded.remedy""")
+_CALM = text("UPDATE notifications SET resolved_at = now() WHERE dedup_key = :key AND resolved_at IS NULL")
+
+
+class Standing:
+    """How one destination stands. Every method is one fenced transaction; see `compute.dlq.ledger`."""
+
+    def __init__(self, ledger: Ledger, destination_id: int) -> None:
+        self._ledger = ledger
+        self._destination_id = destination_id
+
+    def detach(self, failure: Failure) -> None:
+        """Nothing is written or parked for it any more, and it holds nothing back."""
+        with self._ledger.fenced() as session:
+            session.execute(_DETACH, self._where() | {"message": failure.message})
+            session.execute(_ALERT, self._notice(DETACHED, failure))
+
+    def attach(self) -> None:
+        """Takes it back with the tables that are to be copied again; the others are in error until they are."""
+        with self._ledger.fenced() as session:
+            joined = session.execute(_ATTACH, self._where()).scalar_one()
+            values = {
+                "id": joined,
+                "code": DETACHED,
+                "message": "its destination was detached, so changes are missing",
+                "remedy": "Set desired_state = 'RESYNC' on this table sync.",
+            }
+            session.execute(_LEAVE_BEHIND, values)
+            session.execute(_CALM, {"key": self._key(DETACHED)})
+
+    def alert(self, failure: Failure | None) -> None:
+        """Tells people that nothing can be parked, or that it can be again."""
+        with self._ledger.fenced() as session:
+            if failure is None:
+                session.execute(_CALM, {"key": self._key(BLOCKED)})
+            else:
+                session.execute(_ALERT, self._notice(BLOCKED, failure))
+
+    def _notice(self, kind: str, failure: Failure) -> dict[str, Any]:
+        return self._where() | {
+            "kind": kind,
+            "key": self._key(kind),
+            "title": _TITLES[kind],
+            "message": f"{failure.message} ({failure.code})",
+            "remedy": failure.remedy,
+        }
+
+    def _key(self, kind: str) -> str:
+        return f"{kind}:{self._ledger.pipeline_id}:{self._destination_id}"
+
+    def _where(self) -> dict[str, Any]:
+        return {"pipeline_id": self._ledger.pipeline_id, "destination_id": self._destination_id}
