@@ -3,7 +3,7 @@
 Why leaving a range out is exact while the stream goes on. A range is checked as a chunk is copied: the source
 answers in one snapshot, then a watermark goes into the log, and the target is asked when it comes down the
 stream, by the writer itself, with everything before it applied and nothing behind it. The target says that it
-matches only if it has the same rows (every column, by the exact text of the values) and each of them was written
+matches only if it has the same rows (by count and sum of 64-bit hashes of their exact texts) and each was written
 by a transaction that the snapshot sees. Merging a chunk read in that snapshot would replace each of these rows by
 itself, delete none and add none; so doing nothing leaves the target exactly as a copy of the range would, and a
 copy is exact. What is noted of rows that lack values is settled as by a chunk.

@@ -83,17 +83,12 @@ def exact_text(column: ComparedColumn) -> str:
 
 def row_hash(table: ComparedTable) -> str:
     """The SHA-256 (bytea) of a row `t` of the table."""
-    return _hash(table.columns)
+    return f"sha256(convert_to({row_text(table.columns)}, 'UTF8'))"
 
 
-def row_part(columns: Sequence[ComparedColumn]) -> str:
-    """The first 64 bits, as bigint, of the hash of a row `t`: what checksums of ranges add up."""
-    return _part(_hash(columns))
-
-
-def _hash(columns: Sequence[ComparedColumn]) -> str:
-    texts = ", ".join(exact_text(column) for column in columns)
-    return f"sha256(convert_to(ARRAY[{texts}]::text[]::text, 'UTF8'))"
+def row_text(columns: Sequence[ComparedColumn]) -> str:
+    """All values of a row `t` as one text, different for different rows."""
+    return f"ARRAY[{', '.join(exact_text(column) for column in columns)}]::text[]::text"
 
 
 def totals_sql(table: ComparedTable, within: KeyRange) -> str:

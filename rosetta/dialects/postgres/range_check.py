@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rosetta.dialects.postgres.checksum import ComparedColumn, exact_text, row_part
+from rosetta.dialects.postgres.checksum import ComparedColumn, exact_text, row_text
 from rosetta.dialects.postgres.chunk_merge import Bound, key_range, visible
 from rosetta.dialects.postgres.chunk_read import Key, ReadPlan, key_order, range_from
 from rosetta.dialects.postgres.merge_table import MergeTable
@@ -24,6 +24,11 @@ def compared(name: str, type_: str) -> ComparedColumn:
     return ComparedColumn(name, _MODIFIER.sub("", type_))
 
 
+def _row_hash(columns: Sequence[ComparedColumn]) -> str:
+    # Cheaper than SHA-256 by a third of all the work. Should two servers hash otherwise, ranges are copied in vain.
+    return f'hashtextextended({row_text(columns)} COLLATE "C", 0)'
+
+
 def range_end_sql(
     plan: ReadPlan, key: Sequence[ComparedColumn], lower: Key | None, upper: Key | None, rows: int
 ) -> str:
@@ -35,7 +40,7 @@ def range_end_sql(
 
 def range_checksum_sql(plan: ReadPlan, columns: Sequence[ComparedColumn], lower: Key | None, upper: Key | None) -> str:
     """How many rows the source's range has, and their checksum."""
-    return f"SELECT count(*), COALESCE(sum({row_part(columns)}), 0)::text FROM {range_from(plan, lower, upper)}"
+    return f"SELECT count(*), COALESCE(sum({_row_hash(columns)}), 0)::text FROM {range_from(plan, lower, upper)}"
 
 
 def range_at_target_sql(table: MergeTable, lower: Bound, upper: Bound, *, snapshot: str, lsn: int, rows: int) -> str:
@@ -49,8 +54,9 @@ def range_at_target_sql(table: MergeTable, lower: Bound, upper: Bound, *, snapsh
     """
     most = (4 * rows if table.soft_delete else rows) + _SPARE_ROWS
     live = "NOT t._rosetta_deleted" if table.soft_delete else "true"
-    part = row_part([compared(column.name, column.base_type) for column in table.columns])
-    newer = f"NOT (t._rosetta_lsn <= {lsn} AND {visible('t._rosetta_xid', snapshot)})"
+    part = _row_hash([compared(column.name, column.base_type) for column in table.columns])
+    # rows of a copy carry 0, which every snapshot sees
+    newer = f"NOT (t._rosetta_lsn <= {lsn} AND (t._rosetta_xid = 0 OR {visible('t._rosetta_xid', snapshot)}))"
     return (
         "SELECT count(*) FILTER (WHERE live), COALESCE(sum(part) FILTER (WHERE live), 0)::text, "
         f"count(*) FILTER (WHERE newer), count(*) < {most} FROM (SELECT {part} AS part, {live} AS live, "
