@@ -1,7 +1,8 @@
-"""Undoes at the sources what deleted pipelines have left there: slots and publications of ours."""
+"""Undoes what pipelines have left behind: slots and publications of ours at sources, side tables at destinations."""
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import psycopg2
@@ -9,8 +10,10 @@ import structlog
 
 from compute.core.catalog import Catalog
 from compute.core.catalog.cleanup import CleanupTask
+from compute.destinations.registry import remove_traces
 from compute.sources.postgres import PostgresSource
 from rosetta.dialects.postgres import quoted
+from rosetta.enums import CleanupKind
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 
@@ -25,6 +28,7 @@ class CleanupWorker:
         self._catalog = catalog
         self._interval_seconds = interval_seconds
         self._wake = threading.Event()
+        self._released: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="cleanup", daemon=True)
 
@@ -35,6 +39,11 @@ class CleanupWorker:
         """There may be something to do now."""
         self._wake.set()
 
+    def released(self, pipeline_id: int) -> None:
+        """A deleted pipeline's process has ended: what waited for that may be removed."""
+        self._released.put(pipeline_id)
+        self._wake.set()
+
     def stop(self) -> None:
         """Takes no further task; one under way is claimed and comes again."""
         self._ended = True
@@ -43,6 +52,8 @@ class CleanupWorker:
     def _run(self) -> None:
         while not self._ended:
             try:
+                while not self._released.empty():
+                    self._catalog.cleanup.hasten(self._released.get())
                 delayed = [self._attempt(task) for task in self._catalog.cleanup.claim()]
             except OutageError as error:
                 _log.warning("cleanup_waits", error=error.message)
@@ -66,17 +77,21 @@ class CleanupWorker:
         return None
 
     def _undo(self, task: CleanupTask) -> None:
+        if task.destination_id is not None:
+            kind, config = self._catalog.plans.destination(task.destination_id)
+            remove_traces(kind, config, int(task.object_name), task.destination_id)
+            return
+        if task.source_id is None:
+            raise ConfigurationError(f"a task {task.kind} names neither source nor destination")
         endpoint = self._catalog.plans.endpoint(task.source_id)
-        if task.kind == "DROP_SLOT":
+        if task.kind is CleanupKind.DROP_SLOT:
             source = PostgresSource(endpoint, "")
             try:
                 source.drop_slot(task.object_name, end_walsender=True)
             finally:
                 source.close()
-        elif task.kind == "DROP_PUBLICATION":
-            drop_publication(endpoint, task.object_name)
         else:
-            raise ConfigurationError(f"nothing knows how to do {task.kind}")
+            drop_publication(endpoint, task.object_name)
 
 
 def drop_publication(endpoint: PostgresEndpoint, name: str) -> None:

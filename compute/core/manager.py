@@ -125,6 +125,8 @@ class PipelineManager:
     def _ended(self, pipeline_id: int, one: Supervised, ending: Ending) -> None:
         one.process = None
         self._poll_soon()
+        if one.wish is None:
+            self._cleanup.released(pipeline_id)
         if ending.asked_for:
             one.failures, one.last_ending = 0, None
             _log.info("pipeline_process_stopped", pipeline_id=pipeline_id)

@@ -23,3 +23,15 @@ def create_destination(
     from compute.destinations.postgres import PostgresDestination
 
     return PostgresDestination(destination_endpoint(config), pipeline_id, destination_id)
+
+
+def remove_traces(kind: DestinationType, config: Mapping[str, object], pipeline_id: int, destination_id: int) -> None:
+    """Removes what a pipeline that has left a destination keeps there beside its tables; safe to do again.
+
+    Raises OutageError while it cannot be reached, ConfigurationError when its config makes no sense.
+    """
+    if kind is not DestinationType.POSTGRESQL:
+        return  # nothing was ever written there, see `create_destination`
+    from compute.destinations.postgres import removal
+
+    removal.remove_traces(destination_endpoint(config), pipeline_id, destination_id)

@@ -1,4 +1,4 @@
-"""What must still be undone at a source after a pipeline was deleted; retried until it is gone."""
+"""What must still be undone at sources and destinations after pipelines left them; retried until it is gone."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from compute.core.catalog.database import ConfigDatabase
+from rosetta.enums import CleanupKind
 
 _CLAIM_SECONDS = 60
 
 # Claiming moves the next attempt away, so that two instances never work on one task at once.
 _CLAIM = text("""
     UPDATE cleanup_tasks SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => :seconds)
-    WHERE id IN (SELECT id FROM cleanup_tasks WHERE next_attempt_at <= now() AND kind <> 'DROP_STAGING'
+    WHERE id IN (SELECT id FROM cleanup_tasks WHERE next_attempt_at <= now()
                  ORDER BY next_attempt_at LIMIT 20 FOR UPDATE SKIP LOCKED)
-    RETURNING id, kind, source_id, object_name, attempts""")
+    RETURNING id, kind, source_id, destination_id, object_name, attempts""")
 _USED_AGAIN = text("""
     SELECT EXISTS (SELECT FROM pipelines p JOIN sources s ON s.id = p.source_id
-                   WHERE s.id = :source_id AND (s.publication_name = :name OR p.slot_name = :name))""")
+                   WHERE s.id = :source_id AND (s.publication_name = :name OR p.slot_name = :name))
+        OR EXISTS (SELECT FROM pipeline_destinations
+                   WHERE destination_id = :destination_id AND pipeline_id::text = :name)""")
+_HASTEN = text("""
+    UPDATE cleanup_tasks SET next_attempt_at = now()
+    WHERE kind = 'DROP_STAGING' AND object_name = :pipeline_id AND attempts = 0
+      AND (destination_id = :destination_id OR CAST(:destination_id AS bigint) IS NULL)""")
 _DONE = text("DELETE FROM cleanup_tasks WHERE id = :id")
 _RETRY = text("""
     UPDATE cleanup_tasks SET last_error = :error, next_attempt_at = now() + make_interval(secs => :seconds)
@@ -27,11 +34,18 @@ _RETRY = text("""
 
 @dataclass(frozen=True, slots=True)
 class CleanupTask:
-    """`kind` is DROP_SLOT or DROP_PUBLICATION; `attempts` counts this one."""
+    """One thing to undo.
+
+    Attributes:
+        kind: DROP_SLOT or DROP_PUBLICATION at a source, DROP_STAGING at a destination.
+        object_name: of the slot or publication; for DROP_STAGING the pipeline's id.
+        attempts: this one counts.
+    """
 
     task_id: int
-    kind: str
-    source_id: int
+    kind: CleanupKind
+    source_id: int | None
+    destination_id: int | None
     object_name: str
     attempts: int
 
@@ -46,15 +60,21 @@ class CleanupTasks:
         """The tasks that are due, ours for a minute."""
         with self._database.transaction() as session:
             rows = session.execute(_CLAIM, {"seconds": _CLAIM_SECONDS}).all()
-        return [CleanupTask(*row) for row in rows]
+        return [CleanupTask(row.id, CleanupKind(row.kind), *row[2:]) for row in rows]
 
     def used_again(self, task: CleanupTask) -> bool:
         """Whether a pipeline made since then uses the object, which so must stay."""
         with self._database.transaction() as session:
             used: bool = session.execute(
-                _USED_AGAIN, {"source_id": task.source_id, "name": task.object_name}
+                _USED_AGAIN,
+                {"source_id": task.source_id, "destination_id": task.destination_id, "name": task.object_name},
             ).scalar_one()
             return used
+
+    def hasten(self, pipeline_id: int, destination_id: int | None = None) -> None:
+        """No process writes for this pipeline (to this destination) any more: what waited for that may begin."""
+        with self._database.transaction() as session:
+            session.execute(_HASTEN, {"pipeline_id": str(pipeline_id), "destination_id": destination_id})
 
     def done(self, task_id: int) -> None:
         with self._database.transaction() as session:
