@@ -2,6 +2,7 @@
 
 GET /health       503 while the config database cannot be reached or the supervisor's loop stands still
 GET /health/live  503 only when the loop stands still: a restart would help
+GET /metrics      the same for Prometheus
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import structlog
 
 from compute.core.supervision import SupervisorView
+from compute.metrics import CONTENT_TYPE, render
 from rosetta.errors import ConfigurationError
 
 _log = structlog.get_logger("compute.server")
@@ -64,16 +66,20 @@ def _handler(view: Callable[[], SupervisorView]) -> type[BaseHTTPRequestHandler]
                 self._answer(seen.ready, seen.document())
             elif path == "/health/live":
                 self._answer(seen.alive, {"status": "alive" if seen.alive else "stalled"})
+            elif path == "/metrics":
+                self._send(HTTPStatus.OK, render(seen), CONTENT_TYPE)
             else:
-                self._send(HTTPStatus.NOT_FOUND, {"error": "NotFoundError", "message": "no such page"})
+                self._answer_json(HTTPStatus.NOT_FOUND, {"error": "NotFoundError", "message": "no such page"})
 
         def _answer(self, good: bool, body: dict[str, Any]) -> None:
-            self._send(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, body)
+            self._answer_json(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, body)
 
-        def _send(self, status: HTTPStatus, body: dict[str, Any]) -> None:
-            payload = json.dumps(body).encode()
+        def _answer_json(self, status: HTTPStatus, body: dict[str, Any]) -> None:
+            self._send(status, json.dumps(body).encode(), "application/json")
+
+        def _send(self, status: HTTPStatus, payload: bytes, content_type: str) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Cache-Control", "no-store")
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()

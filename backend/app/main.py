@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from sqlalchemy.engine import make_url
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api import documentation, errors, health
+from app.api import documentation, errors, health, metrics
 from app.api.access import AuthenticationMiddleware, authorize
 from app.api.deps import connect_policy
 from app.api.middleware import BodyLimitMiddleware, RequestLogMiddleware, SecurityHeadersMiddleware
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
     errors.install(app)
     app.include_router(health.router)
     app.include_router(documentation.router)
+    app.include_router(metrics.router)
     app.include_router(build_router())
     _add_middleware(app, settings, database)
     return app

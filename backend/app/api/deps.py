@@ -16,6 +16,7 @@ from app.domain.repositories import (
     DeadLetterRepository,
     DestinationRepository,
     FlowRepository,
+    GaugeRepository,
     NotificationRepository,
     PipelineDestinationRepository,
     PipelineRepository,
@@ -196,6 +197,10 @@ def get_alert_test(settings: SettingsDep) -> AlertTest:
     return AlertTest(channels_of(settings))
 
 
+def get_gauges(session: SessionDep) -> GaugeRepository:
+    return GaugeRepository(session)
+
+
 def get_events(request: Request) -> EventFeed:
     events: EventFeed = request.app.state.events
     return events
@@ -249,6 +254,7 @@ SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
 MonitoringServiceDep = Annotated[MonitoringService, Depends(get_monitoring_service)]
 WalMonitorServiceDep = Annotated[WalMonitorService, Depends(get_wal_monitor_service)]
 NotificationServiceDep = Annotated[NotificationService, Depends(get_notification_service)]
+GaugeRepositoryDep = Annotated[GaugeRepository, Depends(get_gauges)]
 AlertTestDep = Annotated[AlertTest, Depends(get_alert_test)]
 EventFeedDep = Annotated[EventFeed, Depends(get_events)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]

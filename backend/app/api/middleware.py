@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.metrics import REQUEST_SECONDS
 from app.core.logging import get_logger
 
 _log = get_logger(__name__)
@@ -90,6 +91,7 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send_and_note)
         finally:
             actor = scope.get("state", {}).get("actor")
+            REQUEST_SECONDS.labels(scope["method"], _route(scope), status).observe(time.perf_counter() - started)
             _log.info(
                 "request",
                 method=scope["method"],
@@ -98,3 +100,11 @@ class RequestLogMiddleware:
                 duration_seconds=round(time.perf_counter() - started, 6),
                 actor=actor.name if actor is not None else None,
             )
+
+
+def _route(scope: Scope) -> str:
+    """The path with its parameters' names instead of their values; empty for a path that no route has."""
+    if "route" not in scope:
+        return ""
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    return "/".join(names.get(part, part) for part in scope["path"].split("/"))

@@ -8,7 +8,6 @@ import hmac
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -352,7 +351,8 @@ async def feed(cluster: PostgresCluster, config_database: str) -> AsyncIterator[
 
 
 async def test_events_say_what_changed(feed: EventFeed, sql: Sql) -> None:
-    async with asyncio.timeout(20), aclosing(_lines(feed)) as lines:
+    lines = _lines(feed)
+    async with asyncio.timeout(20):
         assert (await anext(lines)).startswith("retry:")
         writing = asyncio.create_task(_until_cancelled(sql))
         line = await anext(lines)
@@ -377,3 +377,18 @@ async def test_the_tasks_of_a_worker_start_and_end_with_it(settings: Settings) -
     async with asyncio.timeout(60), app.router.lifespan_context(app), database.transaction() as session:
         assert await WalRepository(session).due() == []
     assert {task.get_name() for task in asyncio.all_tasks()} & {"wal monitor", "alerts", "event feed"} == set()
+
+
+async def test_prometheus_reads_the_deployments_state(
+    admin: httpx.AsyncClient, sql: Sql, source_id: int, destination_body: dict[str, Any]
+) -> None:
+    await pipeline(sql, admin, source_id, destination_body)
+    sql("UPDATE pipeline_metadata SET lag_seconds = 1.5, wal_size = 7, health_status = 'HEALTHY'")
+    answer = await admin.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert 'rosetta_destination_lag_seconds{destination="warehouse",pipeline="p"} 1.5' in lines
+    assert 'rosetta_destination_healthy{destination="warehouse",pipeline="p"} 1.0' in lines
+    assert 'rosetta_parked_rows{destination="warehouse",pipeline="p"} 0.0' in lines
+    assert "rosetta_compute_instances 0.0" in lines
+    assert any(line.startswith("rosetta_http_request_seconds_count{") and "/api/v1/pipelines" in line for line in lines)

@@ -5,6 +5,7 @@ from app.domain.repositories.audit import AuditRepository
 from app.domain.repositories.base import BaseRepository
 from app.domain.repositories.dead_letter import DeadLetterRepository
 from app.domain.repositories.destination import DestinationRepository
+from app.domain.repositories.gauge import GaugeRepository
 from app.domain.repositories.measurement import FlowRepository, SystemMetricRepository, WalRepository
 from app.domain.repositories.notification import NotificationRepository
 from app.domain.repositories.pipeline import PipelineDestinationRepository, PipelineRepository
@@ -23,6 +24,7 @@ __all__ = [
     "DeadLetterRepository",
     "DestinationRepository",
     "FlowRepository",
+    "GaugeRepository",
     "NotificationRepository",
     "PipelineDestinationRepository",
     "PipelineRepository",

@@ -30,10 +30,12 @@ from app.domain.schemas.dead_letter import (
 from app.domain.schemas.identity import Actor
 from app.domain.services.audit import AuditTrail
 from rosetta.dead_letters.actions import Edit, RecordClosedError, RecordMissingError, SegmentNotEditableError
+from rosetta.dead_letters.keys import searched_hashes
 from rosetta.dead_letters.search import OPEN, Criteria, Place, Sum, Window
 from rosetta.dead_letters.showing import Contents, contents_of, waits_behind
 from rosetta.enums import DesiredStatus, DlqState, Role
 from rosetta.errors import ConfigurationError, SecretError
+from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn
 from rosetta.secrets import Keyring
 
@@ -63,7 +65,7 @@ class DeadLetterService:
                 remedy=f"Sort by one of: {', '.join(_SORTS)}.",
             )
         place = await self._place(pipeline_id, destination_id)
-        criteria = _criteria(query, tuple(query.state or OPEN))
+        criteria = self._criteria(query, tuple(query.state or OPEN))
         window = Window(query.limit, query.offset, query.cursor, newest_first=query.sort == "-id")
         rows, total = await self._records.page(place, criteria, window)
         items = [DlqView.model_validate(_shown(row)) for row in rows]
@@ -99,7 +101,7 @@ class DeadLetterService:
         place = await self._place(pipeline_id, destination_id)
         if body.ids or body.filter:
             with _translated():
-                asked = await self._records.ask_for(place, _selected(body))
+                asked = await self._records.ask_for(place, self._selected(body))
             total, complete = asked.done, asked.complete
         else:
             total, complete = await self._records.ask_for_all(place), True
@@ -111,7 +113,7 @@ class DeadLetterService:
         """Gives records up for good. Raises EntityNotFoundError, ConflictError for a record that is closed."""
         place = await self._place(pipeline_id, destination_id)
         with _translated():
-            done = await self._records.discard(place, _selected(body), body.reason, self._actor.id)
+            done = await self._records.discard(place, self._selected(body), body.reason, self._actor.id)
         gone = done.done
         await self._record("dlq.discard", place, records=gone.records, reason=body.reason, **_said(body))
         return DiscardView(discarded=gone.records, changes=gone.changes, complete=done.complete)
@@ -123,6 +125,30 @@ class DeadLetterService:
     async def _place(self, pipeline_id: int, destination_id: int) -> Place:
         await self._joins.plain(pipeline_id, destination_id)
         return Place(pipeline_id, destination_id)
+
+    def _selected(self, body: Selection) -> Criteria:
+        if body.filter is not None:
+            return self._criteria(body.filter, OPEN)
+        return Criteria(ids=tuple(dict.fromkeys(body.ids)))
+
+    def _criteria(self, wanted: DlqQuery | DlqFilter, states: tuple[DlqState, ...]) -> Criteria:
+        hashes = None
+        if wanted.key is not None:
+            if wanted.table_name is None:
+                raise InvalidRequestError(
+                    "A key belongs to a table.", code="KEY_WITHOUT_TABLE", remedy="Name the table by `table_name` too."
+                )
+            table = TableId(wanted.schema_name or "public", wanted.table_name)
+            with _translated():
+                hashes = searched_hashes(self._keyring, table, wanted.key)
+        return Criteria(
+            schema_name=wanted.schema_name,
+            table_name=wanted.table_name,
+            error_class=wanted.error_class,
+            kind=wanted.kind,
+            states=states,
+            key_hashes=hashes,
+        )
 
     async def _detail(self, record: DlqRecord, contents: Contents) -> DlqDetailView:
         behind, ahead = await self._records.neighbours(record)
@@ -156,22 +182,6 @@ class DeadLetterService:
 
     async def _record(self, action: str, place: Place, **details: Any) -> None:
         await self._audit.record(action, f"{place.pipeline_id}/{place.destination_id}", **details)
-
-
-def _selected(body: Selection) -> Criteria:
-    if body.filter is not None:
-        return _criteria(body.filter, OPEN)
-    return Criteria(ids=tuple(dict.fromkeys(body.ids)))
-
-
-def _criteria(wanted: DlqQuery | DlqFilter, states: tuple[DlqState, ...]) -> Criteria:
-    return Criteria(
-        schema_name=wanted.schema_name,
-        table_name=wanted.table_name,
-        error_class=wanted.error_class,
-        kind=wanted.kind,
-        states=states,
-    )
 
 
 def _shown(row: DlqRecord) -> dict[str, Any]:
