@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from rosetta.cli.dlq import dlq
 from rosetta.cli.doctor import doctor
 from rosetta.cli.sign_in_link import sign_in_link
 from rosetta.cli.token import token
@@ -24,6 +25,7 @@ app.command()(up)
 app.command()(doctor)
 app.command()(verify)
 app.command("sign-in-link")(sign_in_link)
+app.add_typer(dlq, name="dlq")
 app.add_typer(token, name="token")
 
 

@@ -204,3 +204,11 @@ def _conditions(source: type[DlqTotal | DlqRecord], place: Place, criteria: Crit
     if criteria.key_hashes is not None:
         conditions.append(_touches(criteria.key_hashes))
     return conditions
+
+
+def located(session: Session, record_ids: Iterable[int]) -> dict[int, Place]:
+    """Where these records are parked; ids that no record has are left out."""
+    rows = session.execute(
+        select(DlqRecord.id, DlqRecord.pipeline_id, DlqRecord.destination_id).where(DlqRecord.id.in_(list(record_ids)))
+    )
+    return {row.id: Place(row.pipeline_id, row.destination_id) for row in rows}

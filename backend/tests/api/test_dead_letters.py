@@ -11,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 from tests.clients import Sql, Tokens, client_of
 from tests.conftest import SECRET_KEY
-from tests.parking import CANARY, Parking, make_parking
 
 from rosetta.dead_letters import open_payload, read_rows
 from rosetta.enums import Role
 from rosetta.secrets import Keyring
+from rosetta.tests.parking import CANARY, Parking, make_parking
 
 
 @pytest.fixture
@@ -95,6 +95,22 @@ async def test_filters(admin: httpx.AsyncClient, parking: Parking) -> None:
     assert await listed(admin, parking, state="DISCARDED") == []
     wrong = await admin.get(f"{parking.path}/dlq", params={"state": "LOST"})
     assert wrong.status_code == 422
+
+
+async def test_records_of_a_row_are_found_by_its_key(admin: httpx.AsyncClient, parking: Parking, sql: Sql) -> None:
+    first, _, third = parking.record(7, 1), parking.record(8, 2), parking.record(7, 3)
+    assert await listed(admin, parking, table_name="orders", key="7") == [first, third]
+    assert await listed(admin, parking, table_name="orders", key="9") == []
+    assert await listed(admin, parking, table_name="orders", key=["7", "7"]) == []
+    alone = await admin.get(f"{parking.path}/dlq", params={"key": "7"})
+    assert (alone.status_code, alone.json()["code"]) == (422, "KEY_WITHOUT_TABLE")
+    wide = await admin.get(f"{parking.path}/dlq", params={"table_name": "orders", "key": ["7"] * 9})
+    assert (wide.status_code, wide.json()["code"]) == (422, "KEY_TOO_WIDE")
+    chosen = {"filter": {"table_name": "orders", "key": ["7"]}}
+    assert (await admin.post(f"{parking.path}/recover-dlq", json=chosen)).json()["asked"] == 2
+    assert sql("SELECT details FROM audit_log") == [
+        ({"records": 2, "filter": {"table_name": "orders", "by_key": True}},)
+    ]
 
 
 async def test_a_record_is_shown_with_its_values_and_what_waits_behind_it(

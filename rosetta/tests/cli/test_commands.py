@@ -36,7 +36,7 @@ def rosetta(tmp_path: Path) -> Run:
 def test_help_names_every_command(rosetta: Run) -> None:
     answer = rosetta("--help")
     assert answer.returncode == 0
-    assert all(name in answer.stdout for name in ("up", "doctor", "verify", "token"))
+    assert all(name in answer.stdout for name in ("up", "doctor", "verify", "dlq", "token"))
 
 
 def _findings(answer: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from tests.clients import Sql
 
 from rosetta.dead_letters import Payload, seal_payload
+from rosetta.dead_letters.keys import key_input
+from rosetta.identifiers import TableId
 from rosetta.secrets import Keyring
 
+Sql = Callable[..., list[tuple[Any, ...]]]
 CANARY = "canary-value-4f1d"
 
 
@@ -39,7 +41,8 @@ class Parking:
         """One refused UPDATE of `public.orders (id, note, amount)`."""
         line = f"u\t{lsn}\t1\t700\t1\t\\N\t\\N\t{key}\t{CANARY}\t{lsn}\n"
         payload = Payload(("id", "note", "amount"), ("id",), line.encode(), 1)
-        hashes = [psycopg2.Binary(str(key).encode())]
+        digest = self.keyring.digests(key_input(TableId("public", "orders"), [str(key).encode()]))[0]
+        hashes = [psycopg2.Binary(digest)]
         return self.park(payload, lsn, {"kind": "RECORD", "operation": "UPDATE", "key_hashes": hashes, **columns})
 
     def segment(self, rows: int, lsn: int, **columns: Any) -> int:
