@@ -26,7 +26,7 @@ _IDLE_SECONDS = 0.2
 _PROGRESS_SECONDS = 1.0
 _PING_SECONDS = 5.0  # an idle destination that is gone is found, too
 _FIRST_DELAY_SECONDS = 0.2
-_OUTAGE_DELAY_SECONDS = 4.0
+_OUTAGE_DELAY_SECONDS = 1.0  # nobody else waits, so looking often costs little
 _REFUSAL_DELAY_SECONDS = 15.0
 _LEDGER_DELAY_SECONDS = 1.0
 _PAGE_BYTES = 4_000_000  # of parked changes that are in memory at once
@@ -159,6 +159,11 @@ class Writer:
         durable = self._desk.destination.durable_position()
         if self._resumption is not None:
             self._resumption.check(durable)
+            origin = self._resumption.origin
+            if origin is not None and (durable is None or durable < origin):
+                # Before the first copy begins: from then on a position behind the slot is a loss.
+                self._desk.postpone(ChangeBatch(self._desk.covered, _START, origin))
+                self._flush(self._desk)
             self._resumption = None
         if durable is not None:
             self._cover(self._desk, durable)
