@@ -63,7 +63,7 @@ class _Assembly:
         plan = self.catalog.plans.read(spec.pipeline_id)
         self.source = PostgresSource(plan.endpoint, plan.publication)
         check_source_ready(plan)
-        self.confirmed = claim_slot(self.catalog, plan, self.source)
+        self.claim = claim_slot(self.catalog, plan, self.source)
         self.plan = plan
         self.engine = create_engine(plan, settings, spec.heap_scale)
         self.book = TableBook()
@@ -100,7 +100,7 @@ class _Assembly:
 
     def begin(self) -> None:
         """Starts the engine where the destination that is furthest behind stands; no batch spans where others do."""
-        floor, reached = StreamPosition(self.confirmed), self.lanes.reached()
+        floor, reached = StreamPosition(self.claim.confirmed), self.lanes.reached()
         position = max(floor, min(reached, default=floor))
         self.lanes.begin()
         self.book.route(partial(self.engine.start, position, cuts=self.lanes.cuts()))
@@ -121,7 +121,10 @@ class _Assembly:
             plan = self.catalog.plans.read(self.spec.pipeline_id)
         if self.lanes.take_back(plan):
             plan = self.catalog.plans.read(self.spec.pipeline_id)
+        before = self.fan_out.lanes.keys()
         self.tables.apply(self.lanes.match(plan), schemas)
+        for destination_id in before - {one.destination_id for one in plan.destinations}:
+            self.catalog.cleanup.hasten(self.spec.pipeline_id, destination_id)
         if self.streaming:
             self.book.route(self.engine.set_tables)
 
@@ -143,7 +146,8 @@ class _Assembly:
         source_id = self.plan.source_id
         parts = LaneParts(
             epoch=spec.epoch,
-            confirmed=self.confirmed,
+            confirmed=self.claim.confirmed,
+            log_end=self.claim.log_end,
             ledger=Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch),
             dispatch=Dispatcher(
                 settings.redis_url.get_secret_value(), settings.dlq_key_prefix, source_id, spec.pipeline_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan
 from compute.core.exit_codes import Failure
@@ -34,11 +33,13 @@ class LaneParts:
 
     Attributes:
         confirmed: where the slot stood at the start.
+        log_end: where the source's log ended then.
         limits: of every destination's backlog; the policy is each destination's own.
     """
 
     epoch: int
     confirmed: Lsn
+    log_end: Lsn
     ledger: Ledger
     dispatch: Dispatch
     limits: ParkLimits
@@ -101,7 +102,11 @@ class Lanes:
         if destination.parked is None:
             backlog.discard_stranded("the destination begins anew")
         resumption = Resumption(
-            self._parts.confirmed, destination.established, destination.reported, destination.parked
+            self._parts.confirmed,
+            destination.established,
+            destination.reported,
+            destination.parked,
+            self._parts.log_end,
         )
         plan = LanePlan(
             destination_id=destination.destination_id,
@@ -111,7 +116,12 @@ class Lanes:
             bound_bytes=self._fan_out.lane_bytes,
             backlog=backlog,
         )
-        make: Callable[[int], Lane] = partial(Lane, plan, self._parts.events, self._fan_out)
+
+        def make(covered: int) -> Lane:
+            origin = self._fan_out.routed_end or StreamPosition(self._parts.confirmed)
+            begun = replace(resumption, origin=origin) if destination.begins_anew else resumption
+            return Lane(replace(plan, resumption=begun), self._parts.events, self._fan_out, covered)
+
         lane = self._fan_out.add(destination.destination_id, make)
         if self._begun:
             lane.begin()

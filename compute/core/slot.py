@@ -32,6 +32,14 @@ class SlotView:
     wal_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Where the slot delivers from, and where the source's log ended when that was asked."""
+
+    confirmed: Lsn
+    log_end: Lsn
+
+
 def check_source_ready(plan: PipelinePlan) -> None:
     """Looks for what would keep the stream from working. Raises ConfigurationError with the first such finding."""
     connection = connect(plan.endpoint, application="rosetta preflight", autocommit=True)
@@ -57,7 +65,7 @@ def known_slot(plan: PipelinePlan) -> KnownSlot:
     return KnownSlot(plan.pipeline_id, plan.slot, plan.origin, reached, plan.dropped_for)
 
 
-def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> Lsn:
+def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> Claim:
     """The position from which the slot delivers; makes the slot for a pipeline that never had one.
 
     Raises:
@@ -67,11 +75,11 @@ def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> 
     known, survey = known_slot(plan), source.survey([plan.slot])
     check_log(survey, known, source.branch_point)
     if plan.acknowledged is None:
-        return _make_slot(catalog, plan, source, survey)
+        return Claim(_make_slot(catalog, plan, source, survey), source.current_lsn())
     confirmed = usable(_released_slot(source, plan.slot), known)
     if plan.origin != survey.origin:
         catalog.plans.followed(plan.pipeline_id, survey.origin)
-    return confirmed
+    return Claim(confirmed, survey.current)
 
 
 def _released_slot(source: PostgresSource, name: str) -> SlotInfo | None:
