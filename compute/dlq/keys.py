@@ -11,10 +11,11 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from compute.core.lines import Line
+from rosetta.dead_letters.keys import key_input, plain_number
 from rosetta.identifiers import TableId
 from rosetta.secrets import Keyring
 from rosetta.types import Column, TableSchema
@@ -45,7 +46,7 @@ class KeyHasher:
 
     def whole_table(self, table: TableId) -> list[int]:
         """The numbers that stand for every key of a table."""
-        return [_number(digest) for digest in self._keyring.digests(_input(table, [_WHOLE_TABLE]))]
+        return [_number(digest) for digest in self._keyring.digests(key_input(table, [_WHOLE_TABLE]))]
 
     def numbers_of(self, hashes: Iterable[bytes]) -> list[int] | None:
         """Hashes from the ledger as numbers; None when one was made under a key that nobody has any more."""
@@ -55,11 +56,11 @@ class KeyHasher:
     def _inputs(self, schema: TableSchema, line: Line) -> list[bytes]:
         if not schema.key:
             # A row whose unchanged values were not sent cannot be told from others by its text.
-            return [_input(schema.table, [_WHOLE_TABLE] if line.has_unchanged else line.key)]
+            return [key_input(schema.table, [_WHOLE_TABLE] if line.has_unchanged else line.key)]
         columns = [_column(schema, name) for name in schema.key]
         keys = [line.key] if line.moved_from is None else [line.key, line.moved_from]
         return [
-            _input(schema.table, [normal_form(column, part) for column, part in zip(columns, key, strict=True)])
+            key_input(schema.table, [normal_form(column, part) for column, part in zip(columns, key, strict=True)])
             for key in keys
         ]
 
@@ -74,22 +75,12 @@ def normal_form(column: Column | None, part: bytes) -> bytes:
     if kind.startswith("character(") or kind == "character":
         return part.rstrip(b" ")
     if kind.startswith("numeric"):
-        return _plain_number(part)
+        return plain_number(part)
     return b""
-
-
-def _plain_number(part: bytes) -> bytes:
-    """1.50 and 1.5 are equal; numeric prints without exponent."""
-    return part.rstrip(b"0").rstrip(b".") if b"." in part else part
 
 
 def _column(schema: TableSchema, name: str) -> Column | None:
     return next((column for column in schema.columns if column.name == name), None)
-
-
-def _input(table: TableId, parts: Sequence[bytes]) -> bytes:
-    named = (table.schema.encode(), table.name.encode(), *parts)
-    return b"".join(len(part).to_bytes(4, "big") + part for part in named)
 
 
 def _number(digest: bytes) -> int:
