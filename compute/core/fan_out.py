@@ -13,7 +13,7 @@ from compute.core.lane import Lane
 from compute.core.work import ChunkWork
 from compute.engine.base import ChangeEngine
 from rosetta.errors import ConfigurationError
-from rosetta.lsn import Lsn
+from rosetta.lsn import Lsn, StreamPosition
 from rosetta.plants import planted
 
 _PATIENCE_SECONDS = 0.5
@@ -39,6 +39,7 @@ class FanOut:
         self._lanes: dict[int, Lane] = {}
         self._unacknowledged: deque[tuple[int, Lsn]] = deque()
         self._routed = 0
+        self.routed_end: StreamPosition | None = None
         self.acknowledged: Lsn | None = None
 
     @property
@@ -78,7 +79,7 @@ class FanOut:
                 continue
             self._pulse()
         with self._lock:
-            self._routed = batch.sequence
+            self._routed, self.routed_end = batch.sequence, batch.end
             self._unacknowledged.append((batch.sequence, batch.end.commit_lsn))
             lanes = dict(self._lanes)
         for lane in lanes.values():

@@ -106,7 +106,7 @@ class Lanes:
             destination.established,
             destination.reported,
             destination.parked,
-            self._parts.log_end,
+            log_end=self._parts.log_end,
         )
         plan = LanePlan(
             destination_id=destination.destination_id,

@@ -64,6 +64,14 @@ class DestinationPlan:
         return any(sync.desired is TableSyncDesired.RESYNC for sync in self.tables)
 
     @property
+    def begins_anew(self) -> bool:
+        """Whether every table of it will be copied from the beginning, and nothing is parked for it."""
+        fresh = {TableSyncState.PENDING, TableSyncState.RESYNC}
+        return self.parked is None and all(
+            sync.state in fresh or sync.desired is TableSyncDesired.RESYNC for sync in self.tables
+        )
+
+    @property
     def established(self) -> bool:
         """Whether what it holds is to be continued, so that a gap in the stream would be a loss."""
         return any(
