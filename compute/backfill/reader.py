@@ -31,6 +31,7 @@ from rosetta.dialects.postgres.chunk_read import (
 from rosetta.dialects.postgres.range_check import compared, range_checksum_sql, range_end_sql
 from rosetta.errors import OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
+from rosetta.plants import planted
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 from rosetta.types import TableSchema
 
@@ -189,7 +190,7 @@ class SourceReader:
         settings = _BOUNDED if by_index else ""
         sink = self._scratch.begin()
         with self._session(f"reading {table}") as cursor:
-            cursor.execute(f"{_BEGIN}; {settings}; SELECT pg_current_snapshot()::text")
+            cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
             snapshot = cursor.fetchone()
             cursor.copy_expert(query, sink)
             count = cursor.rowcount
@@ -228,6 +229,13 @@ class SourceReader:
                 raise OutageError("reading was stopped", code="COPY_STOPPED")
             self._connection = connection
         return connection
+
+
+def _seen() -> str:
+    """What a read could see, as an expression."""
+    if planted("chunk_by_lsn"):
+        return "(pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint::text"
+    return "pg_current_snapshot()::text"
 
 
 def _emit_sql(content: str) -> str:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from rosetta.dialects.postgres.merge_table import OWN_SCHEMA, MergeTable
 from rosetta.dialects.postgres.text import literal, quoted
+from rosetta.plants import planted
 
 _VERSION = "({0}_rosetta_lsn, {0}_rosetta_seq)"
 _STAGED_VERSION = "(s._lsn, s._seq)"
@@ -21,6 +22,11 @@ _SAME_TEXT = frozenset({"smallint", "integer", "bigint", "uuid", "date", "oid", 
 def version(prefix: str = "t.") -> str:
     """A row's version as a comparable expression."""
     return _VERSION.format(prefix)
+
+
+def _guard(present: str, coming: str) -> str:
+    """Whether what comes may replace what is present: it is as new, or newer."""
+    return "true" if planted("no_version_guard") else f"{present} <= {coming}"
 
 
 @lru_cache(maxsize=512)
@@ -106,7 +112,7 @@ def fill_sql(table: MergeTable, *, moved: bool, copying: bool) -> str:
 @lru_cache(maxsize=512)
 def delete_sql(table: MergeTable, *, copying: bool) -> str:
     """Deletes, or marks as deleted, what the staged deletions name, unless the row is newer."""
-    where = f"s._op = 'd' AND {_same_key(table)} AND {version()} <= {_STAGED_VERSION}"
+    where = f"s._op = 'd' AND {_same_key(table)} AND {_guard(version(), _STAGED_VERSION)}"
     if table.soft_delete:
         statement = (
             f"UPDATE {table.name} t SET _rosetta_deleted = true, _rosetta_lsn = s._lsn, _rosetta_seq = s._seq, "
@@ -114,7 +120,7 @@ def delete_sql(table: MergeTable, *, copying: bool) -> str:
         )
     else:
         statement = f"DELETE FROM {table.name} t USING {table.staging} s WHERE {where}"
-    return f"{statement};\n{_tombstones_sql(table)}" if copying else statement
+    return f"{statement};\n{_tombstones_sql(table)}" if copying and not planted("no_tombstones") else statement
 
 
 def _tombstones_sql(table: MergeTable) -> str:
@@ -149,13 +155,16 @@ def upsert_sql(table: MergeTable, *, has_deletes: bool) -> str:
     own = "_rosetta_lsn, _rosetta_seq, _rosetta_xid, _rosetta_synced_at"
     values = ", ".join((*table.staged(), "_lsn, _seq, _xid, now()"))
     tail = ", _rosetta_deleted = false" if table.soft_delete else ""
+    wanted = ["_op <> 'd'"] if has_deletes else []
+    if planted("dedupe_by_global_lsn"):
+        wanted.append(f"_lsn > (SELECT coalesce(max(_rosetta_lsn), 0) FROM {table.name})")
     return (
         f"{insert_head(table, own)} SELECT {values} FROM {table.staging}"
-        f"{' WHERE _op <> ' + literal('d') if has_deletes else ''} "
+        f"{' WHERE ' + ' AND '.join(wanted) if wanted else ''} "
         f"ON CONFLICT ({', '.join(table.target_key())}) DO UPDATE SET {assignments(table)}"
         "_rosetta_lsn = excluded._rosetta_lsn, _rosetta_seq = excluded._rosetta_seq, "
         f"_rosetta_xid = excluded._rosetta_xid, _rosetta_synced_at = excluded._rosetta_synced_at{tail} "
-        f"WHERE {version()} <= {version('excluded.')}"
+        f"WHERE {_guard(version(), version('excluded.'))}"
     )
 
 
