@@ -21,6 +21,7 @@ from rosetta.errors import DataError
 
 # So many changes, all there were so far, refused one by one: then it is the table that refuses, not a row.
 HOPELESS_AFTER: Final = 2_048
+_IMPATIENT_AFTER: Final = 64
 _XID: Final = 3
 
 
@@ -33,6 +34,7 @@ class Part:
         waiting: numbers of the units that are neither applied nor beyond help, ascending.
         rows: changes applied so far.
         hopeless: set when the table as a whole refuses.
+        interrupted: the last `try_waiting` left units untried.
     """
 
     def __init__(self, session: Session, sync: SyncWork, changes: TableChanges, table: MergeTable, number: int) -> None:
@@ -40,6 +42,7 @@ class Part:
         self.waiting: list[int] = []
         self.rows = 0
         self.hopeless: DataError | None = None
+        self.interrupted = False
         self._session = session
         self._changes = changes
         self._table = table
@@ -120,8 +123,11 @@ class Part:
     def whole_may_pass(self) -> bool:
         return self._refused_whole is not None and may_pass(self._refused_whole)
 
-    def try_waiting(self, *, backward: bool) -> bool:
-        """Tries what waits, by halves, in commit order or against it; whether any was taken."""
+    def try_waiting(self, *, backward: bool, patient: bool = True) -> bool:
+        """Tries what waits, by halves, in commit order or against it; whether any was taken.
+
+        Not `patient`, it stops where unique values are in the way of all: that is sooner found out together.
+        """
         if not self.waiting:
             return False
         order = self.waiting[::-1] if backward else self.waiting[:]
@@ -130,11 +136,17 @@ class Part:
         def attempt(first: int, end: int) -> DataError | None:
             return self._try_units(sorted(order[first:end]))
 
-        for place, error in sift(len(order), attempt, self._gives_up).items():
+        def give_up(taken: int, in_a_row: int, error: DataError) -> bool:
+            handed_on = self._replace is not None and is_about_uniqueness(error) and in_a_row >= _IMPATIENT_AFTER
+            self.interrupted = handed_on and not patient
+            return self.interrupted or self._gives_up(taken, in_a_row, error)
+
+        self.interrupted = False
+        for place, error in sift(len(order), attempt, give_up).items():
             self._errors[order[place]] = error
         return self.rows > before
 
-    def _try_units(self, units: list[int]) -> DataError | None:
+    def _try_units(self, units: list[int], *, only_looking: bool = False) -> DataError | None:
         try:
             self._session.run(
                 f"SAVEPOINT rescue; {pool.pick_sql(units, dense=True)}; "
@@ -145,16 +157,35 @@ class Part:
         except DataError as error:
             self._session.run("ROLLBACK TO SAVEPOINT rescue; RELEASE SAVEPOINT rescue", self.sync.doing)
             return error
-        self.took(units)
+        if not only_looking:
+            self.took(units)
         return None
 
-    def _gives_up(self, tried: int, error: DataError) -> bool:
+    def blocked(self, units: list[int]) -> set[int]:
+        """Which of `units` are refused even when the older rows of all of them are out of the way; applies nothing."""
+        if self._replace is None or not self._hands_values_on(units):
+            return set()
+        doing, found = self.sync.doing, dict[int, DataError]()
+
+        def attempt(first: int, end: int) -> DataError | None:
+            return self._try_units(units[first:end], only_looking=True)
+
+        self._session.run("SAVEPOINT look", doing)
+        try:
+            self._session.run(f"{pool.keep_only_sql(self._pool, units)}; {pool.take_out_sql(self._pool)}", doing)
+            found = sift(len(units), attempt, lambda taken, in_a_row, _: taken == 0 and in_a_row >= _IMPATIENT_AFTER)
+        except DataError:  # something refers to the rows: they cannot be taken out
+            found = {}
+        self._session.run("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look", doing)
+        return set(units) if found and max(found) + 1 == len(found) < len(units) else {units[place] for place in found}
+
+    def _gives_up(self, taken: int, in_a_row: int, error: DataError) -> bool:
         """A table that has taken nothing of so many changes will take none; those that wait on others are not meant."""
-        touched = self.rows > 0 or self.sync.truncated or len(self.sync.changes) > 1
-        if tried < HOPELESS_AFTER or touched or may_pass(error):
+        touched = taken > 0 or self.rows > 0 or self.sync.truncated or len(self.sync.changes) > 1
+        if in_a_row < HOPELESS_AFTER or touched or may_pass(error):
             return False
         self.hopeless = DataError(
-            f"{error.message}; so did each of the first {tried} changes", code=error.code, remedy=error.remedy
+            f"{error.message}; so did each of the first {in_a_row} changes", code=error.code, remedy=error.remedy
         )
         return True
 
@@ -184,9 +215,9 @@ class Part:
     # -- what is left -----------------------------------------------------------------------------
 
     def may_pass(self, unit: int) -> bool:
-        """Whether a unit that was refused may be taken once others are written."""
+        """Whether a unit that waits may be taken once others are written."""
         error = self._errors.get(unit)
-        return error is not None and may_pass(error)
+        return error is None or may_pass(error)
 
     def transaction(self, unit: int) -> int:
         """The source transaction of a unit's last change."""

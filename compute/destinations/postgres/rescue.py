@@ -20,7 +20,7 @@ from compute.destinations.postgres.sync_work import SyncWork
 from compute.destinations.sift import sift
 from rosetta.errors import DataError, RosettaError
 
-# A transaction with one bad row among rows that need one another is tried without each of its rows in turn.
+# Rows of one transaction that need one another, one of them bad, are tried without each in turn.
 _LEAVE_ONE_OUT: Final = 16
 # Each round takes something, but a chain that is tangled enough would take one row a round.
 _MAX_ROUNDS: Final = 16
@@ -74,13 +74,22 @@ class Rescue:
         self._parts += parts
 
     def _rounds(self) -> None:
-        backward = False
+        backward = patient = interrupted = False
         for _ in range(_MAX_ROUNDS):
-            taken = [part.try_waiting(backward=backward) for part in self._parts]
+            taken = [part.try_waiting(backward=backward, patient=patient) for part in self._parts]
             self._give_up_tables()
-            if not self._waiting() or (not any(taken) and not self._by_transaction()):
+            if not self._waiting():
                 return
+            interrupted = any(part.interrupted for part in self._parts)
+            if (interrupted or not any(taken)) and not self._by_transaction() and not any(taken):
+                if not interrupted:
+                    return
+                patient = True
             backward = not backward
+        if interrupted:  # so that each that is left has its reason
+            for part in self._parts:
+                part.try_waiting(backward=backward)
+            self._give_up_tables()
 
     def _give_up_tables(self) -> None:
         for part in self._parts:
@@ -105,17 +114,30 @@ class Rescue:
             return None if self._together(sorted(units)) else DataError("refused")
 
         for number in sift(len(transactions), attempt):
-            transaction = sorted(transactions[number])
-            if 2 < len(transaction) <= _LEAVE_ONE_OUT:
-                any(self._together([unit for unit in transaction if unit != left]) for left in transaction)
+            self._most_of(sorted(transactions[number]))
         return len(self._waiting()) < before
+
+    def _most_of(self, units: list[Unit]) -> None:
+        """Applies units together without those that stand in the way of the others."""
+        left = units
+        for _ in range(_MAX_ROUNDS):
+            blocked = self._blocked(left)
+            left = [unit for unit in left if unit not in blocked]
+            if not left or not blocked or self._together(left):
+                break
+        else:
+            return
+        if left == units and 2 < len(units) <= _LEAVE_ONE_OUT:
+            any(self._together([unit for unit in units if unit != one]) for one in units)
+
+    def _blocked(self, units: Iterable[Unit]) -> set[Unit]:
+        return {
+            (number, unit) for number, chosen in _by_part(units).items() for unit in self._parts[number].blocked(chosen)
+        }
 
     def _together(self, units: list[Unit]) -> bool:
         """Applies units in one piece, whatever order they need; or nothing."""
-        chosen: dict[int, list[int]] = {}
-        for number, unit in units:
-            chosen.setdefault(number, []).append(unit)
-        return self._all_or_none({self._parts[number]: picked for number, picked in chosen.items()})
+        return self._all_or_none({self._parts[number]: chosen for number, chosen in _by_part(units).items()})
 
     def _all_or_none(self, chosen: Mapping[Part, list[int]]) -> bool:
         doing = "writing refused changes together"
@@ -132,3 +154,10 @@ class Rescue:
         for part, units in chosen.items():
             part.took(units)
         return True
+
+
+def _by_part(units: Iterable[Unit]) -> dict[int, list[int]]:
+    chosen: dict[int, list[int]] = {}
+    for number, unit in units:
+        chosen.setdefault(number, []).append(unit)
+    return chosen

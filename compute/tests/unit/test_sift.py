@@ -49,9 +49,11 @@ def test_many_bad_ones_cost_less_than_two_tries_each() -> None:
         assert table.tries <= limit * 8192 + 30, step
 
 
-def test_it_ends_when_nothing_is_ever_taken() -> None:
+def test_it_ends_when_it_is_told_to() -> None:
     table = Table(set(range(1000)))
-    assert len(sift(1000, table, lambda tried, _error: tried == 100)) == 100
+    assert len(sift(1000, table, lambda taken, in_a_row, _error: taken == 0 and in_a_row == 100)) == 100
     assert table.tries <= 112
     table = Table(set(range(5, 1000)))
-    assert len(sift(1000, table, lambda tried, _error: tried == 100)) == 995
+    assert len(sift(1000, table, lambda taken, in_a_row, _error: taken == 0 and in_a_row == 100)) == 995
+    table = Table(set(range(5, 1000)))
+    assert set(sift(1000, table, lambda taken, in_a_row, _error: (taken, in_a_row) == (5, 3))) == {5, 6, 7}

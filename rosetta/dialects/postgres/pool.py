@@ -116,3 +116,18 @@ def replace_sql(table: MergeTable, others: Sequence[str]) -> str:
         f"INSERT INTO {table.name} ({', '.join((*table.names(), *_OWN, *kept))}) OVERRIDING SYSTEM VALUE "
         f"SELECT {', '.join(values)} FROM gone ORDER BY _lsn, _seq"
     )
+
+
+def keep_only_sql(pool: Pool, units: Sequence[int]) -> str:
+    """Takes all other units out of the pool."""
+    return f"DELETE FROM {pool.name} WHERE _n NOT IN ({', '.join(map(str, units))})"
+
+
+def take_out_sql(pool: Pool) -> str:
+    """Deletes the target's older rows of all in the pool, to see what would be in the way without them."""
+    table = pool.whole
+    return (
+        f"DELETE FROM {table.name} t USING {table.staging} s "
+        f"WHERE {table.equal(table.target_key('t.'), table.staged_key('s.'))} AND s._op <> 'd' "
+        f"AND {version()} <= (s._lsn, s._seq)"
+    )
