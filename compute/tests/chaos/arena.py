@@ -43,6 +43,7 @@ class Arena:
         ports = {role: servers[role].port for role in ("source", "config", *self.targets)}
         self.lines = {role: Proxy(port) for role, port in {**ports, "redis": servers.valkey.port}.items()}
         self.redis_number = next(_redis_numbers)
+        self.settings: dict[str, object] = {}  # of every service of this case
         self.services: list[ComputeService] = []
         self.recoveries: list[float] = []
         self.pids: set[int] = set()
@@ -82,6 +83,7 @@ class Arena:
                 "dlq_check_interval": 1,
                 "poll_seconds": 1,
                 "park_min_free_bytes": 0,
+                **self.settings,
                 **settings,
             },
         )
@@ -115,7 +117,7 @@ class Arena:
 
     def begin(self, *, copied: bool = True, **settings: object) -> ComputeService:
         """The usual start: one service, one pipeline, and its first copy is done; not `copied`: its slot is there."""
-        service = self.service(**settings)
+        service = self.service(None, **settings)
         service.start()
         self.add_pipeline()
         if copied:

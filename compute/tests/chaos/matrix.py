@@ -75,13 +75,17 @@ def load() -> dict[str, Fault]:
     return dict(sorted(FAULTS.items(), key=lambda item: int(item[0][1:])))
 
 
-def run_case(servers: Servers, one: Fault, seed: int, changes: int) -> Case:
-    """Runs a fault once, on databases of its own that are dropped again. Raises nothing that the case is to blame for."""
+def run_case(servers: Servers, one: Fault, seed: int, changes: int, **settings: object) -> Case:
+    """Runs a fault once, on databases of its own that are dropped again. Raises nothing that the case is to blame for.
+
+    `settings` go to every service of the case.
+    """
     case, started = Case(one.name, seed), time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"rosetta-{one.name.lower()}-"))
     try:
         with Arena(servers, seed, changes, folder, one.targets) as arena:
             case.recoveries, case.log = arena.recoveries, arena.log
+            arena.settings.update(settings)
             case.verdict = one.act(arena) or arena.judge()
     except Exception:  # noqa: BLE001 - whatever went wrong is this case's result
         case.failure = traceback.format_exc() + _last_words(folder)

@@ -69,7 +69,7 @@ class Proxy:
 
     def reset(self) -> None:
         """Resets what is open; new connections pass."""
-        self._call(lambda: [line.reset() for line in list(self._lines)])
+        self._call(self._reset_lines)
 
     def delay(self, seconds: float) -> None:
         """Holds every chunk for so long, in each direction."""
@@ -111,10 +111,13 @@ class Proxy:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for line in list(self._lines):
-            line.reset()
+        self._reset_lines()
         self._open.set()
         await asyncio.sleep(0)
+
+    def _reset_lines(self) -> None:
+        for line in list(self._lines):
+            line.reset()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._open.wait()

@@ -62,9 +62,11 @@ _TRANSACTIONS: Final = {
     "rewrite": f"UPDATE items SET big = repeat(md5(id::text || '{{new}}'), 100), rev = {_REV}"
     " WHERE id BETWEEN {old} AND {old} + {many} / 10",
     "delete": "DELETE FROM items WHERE id BETWEEN {old} AND {old} + {many} / 8",
-    "key": f"UPDATE items SET id = -({{new}}::bigint * 10000 + id), rev = {_REV} WHERE id BETWEEN {{old}} AND {{old}} + 3",
+    "key": f"UPDATE items SET id = -({{new}}::bigint * 10000 + id), rev = {_REV}"
+    " WHERE id BETWEEN {old} AND {old} + 3",
     "pairs": f"INSERT INTO pairs SELECT {{new}}, i, {_REV}, 'p' FROM generate_series(0, {{many}} / 4) i;"
-    f" UPDATE pairs SET note = 'seen {{new}}', rev = {_REV} WHERE k1 BETWEEN {{old}} / 3 AND {{old}} / 3 + {{many}} / 4;"
+    f" UPDATE pairs SET note = 'seen {{new}}', rev = {_REV}"
+    " WHERE k1 BETWEEN {old} / 3 AND {old} / 3 + {many} / 4;"
     " DELETE FROM pairs WHERE k1 = {old} / 3 AND k2 = 1",
     "loose": f"INSERT INTO loose SELECT {_REV}, 'row ' || i FROM generate_series(1, {{many}} / 4) i;"
     " DELETE FROM loose WHERE ctid IN (SELECT ctid FROM loose WHERE v = 'row ' || {old} % 50 LIMIT 3)",
@@ -73,8 +75,8 @@ _TRANSACTIONS: Final = {
     f" UPDATE events SET id = -({{new}}::bigint * 10000 + id), rev = {_REV} WHERE id = {{old}};"
     " DELETE FROM events WHERE id = {old} + 1",
     "scratch": f"TRUNCATE scratch; INSERT INTO scratch SELECT i, {_REV} FROM generate_series(1, {{many}}) i",
-    "hot": f"UPDATE items SET a = 'hot {{new}}', rev = {_REV} WHERE id <= 5; UPDATE items SET a = 'hotter', rev = {_REV}"
-    " WHERE id <= 5",
+    "hot": f"UPDATE items SET a = 'hot {{new}}', rev = {_REV} WHERE id <= 5;"
+    f" UPDATE items SET a = 'hotter', rev = {_REV} WHERE id <= 5",
     "back": f"DELETE FROM items WHERE id = {{old}}; INSERT INTO items VALUES ({{old}}, {_REV}, 'back', 1, NULL)"
     f" ON CONFLICT (id) DO UPDATE SET rev = {_REV}",
     "rollback": "BEGIN; DELETE FROM items WHERE id > {old}; ROLLBACK",

@@ -97,7 +97,8 @@ def f19(arena: Arena) -> None:
             "source",
             f"UPDATE items SET n = {number}, rev = nextval('audit.rev') WHERE id >= {_BAD} AND id < {_BAD} + 1000;"
             f" UPDATE items SET id = id + 1000, rev = nextval('audit.rev') WHERE id >= {_BAD} AND id < {_BAD} + 100;"
-            f" UPDATE items SET a = 'moved', rev = nextval('audit.rev') WHERE id >= {_BAD} + 1000 AND id < {_BAD} + 2000",
+            " UPDATE items SET a = 'moved', rev = nextval('audit.rev')"
+            f" WHERE id >= {_BAD} + 1000 AND id < {_BAD} + 2000",
         )
         arena.run(
             "source",

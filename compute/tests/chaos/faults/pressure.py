@@ -106,4 +106,3 @@ def f26(arena: Arena) -> None:
     peak = max(first.peak_bytes, second.peak_bytes)
     assert 0 < peak < MEMORY_BYTES, f"{peak} bytes at the most"
     arena.log.append(f"{rows} rows, peak {peak / 1e6:.0f} MB")
-

@@ -32,11 +32,13 @@ def f1(arena: Arena) -> None:
     )
     with arena.writer(per_second=3000) as writer:
         _killed_at_each(arena, service, [points[setting] for setting in (*_COPYING, *_STREAMING)])
-        while not all(points[setting].exists() for setting in _PARKING):
+        for _ in range(2 * len(_PARKING)):
             arena.lines["a"].refuse()
-            arena.pause(2.5)
-            arena.lines["a"].heal()
-            arena.arrives(arena.tick(), 90)
+            arena.pause(3.0)
+            with arena.recovery():
+                arena.lines["a"].heal()
+        unreached = [setting for setting, marker in points.items() if not marker.exists()]
+        assert not unreached, f"no process came by {unreached}"
         eventually(lambda: writer.changes >= arena.changes, 600, "all changes are committed")
     with arena.recovery():
         pass
