@@ -665,7 +665,8 @@ END $$;
 -- A table that leaves its destination takes what is parked for it along, visibly.
 CREATE FUNCTION rosetta_discard_parked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE dlq_records SET state = 'DISCARDED', discard_reason = 'the table was removed from the destination'
+    UPDATE dlq_records SET state = 'DISCARDED', payload = '', next_attempt_at = NULL,
+        discard_reason = 'the table was removed from the destination'
     WHERE table_sync_id = OLD.id AND state IN ('PARKED', 'RETRYING');
     RETURN OLD;
 END $$;
