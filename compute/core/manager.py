@@ -129,7 +129,7 @@ class PipelineManager:
             self._cleanup.released(pipeline_id)
         if ending.asked_for:
             one.failures, one.last_ending = 0, None
-            _log.info("pipeline_process_stopped", pipeline_id=pipeline_id)
+            _log.info("pipeline_process_stopped", pipeline_id=pipeline_id, exit_code=int(ending.code))
             return
         one.failures = 1 if ending.streamed_seconds >= _STABLE_SECONDS else one.failures + 1
         one.last_ending = ending
