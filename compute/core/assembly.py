@@ -147,7 +147,7 @@ class _Assembly:
         parts = LaneParts(
             epoch=spec.epoch,
             confirmed=self.claim.confirmed,
-            log_end=self.claim.log_end,
+            log_end=self.source.current_lsn,
             ledger=Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch),
             dispatch=Dispatcher(
                 settings.redis_url.get_secret_value(), settings.dlq_key_prefix, source_id, spec.pipeline_id

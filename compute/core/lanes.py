@@ -33,13 +33,13 @@ class LaneParts:
 
     Attributes:
         confirmed: where the slot stood at the start.
-        log_end: where the source's log ended then.
+        log_end: where the source's log ends now; raises OutageError while the source is away.
         limits: of every destination's backlog; the policy is each destination's own.
     """
 
     epoch: int
     confirmed: Lsn
-    log_end: Lsn
+    log_end: Callable[[], Lsn]
     ledger: Ledger
     dispatch: Dispatch
     limits: ParkLimits
@@ -106,7 +106,7 @@ class Lanes:
             destination.established,
             destination.reported,
             destination.parked,
-            log_end=self._parts.log_end,
+            log_end=self._parts.log_end(),
         )
         plan = LanePlan(
             destination_id=destination.destination_id,
