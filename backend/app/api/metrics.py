@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from app.api.access import requires
 from app.api.deps import GaugeRepositoryDep
+from app.api.errors import ERROR_RESPONSES
 from rosetta.enums import Role
 
 router = APIRouter(tags=["monitoring"])
@@ -51,7 +52,11 @@ class _State(Collector):
             yield family
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}, **ERROR_RESPONSES},
+)
 @requires(Role.VIEWER)
 async def metrics(gauges: GaugeRepositoryDep) -> Response:
     """For Prometheus, which sends a viewer's token (`authorization` in its scrape configuration)."""
