@@ -13,6 +13,7 @@ from compute.core.batch import TableChanges
 from compute.core.catalog import Catalog
 from compute.core.catalog.database import ConfigDatabase, Fence
 from compute.core.control import Control
+from compute.core.dlq_manager import DLQManager
 from compute.core.engines import create_engine
 from compute.core.fan_out import FanOut
 from compute.core.flow import FlowCounter
@@ -78,6 +79,7 @@ class _Assembly:
             CopyOptions(batch_rows=settings.backfill_batch_size),
         )
         self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse)
+        self.dlq = self._dlq()
         self.lanes = self._lanes()
         self.streaming = False
 
@@ -94,6 +96,7 @@ class _Assembly:
             fan_out=self.fan_out,
             control=self.control,
             copies=self.backfill,
+            dlq=self.dlq,
             reporter=Reporter(self.catalog, spec.pipeline_id, spec.epoch, spec.settings.lease_seconds, sight),
             slot_watch=slot_watch,
         )
@@ -135,27 +138,30 @@ class _Assembly:
             lane.put(work)
 
     def _lanes(self) -> Lanes:
+        settings = self.spec.settings
+        parts = LaneParts(
+            epoch=self.spec.epoch,
+            confirmed=self.claim.confirmed,
+            log_end=self.source.current_lsn,
+            dlq=self.dlq,
+            limits=ParkLimits(settings.park_max_bytes, settings.park_max_age_seconds, settings.park_min_free_bytes),
+            events=_Events(self.fan_out, self.tables, self.flow, self.source),
+        )
+        return Lanes(self.fan_out, parts)
+
+    def _dlq(self) -> DLQManager:
         """The ledger has sessions of its own: whoever waits for it keeps nobody from renewing the lease."""
-        spec, settings = self.spec, self.spec.settings
+        spec, settings, source_id = self.spec, self.spec.settings, self.plan.source_id
         database = ConfigDatabase(
             settings.config_database_url.get_secret_value(),
             application=f"rosetta ledger {spec.pipeline_id}",
             connections=_LEDGER_SESSIONS,
             fence=Fence(spec.pipeline_id, spec.epoch),
         )
-        source_id = self.plan.source_id
-        parts = LaneParts(
-            epoch=spec.epoch,
-            confirmed=self.claim.confirmed,
-            log_end=self.source.current_lsn,
-            ledger=Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch),
-            dispatch=Dispatcher(
-                settings.redis_url.get_secret_value(), settings.dlq_key_prefix, source_id, spec.pipeline_id
-            ),
-            limits=ParkLimits(settings.park_max_bytes, settings.park_max_age_seconds, settings.park_min_free_bytes),
-            events=_Events(self.fan_out, self.tables, self.flow, self.source),
-        )
-        return Lanes(self.fan_out, parts)
+        ledger = Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch)
+        url = settings.redis_url.get_secret_value()
+        dispatcher = Dispatcher(url, settings.dlq_key_prefix, source_id, spec.pipeline_id)
+        return DLQManager(ledger, dispatcher, settings, self.hand_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,12 @@ class _Events:
 
     def table_failed(self, sync_id: int, error: RosettaError) -> None:
         self.tables.fail(sync_id, error)
+
+    def table_held(self, sync_id: int, error: RosettaError) -> None:
+        self.tables.hold(sync_id, error)
+
+    def table_taken(self, sync_id: int) -> None:
+        self.tables.taken_again(sync_id)
 
     def current_schema(self, table: TableId) -> TableSchema | None:
         return self.source.tables().get(table)

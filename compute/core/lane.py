@@ -15,6 +15,7 @@ from compute.core.work import Desk, DeskEvents, Work
 from compute.core.writer import Writer, WriterPhase, WriterState
 from compute.destinations.base import Destination
 from compute.dlq.backlog import Backlog
+from compute.dlq.parking import Parking
 from rosetta.errors import ConfigurationError
 from rosetta.lsn import StreamPosition
 
@@ -45,6 +46,7 @@ class LanePlan:
         make: connects to nothing yet; what it raises is retried like any failure to open.
         bound_bytes: batches in memory, beyond which they are parked as soon as somebody waits for them.
         backlog: None: nothing is ever parked, the lane holds everybody back.
+        parking: None: a table that refuses a change fails.
     """
 
     destination_id: int
@@ -53,6 +55,7 @@ class LanePlan:
     resumption: Resumption
     bound_bytes: int
     backlog: Backlog | None = None
+    parking: Parking | None = None
 
 
 class Junction(Protocol):
@@ -86,7 +89,7 @@ class Lane:
         self._queue = LaneQueue(covered, junction.make_room)
 
         def desk() -> Desk:
-            return Desk(plan.destination_id, plan.make(), events, covered)
+            return Desk(plan.destination_id, plan.make(), events, covered, plan.parking)
 
         self._writer = Writer(self._queue, plan.backlog, desk, plan.resumption, plan.epoch)
         self._parker: Parker | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan
+from compute.core.dlq_manager import DLQManager
 from compute.core.exit_codes import Failure
 from compute.core.fan_out import FanOut
 from compute.core.lane import Lane, LanePlan
@@ -13,8 +14,7 @@ from compute.core.resumption import Resumption
 from compute.core.work import DeskEvents
 from compute.destinations.base import Destination
 from compute.destinations.registry import create_destination
-from compute.dlq.backlog import Dispatch, LedgerBacklog, ParkLimits
-from compute.dlq.ledger import Ledger
+from compute.dlq.backlog import LedgerBacklog, ParkLimits
 from compute.dlq.standing import DETACHED, Standing
 from rosetta.enums import ParkPolicy
 from rosetta.lsn import Lsn, StreamPosition
@@ -40,8 +40,7 @@ class LaneParts:
     epoch: int
     confirmed: Lsn
     log_end: Callable[[], Lsn]
-    ledger: Ledger
-    dispatch: Dispatch
+    dlq: DLQManager
     limits: ParkLimits
     events: DeskEvents
 
@@ -63,7 +62,7 @@ class Lanes:
             if destination.destination_id in self._fan_out.lanes:
                 self._fan_out.remove(destination.destination_id)
             self._backlog(destination).discard_stranded("its tables are copied again")
-            Standing(self._parts.ledger, destination.destination_id).attach()
+            Standing(self._parts.dlq.ledger, destination.destination_id).attach()
         return bool(asked)
 
     def match(self, plan: PipelinePlan) -> PipelinePlan:
@@ -74,6 +73,7 @@ class Lanes:
         running = self._fan_out.lanes.keys()
         for destination_id in running - wanted.keys():
             self._fan_out.remove(destination_id)
+            self._parts.dlq.leave(destination_id)
         for destination_id in wanted.keys() - running:
             self._add(wanted[destination_id])
         return replace(plan, destinations=active)
@@ -115,6 +115,7 @@ class Lanes:
             resumption=resumption,
             bound_bytes=self._fan_out.lane_bytes,
             backlog=backlog,
+            parking=self._parts.dlq.parking(destination.destination_id),
         )
 
         def make(covered: int) -> Lane:
@@ -131,11 +132,11 @@ class Lanes:
             if destination.problem is not None:
                 raise destination.problem
             return create_destination(
-                destination.type, destination.config, self._parts.ledger.pipeline_id, destination.destination_id
+                destination.type, destination.config, self._parts.dlq.ledger.pipeline_id, destination.destination_id
             )
 
         return make
 
     def _backlog(self, destination: DestinationPlan) -> LedgerBacklog:
         limits = replace(self._parts.limits, detach=destination.park_policy is ParkPolicy.DETACH)
-        return LedgerBacklog(self._parts.ledger, self._parts.dispatch, destination.destination_id, limits)
+        return LedgerBacklog(self._parts.dlq.ledger, self._parts.dlq.dispatcher, destination.destination_id, limits)

@@ -13,6 +13,7 @@ import structlog
 
 from compute.core import failpoints
 from compute.core.control import Control
+from compute.core.dlq_manager import DLQManager
 from compute.core.fan_out import FanOut
 from compute.core.process import ChildPhase, Command
 from compute.core.reporter import Reporter
@@ -46,6 +47,7 @@ class Parts:
     fan_out: FanOut
     control: Control
     copies: Copies
+    dlq: DLQManager
     reporter: Reporter
     slot_watch: SlotWatch
 
@@ -72,6 +74,7 @@ class PipelineEngine:
         parts.control.start()
         parts.slot_watch.start()
         parts.copies.start()
+        parts.dlq.start()
         try:
             while not self._stop_asked:
                 self.pulse()
@@ -100,6 +103,7 @@ class PipelineEngine:
             else:
                 self._parts.control.ask_reload()
                 self._parts.copies.wake()
+                self._parts.dlq.wake()
         if self._stop_asked:
             raise StopRequestedError
 
@@ -112,6 +116,7 @@ class PipelineEngine:
         self._pipe.send(ChildPhase.STOPPING)
         parts.control.stop()
         parts.copies.stop()
+        parts.dlq.stop()
         try:
             parts.engine.stop()
         except RosettaError as error:  # the slot is freed by the end of this process then

@@ -26,7 +26,7 @@ class Decision:
     failure: Failure | None = None
 
 
-# Refusals that end by themselves when their cause does; any other ERROR waits for a RESYNC.
+# Refusals that end by themselves when their cause does; any other ERROR waits for a RESYNC, unless it is held.
 _PASSING = frozenset({"TABLE_NOT_PUBLISHED", "NO_REPLICA_IDENTITY", "UNSUPPORTED", "TARGET_CONFLICT"})
 
 
@@ -53,6 +53,8 @@ def decide(sync: TableSyncPlan, schema: TableSchema | None, *, served: bool, con
 
 
 def _first_step(sync: TableSyncPlan) -> Step:
+    if sync.held and sync.state is TableSyncState.ERROR:
+        return Step.STREAM  # all that came since is in the ledger
     if sync.state is TableSyncState.ERROR:
         return Step.COPY if sync.error_code in _PASSING else Step.NOTHING
     if sync.state is TableSyncState.COPYING:

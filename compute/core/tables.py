@@ -22,6 +22,7 @@ from rosetta.identifiers import TableId
 from rosetta.types import TableSchema
 
 _RETRY_SECONDS = 1.0
+_HELD_REMEDY = "Mend the cause: the table is tried again by itself, and what waits for it is written then."
 _log = structlog.get_logger("compute.tables")
 
 
@@ -179,6 +180,34 @@ class TableControl:
         self._book.release(sync_id)
         self._post(lambda: self._awaiting.discard(sync_id))
 
+    def hold(self, sync_id: int, error: RosettaError) -> None:
+        """A table is refused as it is: it shows that, and goes on being served, because its changes wait."""
+        served = self._book.served().get(sync_id)
+        if served is None:
+            return
+        failure = Failure(error.code, error.message, error.remedy or _HELD_REMEDY)
+        self._book.note(sync_id, served.destination_id, TableSyncState.ERROR, failure)
+        _log.warning("table_held", sync_id=sync_id, code=error.code, error=error.message)
+        self._post(lambda: self._show_held(sync_id, failure))
+
+    def taken_again(self, sync_id: int) -> None:
+        """Nothing of a held table waits any more."""
+        served = self._book.served().get(sync_id)
+        if served is None:
+            return
+        self._book.note(sync_id, served.destination_id, TableSyncState.STREAMING)
+        _log.info("table_taken_again", sync_id=sync_id)
+
+        def streams() -> None:
+            if not self._book.failed(sync_id):
+                self._catalog.tables.taken_again(sync_id)
+
+        self._post(streams)
+
+    def _show_held(self, sync_id: int, failure: Failure) -> None:
+        if self._book.failed(sync_id):  # else it was taken again meanwhile
+            self._catalog.tables.set_state(sync_id, TableSyncState.ERROR, failure)
+
     def _apply(
         self,
         destination: DestinationPlan,
@@ -211,7 +240,12 @@ class TableControl:
         copying = step is not Step.STREAM
         made = TableTarget(sync.sync_id, schema, target, sync.mode, sync.delete_mode, copying)
         self._book.serve(sync.sync_id, Served(destination_id, made))
-        self._book.note(sync.sync_id, destination_id, TableSyncState.COPYING if copying else TableSyncState.STREAMING)
+        if sync.held and not copying:
+            failure = Failure(sync.error_code or "ERROR", f"{sync.source} is refused as it is", _HELD_REMEDY)
+            self._book.note(sync.sync_id, destination_id, TableSyncState.ERROR, failure)
+        else:
+            state = TableSyncState.COPYING if copying else TableSyncState.STREAMING
+            self._book.note(sync.sync_id, destination_id, state)
         kind = CopyKind.INITIAL if sync.state in {TableSyncState.PENDING, TableSyncState.COPYING} else CopyKind.RESYNC
 
         def copy() -> None:
@@ -225,7 +259,7 @@ class TableControl:
 
         if copying:
             self._awaiting.add(sync.sync_id)
-        self._hand_over(destination_id, PrepareWork(made, prepared))
+        self._hand_over(destination_id, PrepareWork(made, prepared, anew=step is Step.COPY))
 
     def _release(self, sync_id: int) -> None:
         served = self._book.release(sync_id)

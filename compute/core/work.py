@@ -19,6 +19,7 @@ from compute.destinations.base import (
     WriteBatch,
     WriteResult,
 )
+from compute.dlq.parking import Divided, Parking
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -34,6 +35,12 @@ class DeskEvents(Protocol):
     def table_failed(self, sync_id: int, error: RosettaError) -> None:
         """A table refused its changes. Returns only when that is written down, so that it is never silent."""
 
+    def table_held(self, sync_id: int, error: RosettaError) -> None:
+        """A table is refused as it is; what comes for it waits in the ledger."""
+
+    def table_taken(self, sync_id: int) -> None:
+        """Nothing of a table that was held waits any more: it streams again."""
+
     def current_schema(self, table: TableId) -> TableSchema | None:
         """The source table as it is now. Raises OutageError when the source cannot be asked."""
 
@@ -45,13 +52,22 @@ class Desk:
     """A writer's view of its destination: the tables it serves and how far it is. Used by the writer's thread.
 
     `covered` is the newest batch that is durable here together with all before it; other threads may read it.
+    Without `parking` a table that refuses a change fails.
     """
 
-    def __init__(self, destination_id: int, destination: Destination, events: DeskEvents, covered: int) -> None:
+    def __init__(
+        self,
+        destination_id: int,
+        destination: Destination,
+        events: DeskEvents,
+        covered: int,
+        parking: Parking | None = None,
+    ) -> None:
         self.destination_id = destination_id
         self.destination = destination
         self.events = events
         self.covered = covered
+        self.parking = parking
         self.durable: StreamPosition | None = None
         self.commit_time: float | None = None
         self.targets: dict[int, TableTarget] = {}
@@ -66,10 +82,44 @@ class Desk:
         self.events.table_failed(sync_id, error)
         self.targets.pop(sync_id, None)
 
-    def refused(self, refusal: Refusal) -> None:
-        """`fail_table` for all that a batch failed for."""
+    @property
+    def reached(self) -> StreamPosition | None:
+        """The newest position that was written, be it durable yet or not."""
+        return self._written[-1][0] if self._written else self.durable
+
+    def divide(self, batch: ChangeBatch, truncated: list[TableTarget], writes: list[TableWrite]) -> Divided:
+        """What of a batch is to be written; the rest is parked when this returns."""
+        if self.parking is None:
+            return Divided(tuple(truncated), tuple(writes))
+        self.parking.emptied(target for target in truncated if target.sync_id not in self.parking.held)
+        divided = self.parking.divide(batch, truncated, writes)
+        self.parking.park(divided.entries, batch, self.reached)
+        return divided
+
+    def refused(self, refusal: Refusal, divided: Divided, batch: ChangeBatch | None = None) -> None:
+        """Parks what a write was refused; when this returns, that is in the ledger.
+
+        A table that is being copied fails instead of being held: its copy has to begin anew anyway.
+        """
+        held: dict[int, RosettaError] = {}
         for sync_id, error in refusal.tables.items():
-            self.fail_table(sync_id, error)
+            if self.parking is None or self.targets[sync_id].copying:
+                self.fail_table(sync_id, error)
+            else:
+                held[sync_id] = error
+        if self.parking is None:
+            return
+        entries = self.parking.refused_records(refusal)
+        for sync_id, error in held.items():
+            entries += self.parking.hold(self.targets[sync_id], error, divided, batch, self.reached)
+        self.parking.park(entries, batch, self.reached)
+        for sync_id, error in held.items():
+            self.parking.holds(sync_id)
+            self.events.table_held(sync_id, error)
+
+    def cannot_take(self, target: TableTarget, error: RosettaError) -> None:
+        """The target is not fit for its table: its changes wait from here on, or where they cannot, it fails."""
+        self.refused(Refusal({target.sync_id: error}), Divided((), ()))
 
     def postpone(self, batch: ChangeBatch) -> None:
         """Nothing to write but the position: that waits for the next write or for `flush_progress`."""
@@ -124,16 +174,18 @@ class ChangesWork:
         if desk.durable is not None and batch.end <= desk.durable:
             desk.skip(batch)
             return
-        truncated = tuple(target for table in batch.truncated for target in desk.targets_of(table))
-        writes = tuple(
-            TableWrite(target, changes) for changes in batch.tables for target in _fitting_targets(desk, changes)
-        )
+        truncated = [target for table in batch.truncated for target in desk.targets_of(table)]
+        writes = [TableWrite(target, changes) for changes in batch.tables for target in fitting_targets(desk, changes)]
         if not writes and not truncated:
             desk.postpone(batch)
             return
-        result = desk.destination.write_changes(WriteBatch(batch.end, truncated, writes), desk.refused)
+        divided = desk.divide(batch, truncated, writes)
+        result = desk.destination.write_changes(
+            WriteBatch(batch.end, divided.truncated, divided.writes),
+            lambda refusal: desk.refused(refusal, divided, batch),
+        )
         failpoints.hit("after_commit")
-        for write in writes:
+        for write in divided.writes:
             if write.target.sync_id not in result.refusal.tables:
                 desk.events.wrote(desk.destination_id, write.target, write.changes, batch.commit_time)
         desk.commit_time = batch.commit_time or desk.commit_time
@@ -142,12 +194,32 @@ class ChangesWork:
 
 @dataclass(frozen=True, slots=True)
 class PrepareWork:
-    """Makes the target ready, and serves its table from here on in the stream."""
+    """Makes the target ready, and serves its table from here on in the stream.
+
+    `anew`: its copy begins from the start, so that what is parked of it means nothing any more.
+    """
 
     target: TableTarget
     prepared: Callable[[TableTarget], None]
+    anew: bool = False
 
     def run(self, desk: Desk) -> None:
+        target = self.target
+        desk.targets[target.sync_id] = target
+        if desk.parking is not None:
+            if self.anew:
+                desk.parking.begin_anew(target.sync_id)
+            elif not desk.parking.loaded:
+                desk.parking.load()
+        if not self._is_held(desk):
+            self._make_ready(desk)
+        if target.sync_id in desk.targets:
+            self.prepared(target)
+
+    def _is_held(self, desk: Desk) -> bool:
+        return desk.parking is not None and self.target.sync_id in desk.parking.held
+
+    def _make_ready(self, desk: Desk) -> None:
         try:
             desk.destination.ensure_table(self.target)
             if self.target.copying:
@@ -155,10 +227,7 @@ class PrepareWork:
         except OutageError:
             raise
         except RosettaError as error:
-            desk.fail_table(self.target.sync_id, error)
-            return
-        desk.targets[self.target.sync_id] = self.target
-        self.prepared(self.target)
+            desk.cannot_take(self.target, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,30 +299,34 @@ class FinishCopyWork:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseWork:
-    """The table is not served any more; its rows stay."""
+    """The table is not served any more; its rows stay, and what is parked of it waits for a person's decision."""
 
     sync_id: int
 
     def run(self, desk: Desk) -> None:
         desk.targets.pop(self.sync_id, None)
+        if desk.parking is not None:
+            desk.parking.taken_again(self.sync_id)
 
 
-def _fitting_targets(desk: Desk, changes: TableChanges) -> list[TableTarget]:
+def fitting_targets(desk: Desk, changes: TableChanges) -> list[TableTarget]:
     """The table's targets, grown first where the stream has columns that they do not know."""
-    fitting: list[TableTarget] = []
-    for target in desk.targets_of(changes.table):
-        if set(changes.columns) <= set(target.schema.column_names):
-            fitting.append(target)
-            continue
-        schema = desk.events.current_schema(changes.table)
-        grown = target if schema is None else replace(target, schema=schema)
-        try:
-            desk.destination.ensure_table(grown)
-        except OutageError:
-            raise
-        except RosettaError as error:
-            desk.fail_table(target.sync_id, error)
-            continue
-        desk.targets[target.sync_id] = grown
-        fitting.append(grown)
-    return fitting
+    targets = [_fitting(desk, target, changes) for target in desk.targets_of(changes.table)]
+    return [target for target in targets if target.sync_id in desk.targets]
+
+
+def _fitting(desk: Desk, target: TableTarget, changes: TableChanges) -> TableTarget:
+    held = desk.parking is not None and target.sync_id in desk.parking.held
+    if held or set(changes.columns) <= set(target.schema.column_names):
+        return target
+    schema = desk.events.current_schema(changes.table)
+    grown = target if schema is None else replace(target, schema=schema)
+    try:
+        desk.destination.ensure_table(grown)
+    except OutageError:
+        raise
+    except RosettaError as error:
+        desk.cannot_take(target, error)
+        return target
+    desk.targets[target.sync_id] = grown
+    return grown

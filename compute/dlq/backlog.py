@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from compute.core import failpoints
 from compute.core.exit_codes import Failure
-from compute.dlq.ledger import Ledger
+from compute.dlq.ledger import OPEN_ROW, Ledger
 from compute.dlq.parcels import Parcel, entries, joined
 from compute.dlq.records import OpenRow, Parked
 from compute.dlq.standing import Standing
@@ -28,13 +28,10 @@ _SUMS_SECONDS: Final = 5.0
 _PAGE_ROWS: Final = 1_000
 _PARCEL_BYTES: Final = 2_000_000
 _UNFORGOTTEN_ROWS: Final = 100_000  # beyond that the recovery finds them when it compares streams and ledger
-_COLUMNS: Final = """id, destination_id, table_sync_id, schema_name, table_name, kind, error_class,
-    commit_lsn::text, change_lsn::text, ordinal, part, payload, payload_bytes, attempts, error_code,
-    extract(epoch FROM commit_time)::float8 AS commit_time, created_at, key_hashes"""
 # Whole batches: rows that share a position are peers of the window and of the limit. The lower bound keeps the scan
 # out of index entries of rows that were closed a moment ago.
 _PAGE = text(f"""
-    SELECT {_COLUMNS} FROM dlq_records WHERE id = ANY(
+    SELECT {OPEN_ROW} FROM dlq_records WHERE id = ANY(
         SELECT id FROM (
             SELECT id, sum(payload_bytes) OVER place - sum(payload_bytes) OVER (
                 PARTITION BY commit_lsn, change_lsn, ordinal) AS before

@@ -7,12 +7,12 @@ FencedError when the lease belongs to another, SecretError for a payload that th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Row, bindparam, case, func, text
+from sqlalchemy import Boolean, Row, bindparam, case, func, literal_column, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -39,12 +39,12 @@ _MOVE = text("""
     WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
       AND (parked_commit_lsn IS NULL OR (parked_commit_lsn, parked_change_lsn, parked_ordinal)
            < (CAST(:commit_lsn AS pg_lsn), CAST(:change_lsn AS pg_lsn), CAST(:ordinal AS bigint)))""")
-_COLUMNS: Final = """id, destination_id, table_sync_id, schema_name, table_name, kind, error_class,
+OPEN_ROW: Final = """id, destination_id, table_sync_id, schema_name, table_name, kind, error_class,
     commit_lsn::text, change_lsn::text, ordinal, part, payload, payload_bytes, attempts, error_code,
-    extract(epoch FROM commit_time)::float8 AS commit_time, created_at, key_hashes"""
+    extract(epoch FROM commit_time)::float8 AS commit_time, created_at, key_hashes, updated_at"""
 # A page of the backlog in order, cut by bytes behind the first row; sizes come from the index before any payload.
 _PAGE = text(f"""
-    SELECT {_COLUMNS} FROM dlq_records WHERE id = ANY(
+    SELECT {OPEN_ROW} FROM dlq_records WHERE id = ANY(
         SELECT id FROM (
             SELECT id, payload_bytes,
                 sum(payload_bytes) OVER (ORDER BY commit_lsn, change_lsn, ordinal, part, id) AS so_far
@@ -65,12 +65,13 @@ _SUPERSEDE = text("""
     WHERE id = ANY(SELECT id FROM dlq_records
         WHERE pipeline_id = :pipeline_id AND table_sync_id = ANY(:sync_ids) AND state IN ('PARKED', 'RETRYING')
           AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+          AND (CAST(:error_class AS text) IS NULL OR error_class = :error_class)
         ORDER BY id LIMIT :rows)
     RETURNING id, destination_id, schema_name, table_name""")
 _SUMS = text("""
-    SELECT count(*) AS rows, COALESCE(sum(row_count), 0)::bigint AS changes,
+    SELECT COALESCE(sum(records), 0)::bigint AS rows, COALESCE(sum(row_count), 0)::bigint AS changes,
         COALESCE(sum(payload_bytes), 0)::bigint AS raw_bytes
-    FROM dlq_records WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
+    FROM dlq_totals WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
       AND state IN ('PARKED', 'RETRYING') AND (CAST(:error_class AS text) IS NULL OR error_class = :error_class)""")
 _AGE = text("""
     SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM (
@@ -102,18 +103,24 @@ class Ledger:
                 raise FencedError(f"pipeline {self.pipeline_id} has epoch {epoch} now, this process {self._epoch}")
             yield session
 
-    def park(self, entries: Sequence[Entry], reached: Mapping[int, StreamPosition] | None = None) -> list[Parked]:
+    def park(
+        self,
+        entries: Sequence[Entry],
+        reached: Mapping[int, StreamPosition] | None = None,
+        first: Callable[[Session], None] = lambda _: None,
+    ) -> list[Parked]:
         """Writes entries down, and how far their destinations' streams are parked with that, in one transaction.
 
         Idempotent: an entry whose row is open already stays as it is; it is in the answer all the same, so that a
-        repeated call announces what an earlier one could not.
+        repeated call announces what an earlier one could not. `first` is done before, in the same transaction.
         """
         distinct = list({entry.identity: entry for entry in entries}.values())
         rows = [self._row(entry) for entry in distinct]
         with self.fenced() as session:
+            first(session)
             parked = _insert(session, rows) if rows else []
             for destination_id, position in (reached or {}).items():
-                session.execute(_MOVE, self._values(destination_id) | _position_values(position))
+                session.execute(_MOVE, self.place(destination_id) | _position_values(position))
             failpoints.hit("before_ledger_commit")
         failpoints.hit("after_ledger_commit")
         return parked
@@ -131,7 +138,7 @@ class Ledger:
 
         Rows of one batch (those that share `position`) may be cut apart by the bounds.
         """
-        values = self._values(destination_id) | {
+        values = self.place(destination_id) | {
             "error_class": error_class,
             "sync_id": sync_id,
             "bytes": max_bytes,
@@ -149,15 +156,18 @@ class Ledger:
         with self.fenced() as session:
             return set(session.execute(_CLOSE, {"ids": ids, "state": state}).scalars())
 
-    def supersede(self, sync_ids: Iterable[int], kind: DlqKind | None = None) -> Iterator[list[Parked]]:
+    def supersede(
+        self, sync_ids: Iterable[int], kind: DlqKind | None = None, error_class: ErrorClass | None = None
+    ) -> Iterator[list[Parked]]:
         """Closes all open rows of table syncs that begin anew, in pages; whoever iterates forgets their entries.
 
-        `kind`: only rows of that kind. Each page is a transaction: a call that was cut short is made again.
+        `kind`, `error_class`: only such rows. Each page is a transaction: a call that was cut short is made again.
         """
         values = {
             "pipeline_id": self.pipeline_id,
             "sync_ids": list(sync_ids),
             "kind": kind,
+            "error_class": error_class,
             "rows": _SUPERSEDE_ROWS,
         }
         while True:
@@ -170,7 +180,7 @@ class Ledger:
 
     def sums(self, destination_id: int, error_class: ErrorClass | None = None) -> Backlog:
         """What is open for a destination, of one class or of both; the age is that of its oldest segment."""
-        values = self._values(destination_id) | {"error_class": error_class}
+        values = self.place(destination_id) | {"error_class": error_class}
         with self.database.transaction() as session:
             row = session.execute(_SUMS, values).one()
             ages = [
@@ -181,7 +191,7 @@ class Ledger:
         return Backlog(row.rows, row.changes, row.raw_bytes, max(ages))
 
     def opened(self, row: Row[Any]) -> OpenRow:
-        """An open row as selected by `_COLUMNS`."""
+        """An open row as selected by `OPEN_ROW`."""
         return OpenRow(
             row_id=row.id,
             destination_id=row.destination_id,
@@ -198,9 +208,11 @@ class Ledger:
             commit_time=row.commit_time,
             created_at=row.created_at,
             key_hashes=tuple(bytes(key) for key in row.key_hashes or ()),
+            changed_at=row.updated_at,
         )
 
-    def _values(self, destination_id: int) -> dict[str, Any]:
+    def place(self, destination_id: int) -> dict[str, Any]:
+        """The values of `:pipeline_id` and `:destination_id`."""
         return {"pipeline_id": self.pipeline_id, "destination_id": destination_id}
 
     def _row(self, entry: Entry) -> dict[str, Any]:
@@ -251,13 +263,31 @@ _INSERT = _NEW.on_conflict_do_update(
     ],
     index_where=text("state IN ('PARKED', 'RETRYING')"),
     set_={"attempts": _TABLE.attempts},  # changes nothing, but has the row returned
-).returning(_TABLE.id, _TABLE.destination_id, _TABLE.schema_name, _TABLE.table_name)
+).returning(
+    _TABLE.id,
+    _TABLE.destination_id,
+    _TABLE.error_class,
+    _TABLE.kind,
+    _TABLE.commit_lsn,
+    _TABLE.change_lsn,
+    _TABLE.ordinal,
+    _TABLE.part,
+    _TABLE.table_sync_id,
+    _TABLE.schema_name,
+    _TABLE.table_name,
+    literal_column("dlq_records.xmax = 0").label("fresh"),  # not locked by this statement: it has just been made
+)
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> list[Parked]:
     found = session.execute(_INSERT, rows)
-    parked = [Parked(row.id, row.destination_id, TableId(row.schema_name, row.table_name)) for row in found]
-    return sorted(parked, key=lambda one: one.row_id)
+    return sorted((_parked(row) for row in found), key=lambda one: one.row_id)
+
+
+def _parked(row: Row[Any]) -> Parked:
+    position = StreamPosition(row.commit_lsn, row.change_lsn, row.ordinal)
+    identity = (row.destination_id, row.error_class, row.kind, position, row.part, row.table_sync_id)
+    return Parked(row.id, row.destination_id, TableId(row.schema_name, row.table_name), identity, row.fresh)
 
 
 def _position_values(position: StreamPosition) -> dict[str, Any]:

@@ -49,18 +49,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """What the dispatcher needs to know of an open row."""
+    """What the dispatcher needs to know of a row.
+
+    `identity` is that of the entry it was made of, and `fresh` whether this was the first time; for rows just parked.
+    """
 
     row_id: int
     destination_id: int
     table: TableId
+    identity: tuple[object, ...] = ()
+    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRow:
     """An open row of the ledger, its payload opened.
 
-    `raw_bytes` is the size of the payload's COPY text. `retry_requested_at`, `edited` tell of a person's wish.
+    `raw_bytes` is the size of the payload's COPY text. `changed_at`: when somebody last changed the row, a person
+    perhaps.
     """
 
     row_id: int
@@ -77,6 +83,7 @@ class OpenRow:
     error_code: str | None
     commit_time: float | None
     created_at: datetime
+    changed_at: datetime
     key_hashes: tuple[bytes, ...] = field(default=())
 
     @property

@@ -23,7 +23,10 @@ from rosetta.tables import Destination, Pipeline, PipelineDestination, PipelineM
 
 @dataclass(frozen=True, slots=True)
 class TableSyncPlan:
-    """One row of `table_syncs`; `transforms` names what it asks for beyond a plain copy of the table."""
+    """One row of `table_syncs`; `transforms` names what it asks for beyond a plain copy of the table.
+
+    `held`: its target refuses it, and what came since waits in the ledger.
+    """
 
     sync_id: int
     source: TableId
@@ -35,6 +38,7 @@ class TableSyncPlan:
     state: TableSyncState
     error_code: str | None = None
     transforms: tuple[str, ...] = ()
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class DestinationPlan:
     def established(self) -> bool:
         """Whether what it holds is to be continued, so that a gap in the stream would be a loss."""
         return any(
-            sync.state in {TableSyncState.COPYING, TableSyncState.STREAMING}
+            (sync.state in {TableSyncState.COPYING, TableSyncState.STREAMING} or sync.held)
             and sync.desired is not TableSyncDesired.RESYNC
             for sync in self.tables
         )
@@ -228,7 +232,7 @@ class Plans:
             type=DestinationType(row.type),
             config=config,
             sync_all_tables=joined.sync_all_tables,
-            tables=tuple(_table_sync(sync) for sync in syncs),
+            tables=tuple(_table_sync(sync, held=_is_held(session, sync)) for sync in syncs),
             problem=problem,
             reported=reported,
             parked=_parked(joined),
@@ -242,6 +246,9 @@ _SLOT_MADE = text("""
         slot_dropped_for = NULL
     WHERE id = :id""")
 _FOLLOWED = text("UPDATE pipelines SET slot_origin = :origin WHERE id = :id AND slot_origin IS DISTINCT FROM :origin")
+_HELD = text("""
+    SELECT EXISTS (SELECT FROM dlq_records WHERE table_sync_id = :id AND kind = 'SEGMENT' AND error_class = 'DATA'
+        AND state IN ('PARKED', 'RETRYING'))""")
 _NAME_SLOT = text("UPDATE pipelines SET slot_name = :slot WHERE id = :id")
 _ADVANCE = text("""
     UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(:lsn AS pg_lsn))
@@ -263,7 +270,12 @@ def _parked(joined: PipelineDestination) -> StreamPosition | None:
     return StreamPosition(joined.parked_commit_lsn, joined.parked_change_lsn or Lsn(0), joined.parked_ordinal or 0)
 
 
-def _table_sync(sync: TableSync) -> TableSyncPlan:
+def _is_held(session: Session, sync: TableSync) -> bool:
+    """Only of a table in error it matters: one that streams finds in the ledger what it has waiting."""
+    return sync.state is TableSyncState.ERROR and bool(session.execute(_HELD, {"id": sync.id}).scalar())
+
+
+def _table_sync(sync: TableSync, *, held: bool) -> TableSyncPlan:
     asked = {"columns": sync.columns, "filters": sync.filters, "custom_sql": sync.custom_sql, "masks": sync.masks}
     return TableSyncPlan(
         sync_id=sync.id,
@@ -276,4 +288,5 @@ def _table_sync(sync: TableSync) -> TableSyncPlan:
         state=TableSyncState(sync.state),
         error_code=sync.error_code,
         transforms=tuple(name for name, value in asked.items() if value),
+        held=held,
     )

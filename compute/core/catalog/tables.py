@@ -27,6 +27,9 @@ _BEGIN_COPY = text("""
     WHERE id = :id AND state = :expected
     RETURNING id""")
 _COPIED = text("UPDATE table_syncs SET state = 'STREAMING' WHERE id = :id AND state = 'COPYING' RETURNING id")
+_TAKEN_AGAIN = text("""
+    UPDATE table_syncs SET state = 'STREAMING', error_code = NULL, error_message = NULL, error_remedy = NULL
+    WHERE id = :id AND state IN ('ERROR', 'STREAMING') RETURNING id""")
 _CANCEL_COPY = text("""
     UPDATE queue_backfill_data SET status = 'CANCELLED', completed_at = now(),
         status_reason = 'the table was paused or is copied anew'
@@ -93,6 +96,11 @@ class TableSyncs:
         """From COPYING to STREAMING; False, and nothing changes, when the table failed or was paused meanwhile."""
         with self._database.transaction() as session:
             return session.execute(_COPIED, {"id": sync_id}).scalar() is not None
+
+    def taken_again(self, sync_id: int) -> bool:
+        """From ERROR to STREAMING; False, and nothing changes, when the table was paused or is copied meanwhile."""
+        with self._database.transaction() as session:
+            return session.execute(_TAKEN_AGAIN, {"id": sync_id}).scalar() is not None
 
     def cancel_copy(self, sync_id: int) -> None:
         """An open copy of the table ends where it is."""

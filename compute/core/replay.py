@@ -1,0 +1,278 @@
+"""Trying again what a destination refused: records, oldest first per key, and the segments of held tables.
+
+Done by the destination's writer, between two batches. The ledger is read here, at the last moment, so that what a
+person edited or discarded meanwhile is respected; where it is away the destination goes on, and all is tried later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import ParamSpec, TypeVar
+
+from compute.core import failpoints
+from compute.core.batch import TableChanges
+from compute.core.lines import lines
+from compute.core.work import Desk, fitting_targets
+from compute.destinations.base import Refusal, TableTarget, TableWrite, WriteBatch, WriteResult
+from compute.dlq.dispatcher import Dispatcher
+from compute.dlq.parcels import replayed
+from compute.dlq.parking import Divided, Parking
+from compute.dlq.records import OpenRow, Parked
+from compute.dlq.replays import Failed, Outcome, Replays
+from rosetta.enums import ErrorClass
+from rosetta.errors import FencedError, OutageError, RosettaError
+
+_HELD_SECONDS = 1.0  # of one turn at a held table's segments; live changes of other tables wait meanwhile
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LedgerAwayError(Exception):
+    """The ledger could not be asked or told: not the destination's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayTools:
+    """What a replay works with. `done(progress)` ends it, whatever became of it: False, the ledger is away."""
+
+    parking: Parking
+    replays: Replays
+    dispatcher: Dispatcher
+    done: Callable[[bool], None]
+
+    def ledger(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Asks or tells the ledger. Raises LedgerAwayError where it is away, FencedError as it is."""
+        try:
+            return act(*args, **kwargs)
+        except FencedError:
+            raise
+        except RosettaError:
+            raise LedgerAwayError from None
+
+    def forget(self, rows: Iterable[Parked]) -> None:
+        """Takes closed rows out of their streams; with Redis away the recovery does that later."""
+        failpoints.hit("before_forget")
+        try:
+            self.dispatcher.forget(rows)
+        except OutageError:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWork:
+    """Tries due records of one table sync again, with everything of their keys that is older."""
+
+    sync_id: int
+    row_ids: tuple[int, ...]
+    tools: ReplayTools
+
+    def run(self, desk: Desk) -> None:
+        try:
+            self._run(desk)
+        except LedgerAwayError:
+            self.tools.done(False)
+        else:
+            self.tools.done(True)
+
+    def _run(self, desk: Desk) -> None:
+        tools, target = self.tools, desk.targets.get(self.sync_id)
+        if target is None or self.sync_id in tools.parking.held:
+            tools.ledger(tools.replays.defer, self.row_ids)
+            return
+        rows = tools.ledger(tools.replays.chain, self.sync_id, self.row_ids)
+        tools.ledger(self._mark, _Attempt(desk, target).run(rows))
+
+    def _mark(self, outcome: Outcome) -> None:
+        parking, rows = self.tools.parking, outcome.closed
+        refused = {key for one in outcome.failed for key in one.key_hashes}
+        touched = {one for row in rows for one in row.key_hashes} - refused
+        closed = self.tools.replays.mark(self.sync_id, outcome, touched)
+        done = [row for row in rows if row.row_id in closed]
+        parking.recovered(self.sync_id, [row.key_hashes for row in done])
+        self.tools.forget([row.parked for row in done])
+
+
+class _Attempt:
+    """One page of records at the target, in as few transactions as their order allows."""
+
+    def __init__(self, desk: Desk, target: TableTarget) -> None:
+        self._desk = desk
+        self._target = target
+        self._outcome = Outcome()
+        self._refused: set[bytes] = set()
+
+    def run(self, rows: Sequence[OpenRow]) -> Outcome:
+        for page in _in_order(rows):
+            free = [row for row in page if self._refused.isdisjoint(row.key_hashes)]
+            if free:
+                self._try(free)
+        return self._outcome
+
+    def _try(self, rows: list[OpenRow]) -> None:
+        """All at once; what is refused together with others of its key once more, one after the other."""
+        errors = self._write(rows)
+        again = [row for row in rows if row.row_id in errors]
+        for row in again:
+            if not self._refused.isdisjoint(row.key_hashes):
+                continue
+            alone = errors[row.row_id]
+            if len(rows) > 1 and self._shares_key(row, again):
+                found = self._write([row])
+                if not found:
+                    continue
+                alone = found[row.row_id]
+            self._outcome.failed.append(Failed(row.row_id, row.key_hashes, alone))
+            self._refused.update(row.key_hashes)
+
+    @staticmethod
+    def _shares_key(row: OpenRow, rows: Sequence[OpenRow]) -> bool:
+        keys = set(row.key_hashes)
+        return any(other is not row and not keys.isdisjoint(other.key_hashes) for other in rows)
+
+    def _write(self, rows: Sequence[OpenRow]) -> dict[int, RosettaError]:
+        """Writes rows in one transaction; returns the errors of those that were refused, by row id."""
+        changes = [_joined(list(shape)) for _, shape in groupby(rows, key=lambda row: row.payload.columns)]
+        for one in changes:
+            fitting_targets(self._desk, one)
+        target = self._desk.targets.get(self._target.sync_id, self._target)
+        batch = WriteBatch(None, writes=tuple(TableWrite(target, one) for one in changes))
+        result = self._desk.destination.write_changes(batch)
+        failpoints.hit("after_commit")
+        errors = dict(_refused(rows, target, result))
+        for row in rows:
+            if row.row_id not in errors:
+                stale = all((target.sync_id, *version) in result.stale for version in _versions(row))
+                (self._outcome.superseded if stale else self._outcome.recovered).append(row)
+        return errors
+
+
+def _refused(rows: Sequence[OpenRow], target: TableTarget, result: WriteResult) -> Iterator[tuple[int, RosettaError]]:
+    whole = result.refusal.tables.get(target.sync_id)
+    single = {line.version: one.error for one in result.refusal.records for line in lines(one.changes)}
+    for row in rows:
+        errors = [single[version] for version in _versions(row) if version in single]
+        if whole is not None or errors:
+            yield row.row_id, whole or errors[0]
+
+
+def _versions(row: OpenRow) -> list[tuple[int, int]]:
+    return [line.version for line in lines(row.changes())]
+
+
+def _in_order(rows: Iterable[OpenRow]) -> Iterator[list[OpenRow]]:
+    """Cuts where a row needs what one before it writes: unchanged values, and keys that move, look at the target."""
+    page: list[OpenRow] = []
+    touched: set[bytes] = set()
+    moved: set[bytes] = set()
+    for row in rows:
+        keys, looks = set(row.key_hashes), bool(row.payload.flags & {"has_unchanged", "has_moved"})
+        if page and ((looks and not keys.isdisjoint(touched)) or not keys.isdisjoint(moved)):
+            yield page
+            page, touched, moved = [], set(), set()
+        page.append(row)
+        touched |= keys
+        if "has_moved" in row.payload.flags:
+            moved |= keys
+    if page:
+        yield page
+
+
+def _joined(rows: Sequence[OpenRow]) -> TableChanges:
+    parts = [row.changes() for row in rows]
+    if len(parts) == 1:
+        return replace(parts[0], folded=False)
+    return replace(
+        parts[0],
+        row_count=sum(part.row_count for part in parts),
+        data=b"".join(bytes(part.data) for part in parts),
+        folded=False,
+        has_deletes=any(part.has_deletes for part in parts),
+        has_unchanged=any(part.has_unchanged for part in parts),
+        has_moved=any(part.has_moved for part in parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWork:
+    """Tries whether a held table is taken again, and writes what waits of it, in order."""
+
+    sync_id: int
+    tools: ReplayTools
+
+    def run(self, desk: Desk) -> None:
+        try:
+            self._run(desk)
+        except LedgerAwayError:
+            self.tools.done(False)
+        else:
+            self.tools.done(True)
+
+    def _run(self, desk: Desk) -> None:
+        target = desk.targets.get(self.sync_id)
+        if target is None or self.sync_id not in self.tools.parking.held:
+            self.tools.ledger(self.tools.replays.defer_held, self.sync_id)
+            return
+        error = self._make_ready(desk, target)
+        deadline = time.monotonic() + _HELD_SECONDS
+        while error is None and time.monotonic() < deadline:
+            rows = self._page(desk)
+            if not rows:
+                self.tools.parking.taken_again(self.sync_id)
+                desk.events.table_taken(self.sync_id)
+                return
+            error = self._write(desk, rows)
+            if error is None:
+                self.tools.ledger(self._mark, rows)
+        if error is not None:
+            self.tools.ledger(self.tools.replays.failed_held, self.sync_id, error)
+            desk.events.table_held(self.sync_id, error)
+
+    def _make_ready(self, desk: Desk, target: TableTarget) -> RosettaError | None:
+        schema = desk.events.current_schema(target.source)
+        grown = target if schema is None else replace(target, schema=schema)
+        try:
+            desk.destination.ensure_table(grown)
+        except OutageError:
+            raise
+        except RosettaError as error:
+            return error
+        desk.targets[self.sync_id] = grown
+        return None
+
+    def _page(self, desk: Desk) -> list[OpenRow]:
+        replays = self.tools.replays
+        return self.tools.ledger(
+            replays.ledger.segments,
+            desk.destination_id,
+            replays.policy.page_bytes,
+            error_class=ErrorClass.DATA,
+            sync_id=self.sync_id,
+        )
+
+    def _write(self, desk: Desk, rows: Sequence[OpenRow]) -> RosettaError | None:
+        """Writes a page; returns why the table is refused as a whole."""
+        parking, target = self.tools.parking, desk.targets[self.sync_id]
+        content = [row for row in rows if row.payload.truncate or row.payload.row_count]
+        for batch in replayed(content, desk.covered, self.tools.replays.policy.page_bytes):
+            truncated = (target,) if batch.truncated else ()
+            if truncated:
+                self.tools.ledger(parking.emptied, truncated)
+            divided = parking.divide_replay([TableWrite(target, changes) for changes in batch.tables])
+            self.tools.ledger(parking.park, divided.entries, None, None)
+            write = WriteBatch(None, truncated, divided.writes, truncated_at=batch.end if truncated else None)
+            result = desk.destination.write_changes(write, lambda refusal: self._refused_records(desk, refusal))
+            failpoints.hit("after_commit")
+            if self.sync_id in result.refusal.tables:
+                return result.refusal.tables[self.sync_id]
+        return None
+
+    @staticmethod
+    def _refused_records(desk: Desk, refusal: Refusal) -> None:
+        desk.refused(Refusal(records=refusal.records), Divided((), ()))
+
+    def _mark(self, rows: Sequence[OpenRow]) -> None:
+        self.tools.replays.mark_held(self.sync_id, rows)
+        self.tools.forget([row.parked for row in rows])

@@ -1,0 +1,339 @@
+"""What waits for one destination because its data was refused: kept out of the way of everything else.
+
+A refused change is parked with its key; later changes of that key are parked behind it. A table that is refused as it
+is, is held: everything that comes for it is parked, in order, until it is taken again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+from sqlalchemy.orm import Session
+
+from compute.core.batch import ChangeBatch, TableChanges
+from compute.core.lines import Line, groups, lines, select
+from compute.destinations.base import Refusal, TableTarget, TableWrite
+from compute.dlq.book import Book, numbers_array
+from compute.dlq.dispatcher import Dispatcher
+from compute.dlq.keys import KeyCounts, KeyHasher
+from compute.dlq.records import TRUNCATE_PAYLOAD, Entry, Parked, payload_of
+from rosetta.dead_letters import Payload
+from rosetta.enums import DlqKind, DlqOperation, ErrorClass, SyncMode
+from rosetta.errors import FencedError, OutageError, RosettaError
+from rosetta.lsn import Lsn, StreamPosition
+from rosetta.plants import planted
+from rosetta.types import TableSchema
+
+BEHIND_CODE: Final = "PARKED_BEHIND"
+_BEHIND = "an older change of this row is parked; this one is tried after it"
+_HELD_CODE: Final = "TABLE_HELD"
+_HELD = "the table is refused as it is; its changes wait, in order, until it is taken again"
+_OPERATIONS: Final = {"c": DlqOperation.INSERT, "u": DlqOperation.UPDATE, "d": DlqOperation.DELETE}
+_START: Final = StreamPosition(Lsn(0))
+_log = structlog.get_logger("compute.parking")
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """A batch's part for this destination: what is to be written, and what waits behind something parked.
+
+    `parts` numbers `truncated` and then `writes` within the batch, the same however often the batch comes.
+    """
+
+    truncated: tuple[TableTarget, ...]
+    writes: tuple[TableWrite, ...]
+    parts: tuple[int, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+
+class Parking:
+    """Used by the destination's writer thread; `held` and `record_count` may be read by others.
+
+    Methods that write raise OutageError while the ledger is away: then nothing is parked, and the batch must not be
+    committed. Redis is only told: what it was not, the recovery makes up for from the ledger.
+    """
+
+    def __init__(self, book: Book, dispatcher: Dispatcher, hasher: KeyHasher) -> None:
+        self._book = book
+        self._dispatcher = dispatcher
+        self._hasher = hasher
+        self._keys: dict[int, KeyCounts] = {}
+        self._anything: frozenset[int] = frozenset()  # syncs with a hash that nobody can compare any more
+        self._loaded = False
+        self.held: frozenset[int] = frozenset()
+        self.record_count = 0
+
+    @property
+    def loaded(self) -> bool:
+        return self._loaded
+
+    def load(self) -> None:
+        """Learns from the ledger what is parked; before the first batch, and whenever memory may be wrong."""
+        numbers: dict[int, array[int]] = defaultdict(numbers_array)
+        anything, count = set[int](), 0
+        for sync_id, hashes in self._book.parked_keys():
+            count += 1
+            if sync_id is None:
+                continue
+            known = self._hasher.numbers_of(hashes)
+            if known is None:
+                anything.add(sync_id)
+            numbers[sync_id].extend(known or ())
+        self.held |= self._book.held()
+        self._keys = {sync_id: KeyCounts(found) for sync_id, found in numbers.items()}
+        self._anything, self.record_count, self._loaded = frozenset(anything), count, True
+
+    # -- live changes -----------------------------------------------------------------------------
+
+    def divide(self, batch: ChangeBatch, truncated: Sequence[TableTarget], writes: Sequence[TableWrite]) -> Divided:
+        """Takes out what waits: everything of a held table, and changes of parked keys. Writes nothing."""
+        if not self._loaded:
+            self.load()
+        entries: list[Entry] = []
+        fresh: set[int] = set()  # keys that this batch itself parks
+        kept: list[tuple[int, TableWrite]] = []
+        emptied: list[tuple[int, TableTarget]] = []
+        for part, target in enumerate(truncated):
+            if target.sync_id in self.held:
+                entries.append(self._segment(batch, target, TRUNCATE_PAYLOAD, part))
+            else:
+                emptied.append((part, target))
+        for part, write in enumerate(writes, start=len(truncated)):
+            target = write.target
+            if target.sync_id in self.held:
+                entries.append(self._segment(batch, target, payload_of(write.changes), part))
+                continue
+            rest = self._split(write, fresh, entries)
+            if rest is not None:
+                kept.append((part, rest))
+        parts = tuple(part for part, _ in (*emptied, *kept))
+        return Divided(tuple(one for _, one in emptied), tuple(one for _, one in kept), parts, tuple(entries))
+
+    def divide_replay(self, writes: Sequence[TableWrite]) -> Divided:
+        """`divide` for changes of a table that was held: only keys are looked at."""
+        entries: list[Entry] = []
+        fresh: set[int] = set()
+        rests = [self._split(write, fresh, entries) for write in writes]
+        return Divided((), tuple(rest for rest in rests if rest is not None), entries=tuple(entries))
+
+    def park(self, entries: Sequence[Entry], batch: ChangeBatch | None, reached: StreamPosition | None) -> None:
+        """Writes entries down for good. `reached`: how far the destination is; `batch`: where they come from."""
+        if not entries:
+            return
+        held = {entry.sync_id for entry in entries if entry.kind is DlqKind.SEGMENT}
+
+        def drop_leftovers(session: Session) -> None:
+            if held and batch is not None:
+                self._book.drop_leftovers(session, held, reached or _START, batch.end)
+
+        try:
+            parked = self._book.ledger.park(entries, first=drop_leftovers)
+        except FencedError:
+            raise
+        except RosettaError:
+            self._loaded = False  # it may have been committed all the same
+            if not planted("ignore_dlq_failure"):
+                raise
+            return
+        self._count(entries, parked)
+        self._tell(self._dispatcher.announce, parked)
+
+    def begin_anew(self, sync_id: int) -> None:
+        """A copy begins: what is parked of the table is superseded by it."""
+        self._supersede(sync_id, None)
+        self.held -= {sync_id}
+
+    def emptied(self, targets: Iterable[TableTarget]) -> None:
+        """A TRUNCATE is about to be written: parked changes of rows that it removes are superseded by it.
+
+        Before the target's commit: a parked insert that was replayed behind the TRUNCATE would bring its row back.
+        """
+        if not self._loaded:
+            self.load()
+        for target in targets:
+            known = self._keys.get(target.sync_id) or target.sync_id in self._anything
+            if known and target.mode is SyncMode.CURRENT:
+                self._supersede(target.sync_id, DlqKind.RECORD)
+
+    # -- refusals ---------------------------------------------------------------------------------
+
+    def refused_records(self, refusal: Refusal) -> list[Entry]:
+        """A RECORD for each single change that was refused."""
+        return [
+            self._record(one.target, one.changes, lines(one.changes), one.error.code, one.error.message)
+            for one in refusal.records
+        ]
+
+    def hold(
+        self,
+        target: TableTarget,
+        error: RosettaError,
+        divided: Divided,
+        batch: ChangeBatch | None,
+        reached: StreamPosition | None,
+    ) -> list[Entry]:
+        """The entries with which a table begins to be held: a mark, whose attempts are the table's, and its changes."""
+        marker = Entry(
+            self._book.destination_id,
+            target.sync_id,
+            target.source,
+            DlqKind.SEGMENT,
+            ErrorClass.DATA,
+            reached or _START,
+            Payload(),
+            error.code,
+            error.message,
+        )
+        entries = [marker]
+        if batch is None:
+            return entries
+        payloads = [(one, TRUNCATE_PAYLOAD) for one in divided.truncated]
+        payloads += [(write.target, payload_of(write.changes)) for write in divided.writes]
+        for part, (one, payload) in zip(divided.parts, payloads, strict=True):
+            if one.sync_id == target.sync_id:
+                entries.append(self._segment(batch, target, payload, part))
+        return entries
+
+    def holds(self, sync_id: int) -> None:
+        """From now on everything of the table waits; called once that is in the ledger."""
+        self.held |= {sync_id}
+
+    def taken_again(self, sync_id: int) -> None:
+        """Nothing of the table waits as a segment any more."""
+        self.held -= {sync_id}
+
+    # -- replays ----------------------------------------------------------------------------------
+
+    def recovered(self, sync_id: int, hashes: Iterable[Iterable[bytes]]) -> None:
+        """Records were closed: their keys are free unless others wait for them."""
+        for one in hashes:
+            known = self._hasher.numbers_of(one)
+            self.record_count -= 1
+            if known is None:
+                self._loaded = False
+            elif sync_id in self._keys:
+                self._keys[sync_id].remove(known)
+
+    def waiting(self, sync_id: int, hashes: Iterable[bytes]) -> list[bytes]:
+        """Those of `hashes` that open records still have."""
+        counts = self._keys.get(sync_id)
+        known = {one: self._hasher.numbers_of([one]) for one in hashes}
+        return [
+            one
+            for one, numbers in known.items()
+            if numbers is None or (counts is not None and any(counts.count(number) for number in numbers))
+        ]
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _split(self, write: TableWrite, fresh: set[int], entries: list[Entry]) -> TableWrite | None:
+        """What is left of a write without the changes of parked keys, for which it adds entries."""
+        target, changes = write.target, write.changes
+        counts = self._keys.get(target.sync_id)
+        whole = target.sync_id in self._anything
+        idle = not counts and not fresh and not whole
+        if idle or target.mode is SyncMode.APPEND or planted("no_key_parking"):
+            return write
+        schema = keyed(target.schema, changes)
+        found = lines(changes)
+        wild = any(counts is not None and counts.count(one) for one in self._hasher.whole_table(schema.table))
+        if whole or wild:
+            parked = set(range(len(found)))
+        else:
+            numbers = [self._hasher.numbers(schema, line) for line in found]
+            parked = {
+                index
+                for index, some in enumerate(numbers)
+                if any(one in fresh or (counts is not None and counts.count(one)) for one in some)
+            }
+        if not parked:
+            return write
+        waiting = {id(found[index]) for index in parked}
+        rest: set[int] = set()
+        for group in groups(found):
+            if not any(id(line) in waiting for line in group):
+                rest.update(id(line) for line in group)
+                continue
+            fresh.update(number for line in group for number in self._hasher.numbers(schema, line))
+            entries.append(self._record(target, select(changes, group), group, BEHIND_CODE, _BEHIND, behind=True))
+        if not rest:
+            return None
+        return TableWrite(target, select(changes, [line for line in found if id(line) in rest]))
+
+    def _record(
+        self,
+        target: TableTarget,
+        changes: TableChanges,
+        of: Sequence[Line],
+        code: str,
+        message: str,
+        *,
+        behind: bool = False,
+    ) -> Entry:
+        newest = max(of, key=lambda line: line.version)
+        fields = newest.raw.split(b"\t", 5)
+        append = target.mode is SyncMode.APPEND
+        lsn = Lsn(newest.lsn)
+        return Entry(
+            destination_id=self._book.destination_id,
+            sync_id=target.sync_id,
+            table=target.source,
+            kind=DlqKind.RECORD,
+            error_class=ErrorClass.DATA,
+            position=StreamPosition(lsn, lsn, newest.seq),
+            payload=payload_of(changes),
+            error_code=code,
+            error_message=message,
+            operation=_OPERATIONS[newest.operation],
+            key_hashes=() if append else self._hasher.hashes(keyed(target.schema, changes), of),
+            source_xid=int(fields[3]),
+            commit_time=int(fields[4]) / 1_000_000,
+            behind=behind,
+        )
+
+    def _segment(self, batch: ChangeBatch, target: TableTarget, payload: Payload, part: int) -> Entry:
+        return Entry(
+            destination_id=self._book.destination_id,
+            sync_id=target.sync_id,
+            table=target.source,
+            kind=DlqKind.SEGMENT,
+            error_class=ErrorClass.DATA,
+            position=batch.end,
+            payload=payload,
+            error_code=_HELD_CODE,
+            error_message=_HELD,
+            part=part,
+            operation=DlqOperation.TRUNCATE if payload.truncate else None,
+            commit_time=batch.commit_time,
+            behind=True,
+        )
+
+    def _count(self, entries: Iterable[Entry], parked: Iterable[Parked]) -> None:
+        fresh = {one.identity for one in parked if one.fresh}
+        for entry in entries:
+            if entry.kind is DlqKind.RECORD and entry.identity in fresh:
+                self.record_count += 1
+                numbers = self._hasher.numbers_of(entry.key_hashes or ()) or []
+                self._keys.setdefault(entry.sync_id, KeyCounts()).add(numbers)
+
+    def _supersede(self, sync_id: int, kind: DlqKind | None) -> None:
+        self._loaded = False  # should it be cut short
+        for rows in self._book.supersede(sync_id, kind):
+            self._tell(self._dispatcher.forget, rows)
+        self.load()
+
+    def _tell(self, act: Callable[[list[Parked]], None], rows: list[Parked]) -> None:
+        try:
+            act(rows)
+        except OutageError as error:
+            _log.warning("dispatch_away", rows=len(rows), code=error.code)
+
+
+def keyed(schema: TableSchema, changes: TableChanges) -> TableSchema:
+    """The shape of the table with the key that `changes` were made by."""
+    return schema if schema.key == changes.key else replace(schema, key=changes.key)

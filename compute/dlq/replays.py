@@ -1,0 +1,316 @@
+"""What of one destination's refused changes is to be tried now, and what became of it. SQL on the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from compute.core import failpoints
+from compute.dlq.ledger import OPEN_ROW, Ledger
+from compute.dlq.records import OpenRow
+from rosetta.errors import RosettaError, SecretError
+from rosetta.plants import planted
+
+_MESSAGE_CHARACTERS: Final = 2_000
+_LONGEST_SECONDS: Final = 3_600.0
+_UNSERVED_SECONDS: Final = 60.0
+_ASKED_ROWS: Final = 5_000
+_HOPS: Final = 10
+_DATA: Final = """pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA'
+    AND state IN ('PARKED', 'RETRYING')"""
+_ORDER: Final = "commit_lsn, change_lsn, ordinal, part, id"
+
+# A person's request, for single rows and for the whole destination, makes rows due; in pages, each by its index.
+_ASKED = text(f"""
+    UPDATE dlq_records SET next_attempt_at = now() WHERE id = ANY(
+        SELECT id FROM dlq_records WHERE {_DATA} AND retry_requested_at IS NOT NULL
+          AND (last_attempt_at IS NULL OR last_attempt_at < retry_requested_at)
+          AND (next_attempt_at IS NULL OR next_attempt_at > now()) LIMIT {_ASKED_ROWS}) RETURNING id""")
+_ASKED_FOR_ALL = text(f"""
+    UPDATE dlq_records SET next_attempt_at = now() WHERE id = ANY(
+        SELECT r.id FROM dlq_records r JOIN pipeline_destinations d USING (pipeline_id, destination_id)
+        WHERE {_DATA} AND (last_attempt_at IS NULL OR last_attempt_at < d.recover_requested_at)
+          AND (next_attempt_at IS NULL OR (next_attempt_at > now() AND next_attempt_at < 'infinity'))
+        LIMIT {_ASKED_ROWS}) RETURNING id""")
+# Where the oldest of a key was taken out by hand, whoever is the oldest now has nobody to wait for.
+_FREE = text(f"""
+    UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = ANY(
+        SELECT DISTINCT ON (table_sync_id, kind, key_hashes) id FROM dlq_records WHERE {_DATA}
+        ORDER BY table_sync_id, kind, key_hashes, {_ORDER})""")
+_DUE = text(f"""
+    SELECT id, table_sync_id FROM dlq_records
+    WHERE {_DATA} AND kind = 'RECORD' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL
+      AND NOT table_sync_id = ANY(:held)
+    ORDER BY next_attempt_at, id LIMIT :rows""")
+_DUE_HELD = text(f"""
+    SELECT DISTINCT table_sync_id FROM dlq_records
+    WHERE {_DATA} AND kind = 'SEGMENT' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL""")
+_HASHES = text("""
+    SELECT DISTINCT unnest(key_hashes) FROM dlq_records
+    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = :sync_id""")
+_LINKED = text(f"""
+    SELECT DISTINCT hash FROM dlq_records, unnest(key_hashes) AS hash
+    WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes && :hashes
+      AND cardinality(key_hashes) > 1""")
+_CHAIN = text(f"""
+    SELECT {OPEN_ROW} FROM dlq_records WHERE id = ANY(
+        SELECT id FROM (
+            SELECT id, payload_bytes, sum(payload_bytes) OVER (ORDER BY {_ORDER}) AS so_far FROM (
+                SELECT id, payload_bytes, commit_lsn, change_lsn, ordinal, part FROM dlq_records
+                WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id
+                  AND (key_hashes && :hashes OR id = ANY(:ids))
+                ORDER BY {_ORDER} LIMIT :rows) AS first) AS page
+        WHERE so_far - payload_bytes < :bytes)
+    ORDER BY {_ORDER}""")
+_OLDEST = text(f"""
+    SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
+    ORDER BY {_ORDER} LIMIT 1""")
+_HELD_ROWS = text(f"SELECT DISTINCT table_sync_id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT'")
+_RECORDS = text("""
+    SELECT COALESCE(sum(records), 0)::bigint FROM dlq_totals
+    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA' AND kind = 'RECORD'
+      AND state IN ('PARKED', 'RETRYING')""")
+_ANY_BEHIND = text(f"SELECT 1 FROM dlq_records WHERE {_DATA} AND next_attempt_at = 'infinity' LIMIT 1")
+# Only rows that are as they were read: what a person changed meanwhile is tried again as it is now.
+_CLOSE = text("""
+    UPDATE dlq_records r SET state = :state, payload = ''::bytea, attempts = attempts + 1, last_attempt_at = now(),
+        next_attempt_at = NULL
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:stamps AS timestamptz[])) AS done (id, updated_at)
+    WHERE r.id = done.id AND r.updated_at = done.updated_at AND r.state IN ('PARKED', 'RETRYING')
+    RETURNING r.id""")
+_FAIL = text("""
+    UPDATE dlq_records SET attempts = attempts + 1, last_attempt_at = now(), error_code = :code,
+        error_message = :message, next_attempt_at = CASE
+            WHEN attempts + 1 >= :max_attempts OR created_at < now() - make_interval(days => :max_age_days) THEN NULL
+            ELSE now() + make_interval(secs => least(:first_seconds * power(2, least(attempts, 30)), :longest_seconds))
+        END
+    WHERE id = :id AND state IN ('PARKED', 'RETRYING') RETURNING next_attempt_at""")
+# Behind a refused one; asked for or not, they were tried with it.
+_PUT_BEHIND = text(f"""
+    UPDATE dlq_records SET next_attempt_at = 'infinity', last_attempt_at = now()
+    WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes && :hashes
+      AND next_attempt_at <= now() AND NOT id = ANY(:failed)""")
+_NEXT = text(f"""
+    UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = ANY(
+        SELECT (SELECT id FROM dlq_records
+                WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes @> ARRAY[hash]
+                ORDER BY {_ORDER} LIMIT 1)
+        FROM unnest(CAST(:hashes AS bytea[])) AS hash)""")
+_NEXT_HELD = text(f"""
+    UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = (
+        SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
+        ORDER BY {_ORDER} LIMIT 1)""")
+_DEFER = text("""
+    UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => :seconds)
+    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND next_attempt_at <= now()""")
+_DEFER_HELD = text(f"""
+    UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => :seconds)
+    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id AND next_attempt_at <= now()""")
+_PUT_HELD_BEHIND = text(f"""
+    UPDATE dlq_records SET next_attempt_at = 'infinity', last_attempt_at = now()
+    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id AND next_attempt_at <= now() AND id <> :oldest""")
+_DISCARD = text("""
+    UPDATE dlq_records SET state = 'DISCARDED', discard_reason = 'planted bug', payload = ''::bytea
+    WHERE id = ANY(:ids)""")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a refused change is tried again by itself; see DLQ_* of the settings.
+
+    `first_seconds` after the first attempt, twice as long after each further one, an hour at most.
+    """
+
+    first_seconds: float
+    max_attempts: int
+    max_age_days: int
+    page_rows: int = 100
+    page_bytes: int = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A record that was refused again, or cannot even be read."""
+
+    row_id: int
+    key_hashes: tuple[bytes, ...]
+    error: RosettaError
+
+
+@dataclass
+class Outcome:
+    """What became of a page of records.
+
+    Attributes:
+        recovered, superseded: applied, and passed over because the target has newer.
+        failed: refused again, with the reason. What waits behind them was not tried.
+    """
+
+    recovered: list[OpenRow] = field(default_factory=list)
+    superseded: list[OpenRow] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+    @property
+    def closed(self) -> list[OpenRow]:
+        return [*self.recovered, *self.superseded]
+
+
+class Replays:
+    """For one destination. Raises what `Ledger` raises; safe to share between threads."""
+
+    def __init__(self, ledger: Ledger, destination_id: int, policy: RetryPolicy) -> None:
+        self.ledger = ledger
+        self.policy = policy
+        self._place = ledger.place(destination_id)
+
+    # -- what is due ------------------------------------------------------------------------------
+
+    def take_requests(self) -> None:
+        """Makes due what a person asked for since it was last tried."""
+        for statement in (_ASKED, _ASKED_FOR_ALL):
+            while True:
+                with self.ledger.fenced() as session:
+                    if len(session.execute(statement, self._place).all()) < _ASKED_ROWS:
+                        break
+
+    def free_all(self) -> None:
+        """Makes due what waits behind nothing; needed where rows were closed by hand."""
+        with self.ledger.fenced() as session:
+            if session.execute(_ANY_BEHIND, self._place).scalar() is not None:
+                session.execute(_FREE, self._place)
+
+    def record_count(self) -> int:
+        """How many records are open."""
+        with self.ledger.database.transaction() as session:
+            count: int = session.execute(_RECORDS, self._place).scalar_one()
+        return count
+
+    def due(self, held: Iterable[int]) -> dict[int, list[int]]:
+        """Ids of due records by table sync, at most a page; tables that are held wait for their segments."""
+        values = self._place | {"held": list(held), "rows": self.policy.page_rows}
+        found: dict[int, list[int]] = {}
+        with self.ledger.database.transaction() as session:
+            for row in session.execute(_DUE, values):
+                found.setdefault(row.table_sync_id, []).append(row.id)
+        return found
+
+    def due_held(self) -> set[int]:
+        """Table syncs whose held segments are due."""
+        with self.ledger.database.transaction() as session:
+            return set(session.execute(_DUE_HELD, self._place).scalars())
+
+    def with_segments(self) -> set[int]:
+        """Table syncs of which segments are held."""
+        with self.ledger.database.transaction() as session:
+            return set(session.execute(_HELD_ROWS, self._place).scalars())
+
+    def chain(self, sync_id: int, row_ids: Iterable[int]) -> list[OpenRow]:
+        """These records as they are now, with all older open ones of their keys and those behind, oldest first.
+
+        At most a page by rows and bytes: the newest are cut off. Records closed since are left out.
+        """
+        values = self._place | {
+            "sync_id": sync_id,
+            "ids": list(row_ids),
+            "rows": self.policy.page_rows,
+            "bytes": self.policy.page_bytes,
+        }
+        with self.ledger.database.transaction() as session:
+            hashes = {bytes(one) for one in session.execute(_HASHES, values).scalars()}
+            for _ in range(_HOPS):  # a move links the records of two keys, and those may have moved
+                known = len(hashes)
+                linked = session.execute(_LINKED, values | {"hashes": list(hashes)}).scalars()
+                hashes |= {bytes(one) for one in linked}
+                if len(hashes) == known:
+                    break
+            rows = session.execute(_CHAIN, values | {"hashes": list(hashes)}).all()
+        return self._opened(sync_id, [row for row in rows if hashes.issuperset(map(bytes, row.key_hashes or ()))])
+
+    def _opened(self, sync_id: int, rows: Sequence[Row[Any]]) -> list[OpenRow]:
+        """The rows that can be read, without those that wait behind one that cannot."""
+        opened: list[OpenRow] = []
+        unreadable = Outcome()
+        lost: set[bytes] = set()
+        for row in rows:
+            keys = tuple(map(bytes, row.key_hashes or ()))
+            if not lost.isdisjoint(keys):
+                continue
+            try:
+                opened.append(self.ledger.opened(row))
+            except SecretError as error:
+                unreadable.failed.append(Failed(row.id, keys, error))
+                lost.update(keys)
+        if unreadable.failed:
+            self.mark(sync_id, unreadable, ())
+        return opened
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    def mark(self, sync_id: int, outcome: Outcome, waiting: Iterable[bytes]) -> set[int]:
+        """Writes an outcome down; returns the rows that were closed. `waiting`: keys whose next record is due now."""
+        failpoints.hit("before_mark")
+        with self.ledger.fenced() as session:
+            closed = _close(session, outcome.recovered, "RECOVERED") | _close(session, outcome.superseded, "SUPERSEDED")
+            for one in outcome.failed:
+                self._fail(session, one.row_id, one.error)
+            refused = {key for one in outcome.failed for key in one.key_hashes}
+            if refused:
+                failed = [one.row_id for one in outcome.failed]
+                values = {"sync_id": sync_id, "hashes": list(refused), "failed": failed}
+                session.execute(_PUT_BEHIND, self._place | values)
+            hashes = list(waiting)
+            if hashes:
+                session.execute(_NEXT, self._place | {"sync_id": sync_id, "hashes": hashes})
+        return closed
+
+    def failed_held(self, sync_id: int, error: RosettaError) -> None:
+        """A held table is still refused; its oldest segment counts the attempts."""
+        values = self._place | {"sync_id": sync_id}
+        with self.ledger.fenced() as session:
+            oldest = session.execute(_OLDEST, values).scalar()
+            if oldest is not None:
+                self._fail(session, oldest, error)
+                session.execute(_PUT_HELD_BEHIND, values | {"oldest": oldest})
+
+    def mark_held(self, sync_id: int, rows: Sequence[OpenRow]) -> None:
+        """Segments of a held table were written; the next one takes over its attempts."""
+        failpoints.hit("before_mark")
+        with self.ledger.fenced() as session:
+            _close(session, rows, "RECOVERED")
+            session.execute(_NEXT_HELD, self._place | {"sync_id": sync_id})
+
+    def defer(self, row_ids: Iterable[int]) -> None:
+        """Due rows of a table that is not served now: looked at again later, no attempt."""
+        with self.ledger.fenced() as session:
+            session.execute(_DEFER, {"ids": list(row_ids), "seconds": _UNSERVED_SECONDS})
+
+    def defer_held(self, sync_id: int) -> None:
+        """`defer` for the segments of a table."""
+        with self.ledger.fenced() as session:
+            session.execute(_DEFER_HELD, self._place | {"sync_id": sync_id, "seconds": _UNSERVED_SECONDS})
+
+    def _fail(self, session: Session, row_id: int, error: RosettaError) -> None:
+        policy = self.policy
+        values: dict[str, Any] = {
+            "id": row_id,
+            "code": error.code,
+            "message": error.message[:_MESSAGE_CHARACTERS],
+            "max_attempts": policy.max_attempts,
+            "max_age_days": policy.max_age_days,
+            "first_seconds": policy.first_seconds,
+            "longest_seconds": _LONGEST_SECONDS,
+        }
+        found = session.execute(_FAIL, values).one_or_none()
+        if found is not None and found.next_attempt_at is None and planted("discard_after_retries"):
+            session.execute(_DISCARD, {"ids": [row_id]})
+
+
+def _close(session: Session, rows: Sequence[OpenRow], state: str) -> set[int]:
+    if not rows:
+        return set()
+    values = {"state": state, "ids": [row.row_id for row in rows], "stamps": [row.changed_at for row in rows]}
+    return set(session.execute(_CLOSE, values).scalars())
