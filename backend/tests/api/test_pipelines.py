@@ -189,6 +189,24 @@ async def test_table_syncs(admin: httpx.AsyncClient, sql: Sql, source_id: int, d
     assert sql("SELECT sync_all_tables FROM pipeline_destinations") == [(False,)]
 
 
+async def test_a_destination_is_resynced_whole(
+    admin: httpx.AsyncClient, sql: Sql, source_id: int, destination_ids: list[int]
+) -> None:
+    a, b, _ = destination_ids
+    pipeline = await created(admin, source_id=source_id, destination_ids=[a, b])
+    base = f"{API}/pipelines/{pipeline['id']}/destinations"
+    for destination, names in ((a, ("orders", "items", "notes")), (b, ("orders",))):
+        for name in names:
+            await admin.post(f"{base}/{destination}/tables", json={"table_name": name})
+    sql("UPDATE table_syncs SET desired_state = 'PAUSED' WHERE table_name = 'notes'")
+    answer = await admin.post(f"{base}/{a}/resync")
+    assert answer.status_code == 200
+    wanted = {sync["table_name"]: sync["desired_state"] for sync in answer.json()["table_syncs"]}
+    assert wanted == {"orders": "RESYNC", "items": "RESYNC", "notes": "PAUSED"}
+    assert (await admin.get(f"{base}/{b}/tables")).json()["items"][0]["desired_state"] == "ACTIVE"
+    assert (await admin.post(f"{base}/{destination_ids[2]}/resync")).status_code == 404
+
+
 async def test_a_sync_is_found_only_below_its_own_destination(
     admin: httpx.AsyncClient, source_id: int, destination_ids: list[int]
 ) -> None:

@@ -159,6 +159,7 @@ async def _pipelines(tour: Tour) -> None:
     await tour.call(f"PUT {joined}/tables/{{sync_id}}", {"target_name": "o"}, **both, sync_id=sync)
     for verb in ("pause", "resume", "resync"):
         await tour.call(f"POST {joined}/tables/{{sync_id}}/{verb}", **both, sync_id=sync)
+    await tour.call(f"POST {joined}/resync", **both)
     for verb in ("start", "refresh", "pause"):
         await tour.call(f"POST {one}/{verb}", pipeline_id=pipeline)
     await tour.call(f"GET {one}", pipeline_id=pipeline)

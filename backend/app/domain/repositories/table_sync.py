@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 
 from app.core.exceptions import EntityNotFoundError
 from app.domain.models import TableSync
 from app.domain.repositories.base import BaseRepository
 from app.domain.schemas.table_sync import TableSyncQuery
+from rosetta.enums import TableSyncDesired
 
 
 class TableSyncRepository(BaseRepository[TableSync]):
@@ -26,6 +27,17 @@ class TableSyncRepository(BaseRepository[TableSync]):
         if query.state is not None:
             conditions.append(TableSync.state == query.state)
         return await self.page(query, conditions)
+
+    async def want_resync(self, join_id: int) -> int:
+        """Has every table of a destination that is not paused copied again; how many there are."""
+        wanted = (
+            update(TableSync)
+            .where(TableSync.pipeline_destination_id == join_id, TableSync.desired_state != TableSyncDesired.PAUSED)
+            .values(desired_state=TableSyncDesired.RESYNC)
+            .returning(TableSync.id)
+        )
+        found = (await self.session.scalars(wanted)).all()
+        return len(found)
 
     async def of(self, join_id: int, sync_id: int) -> TableSync:
         """This sync of this destination, locked. Raises EntityNotFoundError."""

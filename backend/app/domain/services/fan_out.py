@@ -71,6 +71,15 @@ class FanOutService:
         await self._joins.delete(await self._joins.of(pipeline_id, destination_id))
         await self._audit.record("pipeline.remove_destination", pipeline_id, destination_id=destination_id)
 
+    async def resync(self, pipeline_id: int, destination_id: int) -> PipelineDestination:
+        """Wants every table that is not paused copied again. Raises EntityNotFoundError."""
+        join = await self._joins.of(pipeline_id, destination_id)
+        tables = await self._syncs.want_resync(join.id)
+        await self._audit.record(
+            "pipeline.resync_destination", pipeline_id, destination_id=destination_id, tables=tables
+        )
+        return await self._joins.of(pipeline_id, destination_id)
+
     async def metadata(self, pipeline_id: int, destination_id: int) -> PipelineMetadata:
         """What compute last saw of this destination. Raises EntityNotFoundError."""
         return await self._joins.metadata(pipeline_id, destination_id)

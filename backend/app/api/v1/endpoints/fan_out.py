@@ -30,6 +30,19 @@ async def remove_destination(pipeline_id: PathId, destination_id: PathId, servic
     await service.remove(pipeline_id, destination_id)
 
 
+@router.post("/{destination_id}/resync")
+@requires(Role.OPERATOR)
+async def resync_destination(
+    pipeline_id: PathId, destination_id: PathId, service: FanOutServiceDep
+) -> PipelineDestinationView:
+    """Brings every table into line with the source, beside the stream; paused tables stay paused.
+
+    Ranges of rows are compared and only those that differ are copied. A destination that was detached takes part
+    again.
+    """
+    return PipelineDestinationView.model_validate(await service.resync(pipeline_id, destination_id))
+
+
 @router.get("/{destination_id}/metadata")
 @requires(Role.VIEWER)
 async def get_metadata(pipeline_id: PathId, destination_id: PathId, service: FanOutServiceDep) -> MetadataView:
