@@ -3,92 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from compute.core.batch import ChangeBatch, TableChanges, TableSpec
-from compute.core.fan_out import FanOut
-from compute.core.lane import Lane, LanePlan
 from compute.core.resumption import Resumption
-from compute.core.work import PrepareWork
 from compute.core.writer import WriterPhase
-from compute.destinations.base import Destination, TableTarget
+from compute.destinations.base import TableTarget
 from compute.destinations.memory import MemoryDestination, MemoryStore
-from compute.dlq.backlog import Backlog
-from compute.engine.base import EnginePhase, EngineState
+from compute.tests.support.lanes import Scene, batch, rows
 from compute.tests.support.waiting import eventually
 from rosetta.errors import DataError, FencedError, OutageError, ResyncRequiredError, RosettaError
-from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
-from rosetta.types import Column, TableSchema
-
-TABLE = TableId("public", "t")
-SCHEMA = TableSchema(TABLE, (Column("id", "bigint"), Column("v", "text")), ("id",), primary_key=("id",))
-TARGET = TableTarget(1, SCHEMA, TABLE)
-
-
-def batch(sequence: int, *keys: int) -> ChangeBatch:
-    """Batch number `sequence` inserts `keys`; without any it only moves the position."""
-    lines = [f"c\t{sequence * 100 + n}\t0\t{sequence}\t0\t\\N\t\\N\t{key}\tv{key}\n" for n, key in enumerate(keys)]
-    data = "".join(lines).encode()
-    changes = TableChanges(TABLE, ("id", "v"), ("id",), len(keys), data, True, False, False, False)
-    start, end = (StreamPosition(Lsn(number * 100)) for number in (sequence, sequence + 1))
-    return ChangeBatch(sequence, start, end, tables=(changes,) if keys else ())
-
-
-class ScriptedEngine:
-    """Keeps what was acknowledged; batches are routed by the test."""
-
-    def __init__(self) -> None:
-        self.acknowledged: list[int] = []
-
-    capacity_bytes = 1_000_000
-
-    def start(
-        self, position: StreamPosition, tables: Mapping[TableId, TableSpec], cuts: Collection[StreamPosition] = ()
-    ) -> None: ...
-    def take(self, timeout_seconds: float) -> ChangeBatch | None: ...
-    def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None: ...
-    def stop(self) -> None: ...
-    def acknowledge(self, sequence: int) -> None:
-        self.acknowledged.append(sequence)
-
-    def state(self) -> EngineState:
-        return EngineState(EnginePhase.STREAMING)
-
-
-class Scene:
-    """A fan-out with writers to memory; `failed` is what was written down about tables, and when."""
-
-    def __init__(self) -> None:
-        self.engine = ScriptedEngine()
-        self.fan_out = FanOut(self.engine, lambda _: (), lambda: None)
-        self.failed: list[tuple[int, str, list[int]]] = []
-
-    def progressed(self) -> None:
-        self.fan_out.acknowledge()
-
-    def table_failed(self, sync_id: int, error: RosettaError) -> None:
-        self.failed.append((sync_id, error.code, list(self.engine.acknowledged)))
-
-    def current_schema(self, table: TableId) -> TableSchema | None:
-        return SCHEMA
-
-    def wrote(self, destination_id: int, target: TableTarget, changes: TableChanges, at: float | None) -> None: ...
-
-    def add(
-        self,
-        number: int,
-        destination: Destination,
-        resumption: Resumption | None = None,
-        backlog: Backlog | None = None,
-    ) -> Lane:
-        settled = resumption or Resumption(Lsn(0), established=False, reported=None)
-        plan = LanePlan(number, lambda: destination, 1, settled, self.fan_out.lane_bytes, backlog)
-        lane = self.fan_out.add(number, lambda covered: Lane(plan, self, self.fan_out, covered))
-        lane.put(PrepareWork(TARGET, lambda _: None))
-        return lane
 
 
 @pytest.fixture
@@ -96,10 +22,6 @@ def scene() -> Iterator[Scene]:
     made = Scene()
     yield made
     made.fan_out.stop(0.0)
-
-
-def rows(store: MemoryStore) -> set[str | None]:
-    return {row.values["id"] for row in store.tables[TABLE].rows.values()}
 
 
 def waiting_for(gate: threading.Event) -> Callable[[str], None]:
@@ -205,6 +127,28 @@ def test_a_fenced_writer_ends_its_process(scene: Scene, monkeypatch: pytest.Monk
     scene.add(1, MemoryDestination(MemoryStore(epoch=2)))
     eventually(lambda: raised)
     assert raised == [FencedError]
+
+
+@pytest.mark.parametrize(
+    ("durable", "parked", "reported", "lost"),
+    [
+        (50, 200, 50, False),  # what lies between is in the ledger
+        (40, 200, 50, True),  # it was restored: what it was given since is no longer in the ledger
+        (None, 200, 50, True),
+        (None, 200, None, False),  # everything it ever got is still in the ledger
+        (50, 99, 50, True),  # the slot has moved beyond the ledger
+    ],
+)
+def test_what_is_parked_closes_the_gap_only_behind_what_was_reported(
+    durable: int | None, parked: int, reported: int | None, lost: bool
+) -> None:
+    resumption = Resumption(Lsn(100), True, None if reported is None else Lsn(reported), StreamPosition(Lsn(parked)))
+    position = None if durable is None else StreamPosition(Lsn(durable))
+    if lost:
+        with pytest.raises(ResyncRequiredError):
+            resumption.check(position)
+    else:
+        resumption.check(position)
 
 
 @pytest.mark.parametrize(
