@@ -127,8 +127,8 @@ def test_f28_an_owner_that_was_stopped_cannot_write_when_it_wakes(
         assert re.search(r"pipeline_process_(failed|stopped).*exit_code\W+77|exit_code\W+77.*pipeline_process", log)
     stage.config.run("UPDATE pipelines SET status = 'PAUSE'")
     eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 20)
-    states = {service.pipeline(pipeline)["state"] for service in (stage.service, other)}
-    assert states == {"NOT_RUNNING"}
+    both = (stage.service, other)
+    eventually(lambda: {service.pipeline(pipeline)["state"] for service in both} == {"NOT_RUNNING"})
 
 
 def test_f27_a_clock_that_is_an_hour_wrong_changes_nothing(stage: Stage, other: ComputeService, tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ class Stage:
         """Nobody but the test can reach the config database inside the block."""
         return self._away(self.config.database)
 
+    def source_away(self) -> AbstractContextManager[None]:
+        """Nobody but the test can reach the source inside the block."""
+        return self._away(self.source_database)
+
     def target_away(self) -> AbstractContextManager[None]:
         """Nobody but the test can reach the target inside the block."""
         return self._away(self.target_database)
