@@ -104,6 +104,29 @@ def seal_found_secrets(session: Session, keyring: Keyring) -> int:
     return changed
 
 
+def reseal_secrets(session: Session, keyring: Keyring) -> int:
+    """Seals under the current key what an earlier key sealed; returns how many rows it changed. The caller commits."""
+    changed = 0
+    for source in session.scalars(select(Source).order_by(Source.id).with_for_update()):
+        known = source.pg_password or ""
+        if is_sealed(known) and not keyring.is_current(known):
+            bound_to = source_binding(source.id)
+            source.pg_password = keyring.seal(keyring.open(known, bound_to), bound_to)
+            changed += 1
+    for destination in session.scalars(select(Destination).order_by(Destination.id).with_for_update()):
+        renewed = {
+            key: keyring.seal(keyring.open(value, bound_to), bound_to)
+            for key, value in destination.config.items()
+            if isinstance(value, str) and is_sealed(value) and not keyring.is_current(value)
+            for bound_to in (config_binding(destination.id, key),)
+        }
+        if renewed:
+            destination.config = {**destination.config, **renewed}
+            changed += 1
+    session.flush()
+    return changed
+
+
 def _has_plaintext_password(source: Source) -> bool:
     return bool(source.pg_password) and not is_sealed(source.pg_password or "")
 

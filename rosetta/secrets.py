@@ -189,6 +189,14 @@ class Keyring:
         """Whether `sealed` names the key that this keyring seals with; others wait for rotation."""
         return is_sealed(sealed) and sealed.split(":")[1] == self._sealing_key_id
 
+    def is_current_bytes(self, sealed: bytes) -> bool:
+        """As `is_current`, for sealed bytes."""
+        return sealed.startswith(_BYTES_SCHEME + bytes.fromhex(self._sealing_key_id))
+
+    def is_current_digest(self, digest: bytes) -> bool:
+        """Whether the current key made `digest`."""
+        return digest[:_KEY_ID_BYTES].hex() == self._sealing_key_id
+
 
 def _place(bound_to: str) -> str:
     """The binding in words: `of sources.pg_password, row 17`."""

@@ -8,6 +8,7 @@ import typer
 
 from rosetta.cli.dlq import dlq
 from rosetta.cli.doctor import doctor
+from rosetta.cli.rotate_key import rotate_key
 from rosetta.cli.sign_in_link import sign_in_link
 from rosetta.cli.token import token
 from rosetta.cli.up import up
@@ -25,6 +26,7 @@ app.command()(up)
 app.command()(doctor)
 app.command()(verify)
 app.command("sign-in-link")(sign_in_link)
+app.command("rotate-key")(rotate_key)
 app.add_typer(dlq, name="dlq")
 app.add_typer(token, name="token")
 

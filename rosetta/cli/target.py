@@ -26,7 +26,8 @@ def keyring() -> Keyring:
     """Opens the secrets of `config_database_url`. Raises ConfigurationError when SECRET_KEY is missing for it."""
     settings = local_settings()
     if settings.secret_key is not None:
-        return Keyring.from_secret_key(settings.secret_key.get_secret_value())
+        previous = [key.get_secret_value() for key in settings.secret_key_previous]
+        return Keyring.from_secret_key(settings.secret_key.get_secret_value(), previous)
     if settings.database_url is not None:
         raise ConfigurationError(
             "SECRET_KEY is not set", remedy="Set it to the key of the backend and compute that use DATABASE_URL."

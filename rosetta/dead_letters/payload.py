@@ -57,12 +57,12 @@ def seal_payload(payload: Payload, keyring: Keyring, pipeline_id: int, destinati
         deflated = zlib.compress(plain, level=1)
         if len(deflated) < len(plain):
             plain, form = deflated, _DEFLATED
-    return keyring.seal_bytes(form + plain, _binding(pipeline_id, destination_id))
+    return keyring.seal_bytes(form + plain, payload_binding(pipeline_id, destination_id))
 
 
 def open_payload(sealed: bytes, keyring: Keyring, pipeline_id: int, destination_id: int) -> Payload:
     """The payload. Raises SecretError unless it was sealed for this pipeline and destination under a known key."""
-    opened = keyring.open_bytes(sealed, _binding(pipeline_id, destination_id))
+    opened = keyring.open_bytes(sealed, payload_binding(pipeline_id, destination_id))
     form, body = opened[:1], opened[1:]
     if form == _DEFLATED:
         body = zlib.decompress(body)
@@ -80,5 +80,5 @@ def open_payload(sealed: bytes, keyring: Keyring, pipeline_id: int, destination_
     )
 
 
-def _binding(pipeline_id: int, destination_id: int) -> str:
+def payload_binding(pipeline_id: int, destination_id: int) -> str:
     return f"dlq_records.payload of pipeline {pipeline_id} and destination:{destination_id}"

@@ -12,7 +12,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 import rosetta
 
 # Set by the stack for its services, so never taken over from the shell that happened to start it.
-OWN_VARIABLES = frozenset({"DATABASE_URL", "CONFIG_DATABASE_URL", "SECRET_KEY", "REDIS_URL", "APP_ENV", "AUTH_ENABLED"})
+OWN_VARIABLES = frozenset(
+    {
+        "DATABASE_URL",
+        "CONFIG_DATABASE_URL",
+        "SECRET_KEY",
+        "SECRET_KEY_PREVIOUS",
+        "REDIS_URL",
+        "APP_ENV",
+        "AUTH_ENABLED",
+    }
+)
 
 
 class LocalSettings(BaseSettings):
@@ -31,6 +41,9 @@ class LocalSettings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         None, description="what seals the config database's secrets; the local stack's"
+    )
+    secret_key_previous: tuple[SecretStr, ...] = Field(
+        (), description="former values of SECRET_KEY, as a JSON list, while what they sealed is moved to the new one"
     )
 
     def home(self) -> Path:

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr
     secret_key: SecretStr
+    # Former keys, as a JSON list, while what they sealed is moved to the new one (`rosetta rotate-key`).
+    secret_key_previous: tuple[SecretStr, ...] = ()
     app_env: AppEnv = AppEnv.PRODUCTION
     debug: bool = False
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")

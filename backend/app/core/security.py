@@ -10,7 +10,8 @@ from rosetta.secrets import Keyring
 
 def keyring_of(settings: Settings) -> Keyring:
     """The keyring for `settings`. Raises SecretError when SECRET_KEY is of no use."""
-    return Keyring.from_secret_key(settings.secret_key.get_secret_value())
+    previous = [key.get_secret_value() for key in settings.secret_key_previous]
+    return Keyring.from_secret_key(settings.secret_key.get_secret_value(), previous)
 
 
 @lru_cache(maxsize=1)
