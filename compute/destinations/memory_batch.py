@@ -137,12 +137,28 @@ class BatchWriter:
     def _apply(self, unit: _Unit) -> None:
         table, target, changes = find(self.tables, unit.target), unit.target, unit.changes
         if self._batch.end is None:
-            if target.mode is SyncMode.CURRENT and not target.schema.key and not target.copying:
-                changes = [change for change in changes if change.version not in table.replayed]
-                table.replayed |= {change.version for change in changes}
-            elif target.copying and target.schema.key:
-                changes = [change for change in changes if self._grave(table, target, change) <= change.version]
+            changes = self._left_to_replay(table, target, changes)
         write(table, target, changes, unit.before)
+
+    def _left_to_replay(self, table: Table, target: TableTarget, changes: list[Change]) -> list[Change]:
+        """Without what an earlier replay applied, and without what something newer has deleted."""
+        if target.mode is SyncMode.APPEND or (target.copying and not target.schema.key):
+            return changes
+        if not target.schema.key:
+            left = [change for change in changes if change.version not in table.replayed]
+            table.replayed |= {change.version for change in left}
+            return left
+        return [
+            change
+            for change in changes
+            if self._grave(table, target, change) <= change.version
+            and (change.op == "d" or _version(table, target, change) != change.version)
+        ]
+
+
+def _version(table: Table, target: TableTarget, change: Change) -> tuple[int, int] | None:
+    present = table.rows.get(key_of(target, change.values))
+    return None if present is None else present.version
 
 
 def _payloads(one: TableWrite) -> list[TableChanges]:

@@ -137,7 +137,10 @@ def _apply(table: Table, target: TableTarget, change: Change, before: dict[Key, 
         return
     row = Row(dict(change.values), change.version, change.xid)
     if change.unchanged:
-        _fill(row, change, before.get(change.former or key), target)
+        base = before.get(change.former or key)
+        if base is None and present is not None and present.version == change.version:
+            return  # it came before, and the row it was made from is gone with it
+        _fill(row, change, base, target)
     table.rows[key] = row
 
 

@@ -65,7 +65,6 @@ class Part:
         self._errors = sift(len(self._units), self._stage_units, self._gives_up)
         if self.hopeless is not None:
             raise self.hopeless
-        self.sync.find_stale(session, self._pool.whole)
         if not self._changes.folded:
             self.sync.writer.fold(session, self._pool.whole)
         if self._changes.has_unchanged and self.sync.target.mode is SyncMode.CURRENT:
@@ -84,6 +83,7 @@ class Part:
         session.run("SAVEPOINT rescue", doing)
         try:
             session.copy(pool.copy_pool_sql(self._pool), payload, doing)
+            self.sync.find_stale(session, whole)
             self.sync.writer.fill(session, whole, self._changes, self.sync.target.copying)
         except DataError as error:
             session.run("ROLLBACK TO SAVEPOINT rescue; RELEASE SAVEPOINT rescue", doing)

@@ -74,13 +74,12 @@ class SyncWork:
             session.run(self.apply_sql(table, changes), self.doing)
 
     def find_stale(self, session: Session, table: MergeTable) -> None:
-        """For a replay: notes the staged changes that are stale, and drops those that would bring a row back."""
+        """For a replay: notes the staged changes that are stale, and drops those that are there or must not be."""
         if self.replayed_by is None or self.target.mode is SyncMode.APPEND or not table.key:
             return
         sql = replay.stale_sql(table, copying=self.target.copying)
         self.stale.update((int(lsn), int(seq)) for lsn, seq in session.rows(sql, self.doing))
-        if self.target.copying:
-            session.run(replay.drop_buried_sql(table), self.doing)
+        session.run(replay.drop_known_sql(table, copying=self.target.copying), self.doing)
 
     def apply_sql(self, table: MergeTable, changes: TableChanges) -> str:
         """What applies the staged changes; a replay passes over those that it applied before."""

@@ -376,6 +376,17 @@ def test_f32_a_replay_that_comes_again_is_not_stale_and_changes_nothing(
     assert lane.rows(things, "id", "n", "body", "_rosetta_lsn") == rows
 
 
+def test_f32_a_key_change_that_is_replayed_again_takes_no_other_rows_values(
+    lane: Lane, destination: Destination, things: TableTarget
+) -> None:
+    its = [Change("d", 21, ("1", None, None)), Change("u", 21, ("9", "9", UNCHANGED), seq=1, moved_from=("1",))]
+    for _ in range(2):
+        assert not replay(destination, things, its).refusal
+        write(destination, 50, (things, [Change("c", 40, ("1", "1", "another"))]))
+        rows = {row[0]: row[2] for row in lane.rows(things)}
+        assert (rows["1"], rows["9"]) == ("another", "big1")
+
+
 def test_a_replay_refuses_what_is_still_refused(lane: Lane, destination: Destination, things: TableTarget) -> None:
     write(destination, 50, (things, [Change("u", 45, ("1", "45", "new"))]))
     result = replay(

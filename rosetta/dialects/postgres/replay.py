@@ -27,9 +27,19 @@ def stale_sql(table: MergeTable, *, copying: bool) -> str:
     return f"{newer} UNION SELECT s._lsn, s._seq {_buried(table)}" if copying else newer
 
 
-def drop_buried_sql(table: MergeTable) -> str:
-    """Drops the staged changes of rows that something newer has deleted."""
-    return f"DELETE FROM {table.staging} WHERE (_lsn, _seq) IN (SELECT s._lsn, s._seq {_buried(table)})"
+def drop_known_sql(table: MergeTable, *, copying: bool) -> str:
+    """Drops the staged rows that the target has in this very version, and those that something newer has deleted.
+
+    The row that a change was made from is gone once the change is applied: it must not be looked for again.
+    """
+    statement = (
+        f"DELETE FROM {table.staging} s USING {table.name} t WHERE s._op <> 'd' AND "
+        f"{table.equal(table.target_key('t.'), table.staged_key('s.'))} AND {version()} = (s._lsn, s._seq)"
+    )
+    if not copying:
+        return statement
+    buried = f"DELETE FROM {table.staging} WHERE (_lsn, _seq) IN (SELECT s._lsn, s._seq {_buried(table)})"
+    return f"{statement};\n{buried}"
 
 
 def _buried(table: MergeTable) -> str:
