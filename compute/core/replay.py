@@ -18,8 +18,9 @@ from compute.core.lines import lines
 from compute.core.work import Desk, fitting_targets
 from compute.destinations.base import Refusal, TableTarget, TableWrite, WriteBatch, WriteResult
 from compute.dlq.dispatcher import Dispatcher
+from compute.dlq.entries import Divided
 from compute.dlq.parcels import replayed
-from compute.dlq.parking import Divided, Parking
+from compute.dlq.parking import Parking
 from compute.dlq.records import OpenRow, Parked
 from compute.dlq.replays import Failed, Outcome, Replays
 from rosetta.enums import ErrorClass

@@ -19,7 +19,8 @@ from compute.destinations.base import (
     WriteBatch,
     WriteResult,
 )
-from compute.dlq.parking import Divided, Parking
+from compute.dlq.entries import Divided
+from compute.dlq.parking import Parking
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -109,9 +110,9 @@ class Desk:
                 held[sync_id] = error
         if self.parking is None:
             return
-        entries = self.parking.refused_records(refusal)
+        entries = self.parking.entries.refused(refusal)
         for sync_id, error in held.items():
-            entries += self.parking.hold(self.targets[sync_id], error, divided, batch, self.reached)
+            entries += self.parking.entries.hold(self.targets[sync_id], error, divided, batch, self.reached)
         self.parking.park(entries, batch, self.reached)
         for sync_id, error in held.items():
             self.parking.holds(sync_id)

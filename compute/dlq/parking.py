@@ -9,46 +9,24 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
 
 import structlog
 from sqlalchemy.orm import Session
 
-from compute.core.batch import ChangeBatch, TableChanges
-from compute.core.lines import Line, groups, lines, select
-from compute.destinations.base import Refusal, TableTarget, TableWrite
+from compute.core.batch import ChangeBatch
+from compute.core.lines import groups, lines, select
+from compute.destinations.base import TableTarget, TableWrite
 from compute.dlq.book import Book, numbers_array
 from compute.dlq.dispatcher import Dispatcher
+from compute.dlq.entries import START, Divided, Entries, keyed
 from compute.dlq.keys import KeyCounts, KeyHasher
 from compute.dlq.records import TRUNCATE_PAYLOAD, Entry, Parked, payload_of
-from rosetta.dead_letters import Payload
-from rosetta.enums import DlqKind, DlqOperation, ErrorClass, SyncMode
+from rosetta.enums import DlqKind, SyncMode
 from rosetta.errors import FencedError, OutageError, RosettaError
-from rosetta.lsn import Lsn, StreamPosition
+from rosetta.lsn import StreamPosition
 from rosetta.plants import planted
-from rosetta.types import TableSchema
 
-BEHIND_CODE: Final = "PARKED_BEHIND"
-_BEHIND = "an older change of this row is parked; this one is tried after it"
-_HELD_CODE: Final = "TABLE_HELD"
-_HELD = "the table is refused as it is; its changes wait, in order, until it is taken again"
-_OPERATIONS: Final = {"c": DlqOperation.INSERT, "u": DlqOperation.UPDATE, "d": DlqOperation.DELETE}
-_START: Final = StreamPosition(Lsn(0))
 _log = structlog.get_logger("compute.parking")
-
-
-@dataclass(frozen=True, slots=True)
-class Divided:
-    """A batch's part for this destination: what is to be written, and what waits behind something parked.
-
-    `parts` numbers `truncated` and then `writes` within the batch, the same however often the batch comes.
-    """
-
-    truncated: tuple[TableTarget, ...]
-    writes: tuple[TableWrite, ...]
-    parts: tuple[int, ...] = ()
-    entries: tuple[Entry, ...] = ()
 
 
 class Parking:
@@ -62,6 +40,7 @@ class Parking:
         self._book = book
         self._dispatcher = dispatcher
         self._hasher = hasher
+        self.entries = Entries(book.destination_id, hasher)
         self._keys: dict[int, KeyCounts] = {}
         self._anything: frozenset[int] = frozenset()  # syncs with a hash that nobody can compare any more
         self._loaded = False
@@ -100,13 +79,13 @@ class Parking:
         emptied: list[tuple[int, TableTarget]] = []
         for part, target in enumerate(truncated):
             if target.sync_id in self.held:
-                entries.append(self._segment(batch, target, TRUNCATE_PAYLOAD, part))
+                entries.append(self.entries.segment(batch, target, TRUNCATE_PAYLOAD, part))
             else:
                 emptied.append((part, target))
         for part, write in enumerate(writes, start=len(truncated)):
             target = write.target
             if target.sync_id in self.held:
-                entries.append(self._segment(batch, target, payload_of(write.changes), part))
+                entries.append(self.entries.segment(batch, target, payload_of(write.changes), part))
                 continue
             rest = self._split(write, fresh, entries)
             if rest is not None:
@@ -129,7 +108,7 @@ class Parking:
 
         def drop_leftovers(session: Session) -> None:
             if held and batch is not None:
-                self._book.drop_leftovers(session, held, reached or _START, batch.end)
+                self._book.drop_leftovers(session, held, reached or START, batch.end)
 
         try:
             parked = self._book.ledger.park(entries, first=drop_leftovers)
@@ -160,44 +139,7 @@ class Parking:
             if known and target.mode is SyncMode.CURRENT:
                 self._supersede(target.sync_id, DlqKind.RECORD)
 
-    # -- refusals ---------------------------------------------------------------------------------
-
-    def refused_records(self, refusal: Refusal) -> list[Entry]:
-        """A RECORD for each single change that was refused."""
-        return [
-            self._record(one.target, one.changes, lines(one.changes), one.error.code, one.error.message)
-            for one in refusal.records
-        ]
-
-    def hold(
-        self,
-        target: TableTarget,
-        error: RosettaError,
-        divided: Divided,
-        batch: ChangeBatch | None,
-        reached: StreamPosition | None,
-    ) -> list[Entry]:
-        """The entries with which a table begins to be held: a mark, whose attempts are the table's, and its changes."""
-        marker = Entry(
-            self._book.destination_id,
-            target.sync_id,
-            target.source,
-            DlqKind.SEGMENT,
-            ErrorClass.DATA,
-            reached or _START,
-            Payload(),
-            error.code,
-            error.message,
-        )
-        entries = [marker]
-        if batch is None:
-            return entries
-        payloads = [(one, TRUNCATE_PAYLOAD) for one in divided.truncated]
-        payloads += [(write.target, payload_of(write.changes)) for write in divided.writes]
-        for part, (one, payload) in zip(divided.parts, payloads, strict=True):
-            if one.sync_id == target.sync_id:
-                entries.append(self._segment(batch, target, payload, part))
-        return entries
+    # -- held tables, replays ---------------------------------------------------------------------
 
     def holds(self, sync_id: int) -> None:
         """From now on everything of the table waits; called once that is in the ledger."""
@@ -206,8 +148,6 @@ class Parking:
     def taken_again(self, sync_id: int) -> None:
         """Nothing of the table waits as a segment any more."""
         self.held -= {sync_id}
-
-    # -- replays ----------------------------------------------------------------------------------
 
     def recovered(self, sync_id: int, hashes: Iterable[Iterable[bytes]]) -> None:
         """Records were closed: their keys are free unless others wait for them."""
@@ -260,58 +200,10 @@ class Parking:
                 rest.update(id(line) for line in group)
                 continue
             fresh.update(number for line in group for number in self._hasher.numbers(schema, line))
-            entries.append(self._record(target, select(changes, group), group, BEHIND_CODE, _BEHIND, behind=True))
+            entries.append(self.entries.behind(target, select(changes, group), group))
         if not rest:
             return None
         return TableWrite(target, select(changes, [line for line in found if id(line) in rest]))
-
-    def _record(
-        self,
-        target: TableTarget,
-        changes: TableChanges,
-        of: Sequence[Line],
-        code: str,
-        message: str,
-        *,
-        behind: bool = False,
-    ) -> Entry:
-        newest = max(of, key=lambda line: line.version)
-        fields = newest.raw.split(b"\t", 5)
-        append = target.mode is SyncMode.APPEND
-        lsn = Lsn(newest.lsn)
-        return Entry(
-            destination_id=self._book.destination_id,
-            sync_id=target.sync_id,
-            table=target.source,
-            kind=DlqKind.RECORD,
-            error_class=ErrorClass.DATA,
-            position=StreamPosition(lsn, lsn, newest.seq),
-            payload=payload_of(changes),
-            error_code=code,
-            error_message=message,
-            operation=_OPERATIONS[newest.operation],
-            key_hashes=() if append else self._hasher.hashes(keyed(target.schema, changes), of),
-            source_xid=int(fields[3]),
-            commit_time=int(fields[4]) / 1_000_000,
-            behind=behind,
-        )
-
-    def _segment(self, batch: ChangeBatch, target: TableTarget, payload: Payload, part: int) -> Entry:
-        return Entry(
-            destination_id=self._book.destination_id,
-            sync_id=target.sync_id,
-            table=target.source,
-            kind=DlqKind.SEGMENT,
-            error_class=ErrorClass.DATA,
-            position=batch.end,
-            payload=payload,
-            error_code=_HELD_CODE,
-            error_message=_HELD,
-            part=part,
-            operation=DlqOperation.TRUNCATE if payload.truncate else None,
-            commit_time=batch.commit_time,
-            behind=True,
-        )
 
     def _count(self, entries: Iterable[Entry], parked: Iterable[Parked]) -> None:
         fresh = {one.identity for one in parked if one.fresh}
@@ -332,8 +224,3 @@ class Parking:
             act(rows)
         except OutageError as error:
             _log.warning("dispatch_away", rows=len(rows), code=error.code)
-
-
-def keyed(schema: TableSchema, changes: TableChanges) -> TableSchema:
-    """The shape of the table with the key that `changes` were made by."""
-    return schema if schema.key == changes.key else replace(schema, key=changes.key)
