@@ -83,7 +83,7 @@ class FanOut:
             self._unacknowledged.append((batch.sequence, batch.end.commit_lsn))
             lanes = dict(self._lanes)
         for lane in lanes.values():
-            lane.put_batch(batch)
+            lane.queue.put_batch(batch)
         for watermark in batch.watermarks:
             failpoints.hit("after_watermark")
             for pending in self._take_chunks(watermark):
@@ -126,7 +126,7 @@ class FanOut:
             return False
         # Those that are behind have the ledger; they do not decide how the others are fed.
         leading = [lane for lane in lanes if lane.live] or lanes
-        return not leading or any(lane.has_room for lane in leading)
+        return not leading or any(lane.queue.has_room for lane in leading)
 
 
 def _hand_over_chunk(lane: Lane | None, pending: Pending) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from compute.core.batch import ChangeBatch
 from compute.core.exit_codes import Failure
 from compute.core.lane_queue import LaneQueue
 from compute.core.parker import Parker, ParkerEvents
 from compute.core.resumption import Resumption
 from compute.core.work import Desk, DeskEvents, Work
-from compute.core.writer import Writer, WriterPhase, WriterState
+from compute.core.writer import Writer
+from compute.core.writer_state import WriterPhase, WriterState
 from compute.destinations.base import Destination
 from compute.dlq.backlog import Backlog
 from compute.dlq.parking import Parking
@@ -86,12 +86,12 @@ class Lane:
         self._junction = junction
         self._parked = plan.resumption.parked
         self._detached: Failure | None = None
-        self._queue = LaneQueue(covered, junction.make_room)
+        self.queue = LaneQueue(covered, junction.make_room)
 
         def desk() -> Desk:
             return Desk(plan.destination_id, plan.make(), events, covered, plan.parking)
 
-        self._writer = Writer(self._queue, plan.backlog, desk, plan.resumption, plan.epoch)
+        self._writer = Writer(plan.destination_id, self.queue, plan.backlog, desk, plan.resumption, plan.epoch)
         self._parker: Parker | None = None
         if plan.backlog is not None:
             told = ParkerEvents(
@@ -100,12 +100,12 @@ class Lane:
                 parked=junction.acknowledge,
                 detached=self._detach,
             )
-            self._parker = Parker(self._queue, plan.backlog, plan.bound_bytes, told)
+            self._parker = Parker(plan.destination_id, self.queue, plan.backlog, plan.bound_bytes, told)
 
     @property
     def covered(self) -> int:
         """Sequence of the newest batch that is durable or parked with all before it."""
-        return max(self._queue.stored, self._writer.covered)
+        return max(self.queue.stored, self._writer.covered)
 
     @property
     def reached(self) -> list[StreamPosition]:
@@ -115,7 +115,7 @@ class Lane:
     @property
     def state(self) -> LaneState:
         blocked = None if self._parker is None else self._parker.blocked
-        return LaneState(self._writer.state, blocked, self._detached, self._queue.has_gaps)
+        return LaneState(self._writer.state, blocked, self._detached, self.queue.has_gaps)
 
     @property
     def detached(self) -> bool:
@@ -125,40 +125,32 @@ class Lane:
     @property
     def live(self) -> bool:
         """Whether it writes what comes down the stream, and nothing older."""
-        return self._writer.state.phase is WriterPhase.WRITING and not self._queue.has_gaps
+        return self._writer.state.phase is WriterPhase.WRITING and not self.queue.has_gaps
 
     @property
     def idle(self) -> bool:
         """Whether it is live and waits for more."""
-        return self.live and not self._queue.load().batches
-
-    @property
-    def has_room(self) -> bool:
-        """Whether more would be written soon."""
-        return self._queue.has_room
+        return self.live and not self.queue.load().batches
 
     @property
     def is_stuck(self) -> bool:
         """Whether it can neither write nor park, and has all it may have in memory."""
         blocked = self._parker is None or self._parker.blocked is not None
-        return blocked and self._queue.load().batches >= _HARD_BATCHES
+        return blocked and self.queue.load().batches >= _HARD_BATCHES
 
     def put(self, work: Work) -> None:
         """Puts work behind what was routed so far."""
-        self._queue.put(work)
-
-    def put_batch(self, batch: ChangeBatch) -> None:
-        self._queue.put_batch(batch)
+        self.queue.put(work)
 
     def start(self) -> None:
-        self._writer.start(f"writer-{self.destination_id}")
+        self._writer.start()
         if self._parker is not None:
-            self._parker.start(f"parker-{self.destination_id}")
+            self._parker.start()
 
     def begin(self) -> None:
         """Has what earlier processes parked be written first; called once, before the first batch."""
         if self._parked is not None:
-            self._queue.resume(self._parked)
+            self.queue.resume(self._parked)
 
     def wait_until_settled(self, timeout_seconds: float) -> None:
         """Returns once the destination was opened, or could not be at the first attempt."""
@@ -178,7 +170,7 @@ class Lane:
     def _detach(self, failure: Failure) -> None:
         self._detached = failure
         self.stop(0.0)
-        self._queue.abandon(
+        self.queue.abandon(
             ConfigurationError("the destination was detached", code="DESTINATION_DETACHED", remedy=failure.remedy)
         )
         self._junction.acknowledge()

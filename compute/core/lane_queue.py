@@ -66,7 +66,10 @@ class LaneQueue:
     """Filled by any thread, emptied by one writer, relieved by one parker. Nothing here blocks but `head`."""
 
     def __init__(self, covered: int, room: Callable[[], None]) -> None:
-        """`covered`: the newest sequence that this destination need not be given. `room`: `has_room` is true again."""
+        """`covered`: the newest sequence that this destination need not be given. `room`: `has_room` is true again.
+
+        `stored` is the sequence of the newest batch that the ledger has with all before it.
+        """
         self._room = room
         self._changed = threading.Condition()
         self._items: deque[Item] = deque()
@@ -76,7 +79,7 @@ class LaneQueue:
         self._gaps = 0
         self._served: Served = {}
         self._contiguous = False
-        self._stored = covered
+        self.stored = covered
         self._stored_end: StreamPosition | None = None
         self._closed = False
 
@@ -88,9 +91,9 @@ class LaneQueue:
             if self._closed:
                 return
             if isinstance(work, PrepareWork):
-                self._serve(work.target.sync_id, work.target.source)
+                self._served = _with(self._served, work.target.sync_id, work.target.source)
             elif isinstance(work, ReleaseWork):
-                self._serve(work.sync_id, None)
+                self._served = _with(self._served, work.sync_id, None)
             self._items.append(Beside(work))
             self._contiguous = False
             self._changed.notify_all()
@@ -101,7 +104,7 @@ class LaneQueue:
             if self._closed:
                 return
             if self._stored_end is not None and batch.end <= self._stored_end:
-                self._stored = batch.sequence
+                self.stored = batch.sequence
                 return
             carried = Carried(Parcel(batch, self._served, self._contiguous))
             self._contiguous = True
@@ -115,7 +118,7 @@ class LaneQueue:
         """Puts a gap up to `parked`, which earlier processes left in the ledger."""
         with self._changed:
             self._stored_end = parked
-            self._append_gap(self._items, Gap(self._stored, parked))
+            _append_gap(self._items, Gap(self.stored, parked))
             self._count()
             self._changed.notify_all()
 
@@ -195,21 +198,16 @@ class LaneQueue:
                 items.append(Gap(newest.sequence, newest.end))
             for item in self._items:
                 if isinstance(item, Carried) and item in left:
-                    self._append_gap(items, Gap(item.batch.sequence, item.batch.end))
+                    _append_gap(items, Gap(item.batch.sequence, item.batch.end))
                 else:
                     items.append(item)
             self._items = items
             while self._uncovered and self._uncovered[0].batch.sequence <= newest.sequence:
                 self._bytes -= self._uncovered.popleft().batch.byte_count
-            self._stored = max(self._stored, newest.sequence)
+            self.stored = max(self.stored, newest.sequence)
             self._stored_end = newest.end
             self._count()
             self._changed.notify_all()
-
-    @property
-    def stored(self) -> int:
-        """Sequence of the newest batch that the ledger has with all before it."""
-        return self._stored
 
     @property
     def has_gaps(self) -> bool:
@@ -237,23 +235,22 @@ class LaneQueue:
             if isinstance(item, Beside) and isinstance(item.work, ChunkWork):
                 item.work.pending.failed(error)
 
-    # -----------------------------------------------------------------------------------------------
-
-    def _serve(self, sync_id: int, table: TableId | None) -> None:
-        """A new mapping each time: batches that are here keep the one that was true for them."""
-        served = {one: tuple(sync for sync in syncs if sync != sync_id) for one, syncs in self._served.items()}
-        if table is not None:
-            served[table] = (*served.get(table, ()), sync_id)
-        self._served = {one: syncs for one, syncs in served.items() if syncs}
-
-    @staticmethod
-    def _append_gap(items: deque[Item], gap: Gap) -> None:
-        """Gaps without anything between them are one."""
-        if items and isinstance(items[-1], Gap):
-            items[-1] = gap
-        else:
-            items.append(gap)
-
     def _count(self) -> None:
         self._ahead = sum(isinstance(item, Carried) for item in self._items)
         self._gaps = sum(isinstance(item, Gap) for item in self._items)
+
+
+def _with(served: Served, sync_id: int, table: TableId | None) -> Served:
+    """A new mapping each time: batches that are in the queue keep the one that was true for them."""
+    changed = {one: tuple(sync for sync in syncs if sync != sync_id) for one, syncs in served.items()}
+    if table is not None:
+        changed[table] = (*changed.get(table, ()), sync_id)
+    return {one: syncs for one, syncs in changed.items() if syncs}
+
+
+def _append_gap(items: deque[Item], gap: Gap) -> None:
+    """Gaps without anything between them are one."""
+    if items and isinstance(items[-1], Gap):
+        items[-1] = gap
+    else:
+        items.append(gap)

@@ -12,7 +12,7 @@ import structlog
 
 from compute.core.exit_codes import Failure
 from compute.core.lane_queue import LaneQueue, Load
-from compute.core.writer import WriterState
+from compute.core.writer_state import WriterState
 from compute.dlq.backlog import Backlog
 from rosetta.errors import FencedError, RosettaError
 from rosetta.plants import planted
@@ -27,7 +27,6 @@ _RETRY_SECONDS = 1.0
 _JOIN_SECONDS = 2.0
 _SLOW = Failure("DESTINATION_SLOW", "the destination does not take its changes as fast as they come")
 _STUCK = Failure("DESTINATION_STUCK", "the destination does not answer a call that is under way")
-_log = structlog.get_logger("compute.parker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,10 @@ class Parker:
     or its dispatcher is away, or the bounds are reached, it says so in `blocked` and goes on trying.
     """
 
-    def __init__(self, queue: LaneQueue, backlog: Backlog, bound_bytes: int, events: ParkerEvents) -> None:
+    def __init__(
+        self, destination_id: int, queue: LaneQueue, backlog: Backlog, bound_bytes: int, events: ParkerEvents
+    ) -> None:
+        self._log = structlog.get_logger("compute.parker").bind(destination_id=destination_id)
         self._queue = queue
         self._backlog = backlog
         self._bound_bytes = bound_bytes
@@ -62,10 +64,9 @@ class Parker:
         self._stopped = threading.Event()
         self._alerted = False
         self.blocked: Failure | None = None
-        self._thread = threading.Thread(target=self._run, name="parker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"parker-{destination_id}", daemon=True)
 
-    def start(self, name: str) -> None:
-        self._thread.name = name
+    def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
@@ -123,7 +124,7 @@ class Parker:
     def _stand_at_limit(self, limit: Failure) -> None:
         if self._backlog.detaches:
             self._backlog.detach(limit)
-            _log.error("destination_detached", thread=self._thread.name, code=limit.code)
+            self._log.error("destination_detached", code=limit.code)
             self._events.detached(limit)
             return
         self._block(limit)
@@ -131,14 +132,16 @@ class Parker:
 
     def _block(self, failure: Failure) -> None:
         if self.blocked is None or self.blocked.code != failure.code:
-            _log.error("parking_blocked", thread=self._thread.name, code=failure.code, error=failure.message)
+            self._log.error("parking_blocked", code=failure.code, error=failure.message)
             self.blocked = failure
             self._alert(failure)
         self.blocked = failure
 
     def _unblock(self) -> None:
         if self.blocked is not None:
-            _log.info("parking_goes_on", thread=self._thread.name)
+            self._log.info(
+                "parking_goes_on",
+            )
             self.blocked = None
         if self._alerted:
             self._alert(None)
@@ -151,4 +154,4 @@ class Parker:
         except FencedError:
             raise
         except RosettaError as error:
-            _log.warning("alert_not_written", thread=self._thread.name, code=error.code)
+            self._log.warning("alert_not_written", code=error.code)

@@ -17,7 +17,7 @@ from compute.core.flow import FlowCounter
 from compute.core.lane import LaneState
 from compute.core.slot import SlotView
 from compute.core.tables import TableBook
-from compute.core.writer import WriterPhase
+from compute.core.writer_state import WriterPhase
 from compute.engine.base import ChangeEngine, EnginePhase
 from rosetta.enums import HealthStatus, ObservedStatus, TableSyncState
 from rosetta.errors import FencedError, RosettaError

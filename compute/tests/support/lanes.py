@@ -73,6 +73,8 @@ class Scene:
     def table_failed(self, sync_id: int, error: RosettaError) -> None:
         self.failed.append((sync_id, error.code, list(self.engine.acknowledged)))
 
+    def table_held(self, sync_id: int, error: RosettaError) -> None: ...
+    def table_taken(self, sync_id: int) -> None: ...
     def current_schema(self, table: TableId) -> TableSchema | None:
         return SCHEMA
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from compute.core.resumption import Resumption
-from compute.core.writer import WriterPhase
+from compute.core.writer_state import WriterPhase
 from compute.destinations.base import TableTarget
 from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.tests.support.lanes import Scene, batch, rows

@@ -11,7 +11,7 @@ import pytest
 from compute.core.exit_codes import Failure
 from compute.core.lane import Lane, LanePlan
 from compute.core.resumption import Resumption
-from compute.core.writer import WriterPhase
+from compute.core.writer_state import WriterPhase
 from compute.destinations.base import Destination, TableTarget, WriteBatch, WriteResult
 from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.tests.support.lanes import TABLE, Scene, batch, rows
@@ -115,9 +115,9 @@ def test_what_was_parked_leaves_memory(scene: Scene) -> None:
     for number in range(1, 300):
         scene.fan_out.route(batch(number, number))
     eventually(lambda: scene.engine.acknowledged[-1:] == [299], 30)
-    load = lane._queue.load()
+    load = lane.queue.load()
     assert (load.batches, load.bytes) == (0, 0)
-    assert len(lane._queue._items) <= 2  # the preparation of the table, and one gap
+    assert len(lane.queue._items) <= 2  # the preparation of the table, and one gap
 
 
 def test_a_stuck_call_delays_nobody_and_its_own_batch_is_parked_too(
@@ -306,7 +306,7 @@ def test_beyond_its_bounds_a_lane_that_may_is_detached_and_holds_nothing_back(sc
     away, backlog = Switch("open"), MemoryBacklog()
     backlog.full, backlog.detaches = Failure("PARK_LIMIT_AGE", "too old", "mend it"), True
     lane = scene.add(1, MemoryDestination(MemoryStore(), away), backlog=backlog)
-    pending = Pending([].append)
+    pending = Pending(list[str]().append)
     scene.chunks["mark"] = [pending]
     scene.fan_out.route(batch(1, 1, watermarks=("mark",)))
     eventually(lambda: scene.engine.acknowledged == [1])
