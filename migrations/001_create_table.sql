@@ -429,12 +429,15 @@ CREATE TABLE verify_runs (
     destination_id  bigint      REFERENCES destinations ON DELETE CASCADE,
     status          text        NOT NULL DEFAULT 'PENDING' CHECK (status IN ('PENDING', 'EXECUTING', 'COMPLETED', 'FAILED')),
     repair          boolean     NOT NULL DEFAULT false,
-    report          jsonb,
+    instance_id     text,       -- the compute instance that runs it
+    report          jsonb,      -- counts per table; never a key or a value
     error_message   text,
     created_at      timestamptz NOT NULL DEFAULT now(),
+    started_at      timestamptz,
     completed_at    timestamptz
 );
 CREATE INDEX verify_runs_pipeline_id ON verify_runs (pipeline_id, id);
+CREATE UNIQUE INDEX verify_runs_one_at_a_time ON verify_runs (pipeline_id) WHERE status IN ('PENDING', 'EXECUTING');
 
 -- ---------------------------------------------------------------------------------------------
 -- People, tokens, settings, notifications, audit
@@ -761,7 +764,7 @@ BEGIN
         EXECUTE format('CREATE TRIGGER touch BEFORE UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION rosetta_touch()', name);
     END LOOP;
     FOREACH name IN ARRAY ARRAY['sources', 'destinations', 'pipelines', 'pipeline_destinations', 'table_syncs',
-        'queue_backfill_data', 'settings'] LOOP
+        'queue_backfill_data', 'verify_runs', 'settings'] LOOP
         EXECUTE format('CREATE TRIGGER notify AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION rosetta_notify()', name);
     END LOOP;
 END $$;

@@ -23,11 +23,13 @@ from compute.core.reconcile import ActionKind, Child, Waiting, Wish, reconcile
 from compute.core.sharing import Sharing
 from compute.core.slot_guard import SlotGuard
 from compute.core.supervision import Supervised, SupervisorView
+from compute.verify.worker import VerifyWorker
 from rosetta.enums import DesiredStatus, HealthStatus, ObservedStatus
 from rosetta.errors import RosettaError
 
 _STABLE_SECONDS = 60.0  # a run of this length forgives the failures before it
 _TICK_SECONDS = 1.0
+_VERIFY_SECONDS = 2.0  # a verification is broken off at once; a moment to say so
 _LARGEST_HEAP_SCALE = 8
 _POLLS_APART_SECONDS = 0.2  # a burst of notifications is one poll
 _RELOADING_TABLES = frozenset({"destinations", "pipeline_destinations", "table_syncs", "queue_backfill_data"})
@@ -61,6 +63,7 @@ class PipelineManager:
         self._listener = ConfigListener(catalog.database)
         self._sharing = Sharing(catalog, instance_id, settings.drain_seconds)
         self._cleanup = CleanupWorker(catalog, settings.poll_seconds)
+        self._verify = VerifyWorker(settings, catalog, instance_id)
         self._slot_guard = SlotGuard(catalog, settings.slot_check_seconds)
         self._pipelines: dict[int, Supervised] = {}
         self._declarations = Declarations(catalog)
@@ -75,6 +78,7 @@ class PipelineManager:
     def run(self) -> None:
         """Supervises until `stop`, then drains and ends every process and gives the leases back."""
         self._cleanup.start()
+        self._verify.start()
         self._slot_guard.start()
         try:
             while not self._stopping:
@@ -95,6 +99,7 @@ class PipelineManager:
         if heard:
             self._poll_soon()
             self._cleanup.wake()
+            self._verify.wake()
         if heard & _RELOADING_TABLES:
             for process in self._processes():
                 process.reload()
@@ -125,8 +130,6 @@ class PipelineManager:
     def _ended(self, pipeline_id: int, one: Supervised, ending: Ending) -> None:
         one.process = None
         self._poll_soon()
-        if one.wish is None:
-            self._cleanup.released(pipeline_id)
         if ending.asked_for:
             one.failures, one.last_ending = 0, None
             _log.info("pipeline_process_stopped", pipeline_id=pipeline_id, exit_code=int(ending.code))
@@ -178,7 +181,10 @@ class PipelineManager:
     def _remember(self, wishes: Iterable[Wish], garbage: Iterable[Garbage]) -> None:
         wanted = {wish.pipeline_id: wish for wish in wishes}
         for pipeline_id, wish in wanted.items():
-            self._pipelines.setdefault(pipeline_id, Supervised()).wish = wish
+            one = self._pipelines.setdefault(pipeline_id, Supervised())
+            one.wish = wish
+            if wish.elsewhere and one.process is None:
+                one.served = None
         broken = {row.pipeline_id: row.failure for row in garbage}
         for pipeline_id, failure in broken.items():
             if self._garbage.get(pipeline_id) != failure:
@@ -213,7 +219,8 @@ class PipelineManager:
             if one.wish is not None and one.served is not None and not one.wish.rebuilds(one.served):
                 one.served = one.wish  # destinations that joined or left are the process's own affair
         for pipeline_id in gone:
-            del self._pipelines[pipeline_id]
+            if self._pipelines.pop(pipeline_id).served is not None:
+                self._cleanup.released(pipeline_id)
 
     def _start(self, one: Supervised, wish: Wish) -> None:
         epoch = self._catalog.leases.acquire(wish.pipeline_id)
@@ -251,6 +258,7 @@ class PipelineManager:
 
     def _shut_down(self) -> None:
         self._cleanup.stop()
+        self._verify.stop()
         self._slot_guard.stop()
         running = [key for key, one in self._pipelines.items() if one.process is not None]
         for process in self._processes():
@@ -262,6 +270,7 @@ class PipelineManager:
             if pipeline_id not in self._declarations:
                 self._declarations.add(pipeline_id, ObservedStatus.RESTARTING, HealthStatus.UNKNOWN)
         self._declarations.write()
+        self._verify.join(_VERIFY_SECONDS)
         try:
             self._catalog.leases.leave()
         except RosettaError as error:  # they expire by themselves

@@ -55,14 +55,24 @@ class CopyJob(Base):
 
 class VerifyRun(Base):
     __tablename__ = "verify_runs"
-    __table_args__ = (Index("verify_runs_pipeline_id", "pipeline_id", "id"),)
+    __table_args__ = (
+        Index("verify_runs_pipeline_id", "pipeline_id", "id"),
+        Index(
+            "verify_runs_one_at_a_time",
+            "pipeline_id",
+            unique=True,
+            postgresql_where=text("status IN ('PENDING', 'EXECUTING')"),
+        ),
+    )
 
     id: Mapped[Id]
     pipeline_id: Mapped[int] = mapped_column(ForeignKey("pipelines.id", ondelete="CASCADE"))
     destination_id: Mapped[int | None] = mapped_column(ForeignKey("destinations.id", ondelete="CASCADE"))
     status: Mapped[VerifyStatus] = one_of("status", VerifyStatus, VerifyStatus.PENDING)
     repair: Mapped[bool] = mapped_column(server_default=text("false"))
+    instance_id: Mapped[str | None]
     report: Mapped[JsonObject | None]
     error_message: Mapped[str | None]
     created_at: Mapped[Now]
+    started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]

@@ -11,6 +11,7 @@ from compute.core.catalog.observations import Observations
 from compute.core.catalog.plan import Plans
 from compute.core.catalog.slots import Slots
 from compute.core.catalog.tables import TableSyncs
+from compute.core.catalog.verify_runs import VerifyRuns
 from compute.core.catalog.wishes import Wishes
 from rosetta.secrets import Keyring
 
@@ -45,6 +46,7 @@ class Catalog:
         self.copies = Copies(self.database)
         self.slots = Slots(self.database, instance_id, settings.lease_seconds)
         self.cleanup = CleanupTasks(self.database)
+        self.verify_runs = VerifyRuns(self.database, instance_id)
 
     def close(self) -> None:
         self.database.close()
