@@ -68,7 +68,9 @@ class PendingCheck:
         return self.check.target.sync_id
 
     def land(self, destination: Destination, target: TableTarget) -> None:
-        self.answered(destination.matches(replace(self.check, target=target)))
+        same = destination.matches(replace(self.check, target=target))
+        failpoints.hit("before_cursor")
+        self.answered(same)
 
 
 class Watermarks:

@@ -21,6 +21,7 @@ from compute.backfill.patience import Patience
 from compute.backfill.ports import CopyProgress
 from compute.backfill.reader import STATEMENT_TIMEOUT, RangeDigest, SourceReader
 from compute.backfill.walk import Walk
+from compute.core import failpoints
 from rosetta.dialects.postgres.chunk_read import Key, ReadPlan
 from rosetta.errors import OutageError, RosettaError
 from rosetta.types import TableSchema
@@ -120,6 +121,7 @@ class Repair:
         found = _Round()
         while not found.ranges or (lower != upper and len(found.ranges) != most):
             digest = self._digest(plan, lower, upper, rows)
+            failpoints.hit("after_chunk_read")
             found.ranges.append(_Checked(digest))
             self._ask(plan, found, found.ranges[-1])
             lower = digest.upper
