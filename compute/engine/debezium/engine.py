@@ -11,7 +11,7 @@ from compute.core.batch import ChangeBatch, TableChanges, TableSpec
 from compute.engine.base import EnginePhase, EngineSource, EngineState, cuts_behind
 from compute.engine.debezium import jvm
 from compute.engine.debezium.properties import connector_properties
-from compute.engine.debezium.slot import SlotWatch
+from compute.engine.slot import SlotWatch
 from rosetta.enums import Profile
 from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from compute.engine.base import EngineSource
 from compute.engine.debezium.jvm import Memory
+from compute.engine.slot import quiet_slot_query
 from rosetta.dialects.postgres import startup_options
-from rosetta.dialects.postgres.text import literal
 from rosetta.lsn import Lsn
 
 HEARTBEAT_SECONDS = 0.5
-# WAL of other databases and tables does not move our slot; beyond this much we write a message that does.
-QUIET_WAL_BYTES = 16 * 1024 * 1024
-
-
-def _quiet_slot_query(slot: str) -> str:
-    """Writes an empty message of ours when the slot holds much WAL back, as it does when no change of ours comes."""
-    return (
-        "SELECT pg_catalog.pg_logical_emit_message(true, 'rosetta', '') FROM pg_catalog.pg_replication_slots"
-        f" WHERE slot_name = {literal(slot)} AND CASE WHEN pg_catalog.pg_is_in_recovery() THEN false ELSE"
-        f" pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn) > {QUIET_WAL_BYTES} END"
-    )
 
 
 def connector_properties(source: EngineSource, start: Lsn, server: str, memory: Memory) -> dict[str, str]:
@@ -61,7 +50,7 @@ def connector_properties(source: EngineSource, start: Lsn, server: str, memory: 
         "skipped.operations": "none",
         "tombstones.on.delete": "false",
         "heartbeat.interval.ms": str(round(HEARTBEAT_SECONDS * 1000)),
-        "heartbeat.action.query": _quiet_slot_query(source.slot),
+        "heartbeat.action.query": quiet_slot_query(source.slot),
         "status.update.interval.ms": "2000",
         "max.batch.size": str(memory.batch_rows),
         "max.queue.size": str(memory.queue_rows),

@@ -12,12 +12,14 @@ from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource
 from compute.tests.integration.debezium.host import EngineHost, Start
 from compute.tests.integration.debezium.replica import Replica
-from rosetta.enums import Profile
+from rosetta.enums import EngineKind, Profile
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn, StreamPosition
 
 PATIENCE_SECONDS = 30.0
+# For what is so of one engine only.
+debezium_only = pytest.mark.parametrize("engine", [EngineKind.DEBEZIUM], indirect=True, ids=str)
 
 
 def spec(name: str, *key: str, fold: bool = True) -> TableSpec:
@@ -96,6 +98,7 @@ class Source:
     start: StreamPosition
     slot: str
     host: EngineHost
+    engine: EngineKind = EngineKind.DEBEZIUM
     streams: list[Stream] = field(default_factory=list)
     watermarks: int = 0
 
@@ -135,10 +138,19 @@ class Source:
         profile: Profile = Profile.SMALL,
         memory: Mapping[str, int] | None = None,
         cuts: Sequence[StreamPosition] = (),
+        engine: EngineKind | None = None,
     ) -> Stream:
         host = host or self.host
         stream = Stream(host, host.new_number())
-        start = Start(self.endpoint(slot), position or self.start, by_table(*specs), profile, memory or {}, cuts)
+        start = Start(
+            self.endpoint(slot),
+            position or self.start,
+            by_table(*specs),
+            profile,
+            memory or {},
+            cuts,
+            engine or self.engine,
+        )
         host.call("start", stream.number, start)
         self.streams.append(stream)
         return stream
@@ -178,9 +190,19 @@ def host(new_host: Callable[[], EngineHost]) -> EngineHost:
     return new_host()
 
 
+@pytest.fixture(params=list(EngineKind), ids=str)
+def engine(request: pytest.FixtureRequest) -> EngineKind:
+    """Every promise of the contract is one of each engine."""
+    kind: EngineKind = request.param
+    return kind
+
+
 @pytest.fixture
-def source(cluster: PostgresCluster, new_database: Callable[[], str], host: EngineHost) -> Iterator[Source]:
+def source(
+    cluster: PostgresCluster, new_database: Callable[[], str], host: EngineHost, engine: EngineKind
+) -> Iterator[Source]:
     made = new_source(cluster, new_database(), host)
+    made.engine = engine
     yield made
     for stream in made.streams:
         if stream.host.process.is_alive():

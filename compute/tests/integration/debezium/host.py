@@ -13,7 +13,7 @@ from typing import Any
 
 from compute.core.batch import TableSpec
 from compute.engine.base import EngineSource
-from rosetta.enums import Profile
+from rosetta.enums import EngineKind, Profile
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -27,6 +27,7 @@ class Start:
     profile: Profile = Profile.SMALL
     memory: Mapping[str, int] = field(default_factory=dict)
     cuts: Sequence[StreamPosition] = ()
+    engine: EngineKind = EngineKind.DEBEZIUM
 
 
 class HostError(Exception):
@@ -37,13 +38,21 @@ class HostError(Exception):
         self.kind, self.code, self.message = kind, code, message
 
 
-def _answer(engines: dict[int, Any], name: str, arguments: tuple[Any, ...]) -> Any:
+def _new_engine(start: Start) -> Any:
     from compute.engine.debezium.engine import DebeziumEngine
+    from compute.engine.pgoutput.engine import PgoutputEngine
 
+    if start.engine is EngineKind.DEBEZIUM:
+        return DebeziumEngine(start.source, start.profile)
+    return PgoutputEngine(start.source, start.profile)
+
+
+def _answer(engines: dict[int, Any], name: str, arguments: tuple[Any, ...]) -> Any:
     if name == "start":
         number, start = arguments
-        engine = DebeziumEngine(start.source, start.profile)
-        engine._memory = replace(engine._memory, **start.memory)
+        engine = _new_engine(start)
+        limits = {name: value for name, value in start.memory.items() if hasattr(engine._memory, name)}
+        engine._memory = replace(engine._memory, **limits)
         engines[number] = engine
         return engine.start(start.position, start.tables, start.cuts)
     if name == "process":

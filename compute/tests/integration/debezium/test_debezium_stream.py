@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from compute.engine.base import EnginePhase
-from compute.tests.integration.debezium.conftest import Source, spec, wait_until
+from compute.tests.integration.debezium.conftest import Source, debezium_only, spec, wait_until
 from compute.tests.integration.debezium.replica import lines_of
 from rosetta.identifiers import TableId
 
@@ -53,6 +53,7 @@ def test_the_last_transaction_needs_no_successor_to_arrive(source: Source) -> No
         assert batch.end.at_boundary
 
 
+@debezium_only
 def test_a_reader_that_waits_for_a_commit_is_woken_by_the_next_one_only(source: Source) -> None:
     source.sql("CREATE TABLE t (id int PRIMARY KEY)")
     source.stream(spec("t", "id")).follow(source.watermark())  # so that the JVM runs

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg2
 
 from compute.engine.base import EngineSource
+from rosetta.dialects.postgres.text import literal
 from rosetta.errors import OutageError, ResyncRequiredError, RosettaError
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
@@ -18,6 +19,18 @@ _SLOT = """
            pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text
       FROM (SELECT) AS always LEFT JOIN pg_catalog.pg_replication_slots ON slot_name = %s AND slot_type = 'logical'
 """
+
+# WAL of other databases and tables does not move our slot; beyond this much we write a message that does.
+QUIET_WAL_BYTES = 16 * 1024 * 1024
+
+
+def quiet_slot_query(slot: str) -> str:
+    """Writes an empty message of ours when the slot holds much WAL back, as it does when no change of ours comes."""
+    return (
+        "SELECT pg_catalog.pg_logical_emit_message(true, 'rosetta', '') FROM pg_catalog.pg_replication_slots"
+        f" WHERE slot_name = {literal(slot)} AND CASE WHEN pg_catalog.pg_is_in_recovery() THEN false ELSE"
+        f" pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn) > {QUIET_WAL_BYTES} END"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,10 @@ class SlotWatch:
         self._check_position(slot)
         if not slot.active:
             raise OutageError(f"slot {self._name} is not active though its stream began", code="SLOT_INACTIVE")
+
+    def has_flushed(self, lsn: Lsn) -> bool:
+        """Whether the slot was told that everything up to `lsn` is durable. Raises as `check_start` does."""
+        return self._look().flushed >= lsn
 
     def explain(self, failure: str) -> RosettaError:
         """The error that a failed stream stands for: a slot that is lost, or an outage with this reason."""

@@ -1,0 +1,237 @@
+"""The change engine that reads pgoutput itself: the contract of `compute.engine.base` over one thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import psycopg2
+
+from compute.core.batch import ChangeBatch, TableSpec
+from compute.engine.base import EnginePhase, EngineSource, EngineState
+from compute.engine.pgoutput.errors import StreamError
+from compute.engine.pgoutput.heartbeat import Heartbeat
+from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.reader import Limits, StreamReader
+from compute.engine.pgoutput.session import ReplicationSession, failure, is_busy
+from compute.engine.slot import SlotWatch
+from rosetta.enums import Profile
+from rosetta.errors import OutageError, RosettaError
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn, StreamPosition
+
+STOP_SECONDS: Final = 10.0
+_FLUSH_SECONDS: Final = 3.0
+_IDLE_SECONDS: Final = 0.2
+_ROUND_MESSAGES: Final = 4096
+# Somebody who stops reading the slot needs a moment.
+_BUSY_ATTEMPTS: Final = 5
+_BUSY_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a profile may take, in bytes: see `Limits`, and `ChangeEngine.capacity_bytes`."""
+
+    soft_bytes: int
+    hard_bytes: int
+    outstanding_bytes: int
+
+
+_MB: Final = 1024 * 1024
+_T = TypeVar("_T")
+
+MEMORY: Final = {
+    Profile.SMALL: Memory(4 * _MB, 8 * _MB, 12 * _MB),
+    Profile.FAST: Memory(8 * _MB, 32 * _MB, 48 * _MB),
+}
+
+
+class PgoutputEngine:
+    """Reads one slot over a replication connection; see `ChangeEngine` for what is promised."""
+
+    def __init__(self, source: EngineSource, profile: Profile = Profile.SMALL) -> None:
+        self._source = source
+        self._memory = MEMORY[profile]
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._slot: SlotWatch | None = None
+        self._session: ReplicationSession | None = None
+        self._outbox: Outbox | None = None
+        self._reader: StreamReader | None = None
+        self._thread: threading.Thread | None = None
+        self._start = StreamPosition(Lsn(0))
+        self._error: RosettaError | None = None
+        self._streaming = False
+        self._stopped = False
+
+    @property
+    def capacity_bytes(self) -> int:
+        """See the contract."""
+        return self._memory.outstanding_bytes
+
+    def start(
+        self, position: StreamPosition, tables: Mapping[TableId, TableSpec], cuts: Collection[StreamPosition] = ()
+    ) -> None:
+        """Looks at the slot and starts the stream; see the contract.
+
+        Raises:
+            ResyncRequiredError: the slot is lost or already beyond `position`.
+            OutageError: the source cannot be reached. That another process reads the slot shows in `take`.
+        """
+        if self._thread is not None:
+            raise RuntimeError("an engine starts once; make a new one")
+        self._slot = SlotWatch(self._source, position)
+        reference_xid = self._slot.check_start()
+        self._start = position
+        self._outbox = Outbox(self._memory.outstanding_bytes, position.commit_lsn)
+        limits = Limits(self._memory.soft_bytes, self._memory.hard_bytes)
+        self._reader = StreamReader(self._outbox, limits, position, cuts, self._tell)
+        self._reader.set_reference(reference_xid)
+        self._reader.set_tables(tables)
+        self._thread = threading.Thread(target=self._run, name="pgoutput-engine", daemon=True)
+        self._thread.start()
+
+    def take(self, timeout_seconds: float) -> ChangeBatch | None:
+        """The next batch or None; see the contract.
+
+        Raises:
+            ResyncRequiredError: the engine failed because its slot was lost, or stood beyond the position.
+            OutageError: the engine failed; the message says why.
+        """
+        batch = self._started_outbox().take(timeout_seconds)
+        if batch is None and self._error is not None and not self._stopped:
+            raise self._error
+        return batch
+
+    def acknowledge(self, sequence: int) -> None:
+        """See the contract; the slot follows within a quarter of a second, or when the engine stops."""
+        self._started_outbox().acknowledge(sequence)
+
+    def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
+        """See the contract."""
+        if self._reader is None:
+            raise RuntimeError("the engine was not started")
+        self._reader.set_tables(tables)
+
+    def state(self) -> EngineState:
+        """What is so now; STREAMING once the slot is ours and still stands where it was looked at."""
+        if self._stopped:
+            return EngineState(EnginePhase.STOPPED)
+        if self._error is not None:
+            return EngineState(EnginePhase.FAILED, self._error.message)
+        return EngineState(EnginePhase.STREAMING if self._streaming else EnginePhase.STARTING)
+
+    def stop(self) -> None:
+        """Ends the stream within `STOP_SECONDS`; see the contract.
+
+        Raises:
+            OutageError: the thread did not end in time; only the end of the process frees the slot then.
+        """
+        with self._lock:
+            if self._stopped or self._thread is None or self._outbox is None:
+                self._stopped = True
+                return
+            self._stopped = True
+        self._stopping.set()
+        self._outbox.close()
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            raise OutageError(f"the engine did not end within {STOP_SECONDS:.0f} s", code="ENGINE_HANGS")
+
+    # -- the engine's thread ----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        heartbeat = Heartbeat(self._source)
+        try:
+            self._session = self._connect()
+            if self._session is not None:
+                heartbeat.start()
+                self._follow(self._session)
+                self._flush(self._session)
+        except psycopg2.Error as error:
+            self._fail(failure(error, self._source.slot).message)
+        except StreamError as error:
+            self._fail(str(error))
+        except RosettaError as error:
+            self._error = error
+        except BaseException as error:
+            self._fail(f"unexpected {type(error).__name__}")
+            raise  # the thread hook writes down where
+        finally:
+            heartbeat.stop()
+            self._started_outbox().close()
+            if self._session is not None:
+                self._session.close()
+
+    def _connect(self) -> ReplicationSession | None:
+        """The stream, begun; None when the engine was stopped before that."""
+        for attempt in range(1, _BUSY_ATTEMPTS + 1):
+            session = ReplicationSession(self._source)
+            try:
+                session.stream(self._start.commit_lsn)
+                # What the slot was asked for it gives only while it is not beyond that.
+                self._checked_slot().check_streaming()
+                self._streaming = True
+                return session
+            except psycopg2.Error as error:
+                session.close()
+                if not is_busy(error) or attempt == _BUSY_ATTEMPTS:
+                    raise
+            except RosettaError:
+                session.close()
+                raise
+            if self._stopping.wait(_BUSY_SECONDS):
+                return None
+        return None
+
+    def _follow(self, session: ReplicationSession) -> None:
+        reader, outbox = self._reader, self._started_outbox()
+        assert reader is not None  # noqa: S101 - start made it
+        read, receive = reader.read, session.read
+        while not self._stopping.is_set():
+            reader.go_on()
+            messages = 0
+            while messages < _ROUND_MESSAGES and (message := receive()) is not None:
+                read(message.payload, message.data_start)
+                messages += 1
+            reader.offer()
+            session.tell(outbox.acknowledged)
+            if messages < _ROUND_MESSAGES:
+                session.wait(_IDLE_SECONDS)
+
+    def _tell(self) -> None:
+        """Done while the outbox is full: the source must go on hearing of us."""
+        if self._session is not None:
+            self._session.tell(self._started_outbox().acknowledged)
+
+    def _flush(self, session: ReplicationSession) -> None:
+        """Has the slot take what was acknowledged. What still comes is read, or the source could not listen."""
+        flushed, slot = self._started_outbox().acknowledged, self._checked_slot()
+        if flushed <= self._start.commit_lsn:
+            return
+        session.tell(flushed, now=True)
+        deadline = time.monotonic() + _FLUSH_SECONDS
+        while not slot.has_flushed(flushed) and time.monotonic() < deadline:
+            session.wait(0.02)
+            for _ in range(_ROUND_MESSAGES):
+                if session.read() is None:
+                    break
+
+    def _fail(self, reason: str) -> None:
+        self._error = self._checked_slot().explain(reason)
+
+    def _checked_slot(self) -> SlotWatch:
+        return _made(self._slot)
+
+    def _started_outbox(self) -> Outbox:
+        return _made(self._outbox)
+
+
+def _made(part: _T | None) -> _T:
+    if part is None:
+        raise RuntimeError("the engine was not started")
+    return part

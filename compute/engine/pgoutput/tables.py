@@ -1,0 +1,192 @@
+"""The changes of one table in one batch, in stream order: folded to one per key, or all of them.
+
+A row is kept as the message that brought it, and taken apart when the batch is. `ordinal` is that of the
+change's first line; an update that carries the old row has two, for its old row goes and its new one comes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from compute.core.batch import TableChanges, TableSpec
+from compute.engine.pgoutput.errors import StreamError
+from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key, LineWriter
+from compute.engine.pgoutput.protocol import NEW, ROW_AT, TEXT, UNCHANGED, Relation, Value, insert_of, values
+
+# Estimated memory of a key and its image beside the message's bytes.
+_IMAGE_BYTES: Final = 300
+
+# What a batch does to one key, all its changes taken together: operation ('c' when the first change was an insert
+# and the row was not deleted since), the row's message (None: it is gone), the key of the target's row that
+# unchanged values come from (None: there was none), and LSN, ordinal and transaction of the newest change.
+# A tuple, for one is made per change.
+Image = tuple[bytes, bytes | None, Key | None, int, int, bytes]
+
+
+class Table(Protocol):
+    """Each change returns how many bytes more are held."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
+    def update(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
+    def delete(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
+    def finish(self) -> TableChanges: ...
+
+
+def table_for(relation: Relation, spec: TableSpec) -> Table:
+    if not spec.key:
+        return Log(relation)
+    return Folded(relation, spec) if spec.fold else Kept(relation, spec)
+
+
+def carried(row: bytes, known: bytes) -> bytes:
+    """`row` with the values that it left out, as far as `known` has them."""
+    if b"u" not in row:
+        return row
+    new, _ = values(row)
+    if UNCHANGED not in new:
+        return row
+    old, _ = values(known)
+    return insert_of([before if value is UNCHANGED else value for value, before in zip(new, old, strict=True)], row)
+
+
+class Folded:
+    """Knows at any time what each key has become, and keeps the newest image of each."""
+
+    def __init__(self, relation: Relation, spec: TableSpec) -> None:
+        self.columns = tuple(column.name for column in relation.columns)
+        self._name = str(relation.table)
+        missing = [name for name in spec.key if name not in self.columns]
+        if missing:
+            raise StreamError(f"the stream of table {self._name} has no column {missing[0]}, which is part of its key")
+        self._places = [self.columns.index(name) for name in spec.key]
+        self._reach = max(self._places) + 1
+        self._leads = self._places == [0]
+        self._images: dict[Key, Image] = {}
+        self._writer = LineWriter(relation, spec.key)
+
+    def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        key = self._key(payload)
+        old = self._images.get(key)
+        if old is None:
+            return self._put(key, (CREATE, payload, None, lsn, ordinal, transaction), None)
+        return self._put(key, (UPDATE, payload, old[2], lsn, ordinal, transaction), old)
+
+    def update(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        if payload[5] != NEW:
+            before, at = values(payload)
+            payload = payload[:5] + payload[at:]
+            source, ordinal = self._complete(before), ordinal + 1
+            if source is not None and source != (key := self._key(payload)):
+                return self._move(source, key, payload, lsn, ordinal, transaction)
+        key = self._key(payload)
+        old = self._images.get(key)
+        if old is None:
+            return self._put(key, (UPDATE, payload, key, lsn, ordinal, transaction), None)
+        if old[1] is not None:
+            payload = carried(payload, old[1])
+        operation = CREATE if old[0] is CREATE else UPDATE
+        return self._put(key, (operation, payload, old[2], lsn, ordinal, transaction), old)
+
+    def delete(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        key = self._complete(values(payload)[0])
+        if key is None:
+            raise StreamError(
+                f"a delete in table {self._name} does not carry its key; set REPLICA IDENTITY to DEFAULT or FULL"
+            )
+        return self._remove(key, lsn, ordinal, transaction)
+
+    def finish(self) -> TableChanges:
+        for key, image in self._images.items():
+            self._write(key, image, image[0])
+        return self._writer.finish(folded=True)
+
+    def _move(self, source: Key, key: Key, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        known, origin = self._images.get(source), source
+        if known is not None and known[1] is not None:
+            payload = carried(payload, known[1])
+            origin = known[2]  # type: ignore[assignment]  # None when the row is of this batch
+        grown = self._remove(source, lsn, ordinal - 1, transaction)
+        return grown + self._put(key, (UPDATE, payload, origin, lsn, ordinal, transaction), self._images.get(key))
+
+    def _remove(self, key: Key, lsn: int, ordinal: int, transaction: bytes) -> int:
+        return self._put(key, (DELETE, None, None, lsn, ordinal, transaction), self._images.get(key))
+
+    def _put(self, key: Key, image: Image, old: Image | None) -> int:
+        self._images[key] = image
+        size = len(image[1]) if image[1] is not None else 0
+        if old is None:
+            return size + _IMAGE_BYTES
+        return size - len(old[1]) if old[1] is not None else size
+
+    def _write(self, key: Key, image: Image, operation: bytes) -> int:
+        _, row, origin, *_ = image
+        stamp = image[3:]
+        if row is not None:
+            return self._writer.row(operation, stamp, values(row)[0], None if origin == key else origin)
+        gone: list[Value] = [None] * len(self.columns)
+        for place, part in zip(self._places, (key,) if isinstance(key, bytes) else key, strict=True):
+            gone[place] = part
+        return self._writer.deleted(stamp, gone)
+
+    def _key(self, payload: bytes) -> Key:
+        if self._leads and payload[ROW_AT + 2] == TEXT:
+            return payload[ROW_AT + 7 : ROW_AT + 7 + int.from_bytes(payload[ROW_AT + 3 : ROW_AT + 7])]
+        key = self._complete(values(payload, ROW_AT, self._reach)[0])
+        if key is None:
+            raise StreamError(f"a change in table {self._name} does not carry its key; set REPLICA IDENTITY FULL")
+        return key
+
+    def _complete(self, row: list[Value]) -> Key | None:
+        """The key in `row`; None where a part of it is missing."""
+        parts = [row[place] for place in self._places]
+        if None in parts or UNCHANGED in parts:
+            return None
+        return parts[0] if len(parts) == 1 else tuple(parts)  # type: ignore[arg-type]
+
+
+class Kept(Folded):
+    """Writes every change, with the same knowledge.
+
+    A value is marked as unchanged only when the row of the target, as it was before the batch, has it.
+    """
+
+    def finish(self) -> TableChanges:
+        return self._writer.finish(folded=False)
+
+    def _put(self, key: Key, image: Image, old: Image | None) -> int:
+        grown = super()._put(key, image, old)
+        return grown + self._write(key, image, image[0] if old is None or image[0] is DELETE else UPDATE)
+
+
+class Log:
+    """Every change of a table without a key: a row is known by all its values."""
+
+    def __init__(self, relation: Relation) -> None:
+        self._name = str(relation.table)
+        self._writer = LineWriter(relation, ())
+        self.columns = self._writer.columns
+
+    def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        return self._writer.row(CREATE, (lsn, ordinal, transaction), values(payload)[0], None)
+
+    def update(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        before, at = self._before(payload)
+        after = [old if new is UNCHANGED else new for new, old in zip(values(payload, at + 1)[0], before, strict=True)]
+        grown = self._writer.deleted((lsn, ordinal, transaction), before)
+        return grown + self._writer.row(CREATE, (lsn, ordinal + 1, transaction), after, None)
+
+    def delete(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        return self._writer.deleted((lsn, ordinal, transaction), self._before(payload)[0])
+
+    def finish(self) -> TableChanges:
+        return self._writer.finish(folded=False)
+
+    def _before(self, payload: bytes) -> tuple[list[Value], int]:
+        if payload[5] == NEW:
+            raise StreamError(
+                f"table {self._name} has no key and sends no old rows;"
+                " give it a primary key or set REPLICA IDENTITY FULL"
+            )
+        return values(payload)
