@@ -71,7 +71,7 @@ class Part:
             for (unit,) in session.rows(pool.take_lacking_sql(self._pool), doing):
                 self._errors[unit] = row_missing(self._table)
         self.waiting = [number for number in range(len(self._units)) if number not in self._errors]
-        self._read_replacement()
+        self._replace = _replacement(session, self.sync, self._table, self._pool)
 
     def _stage_units(self, first: int, end: int) -> DataError | None:
         session, doing, whole = self._session, self.sync.doing, self._pool.whole
@@ -90,20 +90,6 @@ class Part:
             return error
         session.run("RELEASE SAVEPOINT rescue", doing)
         return None
-
-    def _read_replacement(self) -> None:
-        """Finds out whether rows may replace one another by being deleted and inserted again."""
-        target = self.sync.target
-        if target.mode is not SyncMode.CURRENT or not self._table.key:
-            return
-        if not self._session.rows(pool.replaceable_sql(self._table), self.sync.doing)[0][0]:
-            return
-        present = read_target(self._session, target.target)
-        if present is None or present.kind not in {"r", "p"}:
-            return
-        written = {*self._changes.columns, *ddl.own_columns(target.mode, target.delete_mode)}
-        others = [name for name, column in present.columns.items() if name not in written and not column.generated]
-        self._replace = pool.replace_sql(self._pool.picked, others)
 
     def _counted(self, unit: list[Line]) -> Iterator[Line]:
         """The lines that decide: of a row with a key the newest, so that an older one is not in the way."""
@@ -235,3 +221,18 @@ def _units(changes: TableChanges, mode: SyncMode) -> Iterator[list[Line]]:
     """The changes that are applied or refused together, in commit order."""
     ordered = sorted(lines(changes), key=lambda line: line.version)
     return iter([[line] for line in ordered] if mode is SyncMode.APPEND else groups(ordered))
+
+
+def _replacement(session: Session, sync: SyncWork, table: MergeTable, its_pool: pool.Pool) -> str | None:
+    """How rows replace one another by being deleted and inserted again; None where that would do more than that."""
+    target = sync.target
+    if target.mode is not SyncMode.CURRENT or not table.key:
+        return None
+    if not session.rows(pool.replaceable_sql(table), sync.doing)[0][0]:
+        return None
+    present = read_target(session, target.target)
+    if present is None or present.kind not in {"r", "p"}:
+        return None
+    written = {*(column.name for column in table.columns), *ddl.own_columns(target.mode, target.delete_mode)}
+    others = [name for name, column in present.columns.items() if name not in written and not column.generated]
+    return pool.replace_sql(its_pool.picked, others)
