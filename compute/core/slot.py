@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import psycopg2
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
 from compute.core.slot_state import KnownSlot, check_log, usable
-from compute.sources.postgres import PostgresSource, SlotInfo, Survey
+from compute.sources.postgres import PostgresSource, SlotInfo, Survey, branch_point
 from rosetta.errors import ConfigurationError, OutageError
 from rosetta.lsn import Lsn
 from rosetta.postgres import connect, translate_error
@@ -73,7 +74,7 @@ def claim_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> 
         OutageError: source or config database cannot be reached.
     """
     known, survey = known_slot(plan), source.survey([plan.slot])
-    check_log(survey, known, source.branch_point)
+    check_log(survey, known, partial(branch_point, source.endpoint))
     if plan.acknowledged is None:
         return Claim(_make_slot(catalog, plan, source, survey), source.current_lsn())
     confirmed = usable(_released_slot(source, plan.slot), known)
@@ -149,7 +150,7 @@ class SlotWatch:
         slot = survey.slots.get(self._known.name)
         if self._ended.is_set():
             return
-        check_log(survey, self._known, self._source.branch_point)
+        check_log(survey, self._known, partial(branch_point, self._source.endpoint))
         confirmed = usable(slot, self._known)
         # What the slot lets go of every destination holds: a log that ends before that has lost its end.
         self._known = replace(

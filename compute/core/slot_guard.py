@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,7 @@ from compute.core.exit_codes import Failure
 from compute.core.slot_state import check_log, usable
 from compute.core.wal_budget import WalLevel, WalTrend, WalVerdict, judge_wal
 from compute.core.wal_notices import describe_wal
-from compute.sources.postgres import PostgresSource, SlotInfo, Survey
+from compute.sources.postgres import PostgresSource, SlotInfo, Survey, branch_point
 from rosetta.enums import Severity, WalBudgetPolicy
 from rosetta.errors import ResyncRequiredError, RosettaError
 
@@ -78,7 +79,7 @@ class SlotGuard:
     def _look(self, source: PostgresSource, survey: Survey, one: WatchedSlot) -> None:
         slot = survey.slots.get(one.known.name)
         try:
-            check_log(survey, one.known, source.branch_point)
+            check_log(survey, one.known, partial(branch_point, source.endpoint))
             usable(slot, one.known)
         except ResyncRequiredError as error:
             if one.at_rest:

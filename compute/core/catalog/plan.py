@@ -197,7 +197,7 @@ class Plans:
             session.execute(_FOLLOWED, {"id": pipeline_id, "origin": str(origin)})
 
     def acknowledge(self, pipeline_id: int, lsn: Lsn) -> None:
-        """Notes how far every destination is."""
+        """Notes how far every destination is, unless somebody has asked for a new beginning (NULL) meanwhile."""
         with self._database.transaction() as session:
             session.execute(_ADVANCE, {"id": pipeline_id, "lsn": str(lsn)})
 
@@ -251,8 +251,8 @@ _HELD = text("""
         AND state IN ('PARKED', 'RETRYING'))""")
 _NAME_SLOT = text("UPDATE pipelines SET slot_name = :slot WHERE id = :id")
 _ADVANCE = text("""
-    UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(:lsn AS pg_lsn))
-    WHERE id = :id AND acknowledged_lsn IS DISTINCT FROM CAST(:lsn AS pg_lsn)""")
+    UPDATE pipelines SET acknowledged_lsn = CAST(:lsn AS pg_lsn)
+    WHERE id = :id AND acknowledged_lsn < CAST(:lsn AS pg_lsn)""")
 _CLUSTER = text("""
     UPDATE sources SET system_identifier = :system_identifier
     WHERE id = :id AND system_identifier IS DISTINCT FROM :system_identifier""")

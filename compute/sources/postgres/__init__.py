@@ -2,5 +2,6 @@
 
 from compute.sources.postgres.slots import Origin, SlotInfo, Survey
 from compute.sources.postgres.source import PostgresSource
+from compute.sources.postgres.timelines import branch_point
 
-__all__ = ["Origin", "PostgresSource", "SlotInfo", "Survey"]
+__all__ = ["Origin", "PostgresSource", "SlotInfo", "Survey", "branch_point"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-import psycopg2.extras
 
 from compute.sources.postgres.slots import SlotInfo, Survey, slots_sql, survey_sql
 from rosetta.dialects.postgres import literal
@@ -86,39 +85,6 @@ class PostgresSource:
     def survey(self, names: Iterable[str]) -> Survey:
         """The log and the slots of these names, in one moment."""
         return Survey.read(self._value(survey_sql(names), "looking at the slots"))
-
-    def branch_point(self, timeline: int, current: int) -> Lsn | None:
-        """Where the timeline `current` left `timeline`; None when it does not descend from it.
-
-        Raises OutageError when the server's history of `current` cannot be read.
-        """
-        doing = f"reading the history of timeline {current}"
-        try:
-            with contextlib.closing(self._replication_session()) as connection, connection.cursor() as cursor:
-                cursor.execute(f"TIMELINE_HISTORY {current}")
-                row = cursor.fetchone()
-        except psycopg2.Error as error:
-            raise translate_error(error, doing) from None
-        history = bytes(row[1]).decode("utf-8", "replace") if row else ""
-        for line in history.splitlines():
-            fields = line.split()
-            if len(fields) >= 2 and fields[0] == str(timeline):
-                return Lsn.parse(fields[1])
-        return None
-
-    def _replication_session(self) -> psycopg2.extensions.connection:
-        there = self.endpoint
-        return psycopg2.connect(
-            host=there.host,
-            port=there.port,
-            dbname=there.database,
-            user=there.user,
-            password=there.password,
-            sslmode=there.sslmode,
-            connect_timeout=10,
-            application_name="rosetta source",
-            connection_factory=psycopg2.extras.LogicalReplicationConnection,
-        )
 
     def create_slot(self, name: str, *, failover: bool = True, timeout_seconds: float = 600.0) -> Lsn:
         """Makes a slot for pgoutput; the stream begins behind the position that is returned.

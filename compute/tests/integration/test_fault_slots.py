@@ -119,7 +119,7 @@ def test_f24_a_pipeline_made_anew_takes_over_the_address_of_another_cluster(stag
     stage.config.set_status(pipeline, "START")
     remedy = shows(stage, pipeline, "OTHER_CLUSTER")
     assert f"DELETE FROM pipelines WHERE id = {pipeline};" in remedy
-    source, destination = stage.config.row("SELECT source_id, destination_id FROM pipelines, destinations") or (0, 0)
+    source, destination = stage.config.row("SELECT p.source_id, d.id FROM pipelines p, destinations d") or (0, 0)
     stage.config.run(f"DELETE FROM pipelines WHERE id = {pipeline}")
     eventually(lambda: stage.config.one("SELECT count(*) FROM cleanup_tasks") == 0, 40, "the old one is cleaned up")
     with stage.session(stage.target_database).cursor() as cursor:
