@@ -14,6 +14,11 @@ def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> Ch
 
     Raises ConfigurationError for one that this version does not have.
     """
+    source = _source(plan)
+    if plan.engine == EngineKind.PGOUTPUT:
+        from compute.engine.pgoutput.engine import PgoutputEngine
+
+        return PgoutputEngine(source, Profile(plan.profile))
     if plan.engine != EngineKind.DEBEZIUM:
         raise ConfigurationError(
             f"this version has no engine {plan.engine}",
@@ -22,8 +27,18 @@ def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> Ch
         )
     from compute.engine.debezium.engine import DebeziumEngine
 
+    return DebeziumEngine(
+        source,
+        Profile(plan.profile),
+        heap_scale=heap_scale,
+        batch_rows=plan.max_batch_rows or settings.pipeline_max_batch_size,
+        queue_rows=plan.max_queue_rows or settings.pipeline_max_queue_size,
+    )
+
+
+def _source(plan: PipelinePlan) -> EngineSource:
     endpoint = plan.endpoint
-    source = EngineSource(
+    return EngineSource(
         host=endpoint.host,
         port=endpoint.port,
         database=endpoint.database,
@@ -32,11 +47,4 @@ def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> Ch
         sslmode=endpoint.sslmode,
         publication=plan.publication,
         slot=plan.slot,
-    )
-    return DebeziumEngine(
-        source,
-        Profile(plan.profile),
-        heap_scale=heap_scale,
-        batch_rows=plan.max_batch_rows or settings.pipeline_max_batch_size,
-        queue_rows=plan.max_queue_rows or settings.pipeline_max_queue_size,
     )

@@ -67,10 +67,6 @@ class SlotWatch:
         if not slot.active:
             raise OutageError(f"slot {self._name} is not active though its stream began", code="SLOT_INACTIVE")
 
-    def has_flushed(self, lsn: Lsn) -> bool:
-        """Whether the slot was told that everything up to `lsn` is durable. Raises as `check_start` does."""
-        return self._look().flushed >= lsn
-
     def explain(self, failure: str) -> RosettaError:
         """The error that a failed stream stands for: a slot that is lost, or an outage with this reason."""
         try:

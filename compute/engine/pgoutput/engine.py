@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
-
-import psycopg2
 
 from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource, EngineState
@@ -16,7 +13,8 @@ from compute.engine.pgoutput.errors import StreamError
 from compute.engine.pgoutput.heartbeat import Heartbeat
 from compute.engine.pgoutput.outbox import Outbox
 from compute.engine.pgoutput.reader import Limits, StreamReader
-from compute.engine.pgoutput.session import ReplicationSession, failure, is_busy
+from compute.engine.pgoutput.session import ReplicationSession, is_busy
+from compute.engine.pgoutput.wire import WireError
 from compute.engine.slot import SlotWatch
 from rosetta.enums import Profile
 from rosetta.errors import OutageError, RosettaError
@@ -24,7 +22,6 @@ from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 
 STOP_SECONDS: Final = 10.0
-_FLUSH_SECONDS: Final = 3.0
 _IDLE_SECONDS: Final = 0.2
 _ROUND_MESSAGES: Final = 4096
 # Somebody who stops reading the slot needs a moment.
@@ -151,10 +148,8 @@ class PgoutputEngine:
             if self._session is not None:
                 heartbeat.start()
                 self._follow(self._session)
-                self._flush(self._session)
-        except psycopg2.Error as error:
-            self._fail(failure(error, self._source.slot).message)
-        except StreamError as error:
+                self._finish(self._session)
+        except (WireError, StreamError) as error:
             self._fail(str(error))
         except RosettaError as error:
             self._error = error
@@ -177,7 +172,7 @@ class PgoutputEngine:
                 self._checked_slot().check_streaming()
                 self._streaming = True
                 return session
-            except psycopg2.Error as error:
+            except WireError as error:
                 session.close()
                 if not is_busy(error) or attempt == _BUSY_ATTEMPTS:
                     raise
@@ -195,12 +190,13 @@ class PgoutputEngine:
         while not self._stopping.is_set():
             reader.go_on()
             messages = 0
-            while messages < _ROUND_MESSAGES and (message := receive()) is not None:
-                read(message.payload, message.data_start)
-                messages += 1
+            while messages < _ROUND_MESSAGES and (received := receive()) is not None:
+                for payload, lsn in received:
+                    read(payload, lsn)
+                messages += len(received)
             reader.offer()
             session.tell(outbox.acknowledged)
-            if messages < _ROUND_MESSAGES:
+            if received is None:
                 session.wait(_IDLE_SECONDS)
 
     def _tell(self) -> None:
@@ -208,18 +204,10 @@ class PgoutputEngine:
         if self._session is not None:
             self._session.tell(self._started_outbox().acknowledged)
 
-    def _flush(self, session: ReplicationSession) -> None:
-        """Has the slot take what was acknowledged. What still comes is read, or the source could not listen."""
-        flushed, slot = self._started_outbox().acknowledged, self._checked_slot()
-        if flushed <= self._start.commit_lsn:
-            return
-        session.tell(flushed, now=True)
-        deadline = time.monotonic() + _FLUSH_SECONDS
-        while not slot.has_flushed(flushed) and time.monotonic() < deadline:
-            session.wait(0.02)
-            for _ in range(_ROUND_MESSAGES):
-                if session.read() is None:
-                    break
+    def _finish(self, session: ReplicationSession) -> None:
+        """Has the slot take what was acknowledged, and ends the stream in good order."""
+        session.tell(self._started_outbox().acknowledged, now=True)
+        session.end()
 
     def _fail(self, reason: str) -> None:
         self._error = self._checked_slot().explain(reason)

@@ -1,94 +1,149 @@
-"""A replication connection: messages come, status updates go."""
+"""The stream of one slot: messages come, status updates go."""
 
 from __future__ import annotations
 
-import os
 import select
+import ssl
 import time
-from typing import Any, Final
-
-import psycopg2
-from psycopg2.extras import LogicalReplicationConnection, ReplicationMessage
+from struct import Struct
+from typing import Final
 
 from compute.engine.base import EngineSource
-from rosetta.dialects.postgres import literal, quoted, startup_options
-from rosetta.errors import RosettaError
+from compute.engine.pgoutput.wire import Wire, WireError, frame, lost, server_error
+from rosetta.dialects.postgres import literal, quoted
 from rosetta.lsn import Lsn
-from rosetta.postgres import translate_error
 
 # The source hears of us at least this often; its default patience is a minute.
 _STATUS_SECONDS: Final = 2.0
+_END_SECONDS: Final = 3.0
+_RECEIVE_BYTES: Final = 256 * 1024
 _OBJECT_IN_USE: Final = "55006"
+_HEAD_BYTES: Final = 5
+_COPY_DATA, _XLOG_DATA, _KEEPALIVE, _ERROR = b"dwkE"
+_NOTICES: Final = b"NSA"
+_PAYLOAD_AT: Final = 30  # behind the frame's head, the kind, two LSNs and a time
+_u32: Final = Struct(">I").unpack_from
+_u64: Final = Struct(">Q").unpack_from
+_STATUS: Final = Struct(">cQQQq?").pack
+_EPOCH_SECONDS: Final = 946_684_800
 
 
 class ReplicationSession:
-    """One stream of one slot. All methods but `wake` belong to one thread; each raises what `failure` describes."""
+    """Streams one slot. All methods but `wake` belong to one thread, and raise WireError when the stream ends."""
 
     def __init__(self, source: EngineSource) -> None:
-        self._slot = source.slot
+        """Connects. Raises WireError, or ConfigurationError, when that cannot be."""
+        self._source = source
+        self._wire = Wire(source)
+        self._socket = self._wire.socket
+        self._chunks: list[bytes] = []
+        self._held_bytes = 0
+        self._needed_bytes = _HEAD_BYTES
+        self._unsent = b""
+        self._received = 0
         self._flushed = Lsn(0)
         self._told_at = 0.0
-        self._wake_read, self._wake_write = os.pipe()
-        self._connection = psycopg2.connect(
-            host=source.host,
-            port=source.port,
-            dbname=source.database,
-            user=source.user,
-            password=source.password,
-            sslmode=source.sslmode,
-            connect_timeout=10,
-            application_name="rosetta engine",
-            client_encoding="UTF8",
-            options=startup_options(),
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            tcp_user_timeout=25_000,
-            connection_factory=LogicalReplicationConnection,
-        )
-        self._cursor: Any = self._connection.cursor()
-        self._publication = source.publication
+        self._is_asked = False
+        self._ended = False
 
     def stream(self, start: Lsn) -> None:
-        """Begins to stream behind `start`. Raises psycopg2.Error; see `is_busy`."""
-        options = {"proto_version": "1", "publication_names": quoted(self._publication), "messages": "true"}
-        text = ", ".join(f"{quoted(name)} {literal(value)}" for name, value in options.items())
-        command = f"START_REPLICATION SLOT {quoted(self._slot)} LOGICAL {start} ({text})"
-        self._cursor.start_replication_expert(command, decode=False, status_interval=10)
+        """Begins to stream behind `start`; see `is_busy`."""
+        slot, publication = quoted(self._source.slot), literal(quoted(self._source.publication))
+        options = f"proto_version '1', publication_names {publication}, messages 'true'"
+        self._wire.send(b"Q", f"START_REPLICATION SLOT {slot} LOGICAL {start} ({options})\0".encode())
+        kind, _ = self._wire.receive()
+        if kind != b"W":
+            raise WireError("the source does not stream")
+        self._received = start
+        self._socket.setblocking(False)
 
-    def read(self) -> ReplicationMessage | None:
-        """The next message that is here already. Answers the source's questions by itself."""
-        message: ReplicationMessage | None = self._cursor.read_message()
-        return message
+    def read(self) -> list[tuple[bytes, int]] | None:
+        """Messages that are here already, each with its LSN; None when there is nothing to read."""
+        try:
+            data = self._socket.recv(_RECEIVE_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        except OSError as error:
+            raise lost(error) from None
+        if not data:
+            raise WireError("the source closed the connection")
+        self._chunks.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes < self._needed_bytes:
+            return []
+        buffer = data if len(self._chunks) == 1 else b"".join(self._chunks)
+        return self._messages(buffer)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Returns when something came, after `wake`, or in time."""
-        ready, _, _ = select.select([self._cursor, self._wake_read], [], [], timeout_seconds)
-        if self._wake_read in ready:
-            os.read(self._wake_read, 4096)
-
-    def wake(self) -> None:
-        """Ends a `wait`; may be called from any thread."""
-        os.write(self._wake_write, b"w")
+        """Returns when something came, or in time."""
+        select.select([self._socket], [], [], timeout_seconds)
 
     def tell(self, flushed: Lsn, *, now: bool = False) -> None:
-        """Says what is durable here, when that is news or it is time again."""
+        """Says what is durable here, when that is news, or was asked for, or it is time again."""
         moment = time.monotonic()
-        if now or flushed > self._flushed or moment - self._told_at >= _STATUS_SECONDS:
-            self._cursor.send_feedback(write_lsn=flushed, flush_lsn=flushed, apply_lsn=flushed, force=True)
+        if now or self._is_asked or flushed > self._flushed or moment - self._told_at >= _STATUS_SECONDS:
             self._flushed = max(self._flushed, flushed)
-            self._told_at = moment
+            micros = round((time.time() - _EPOCH_SECONDS) * 1e6)
+            received = max(self._received, self._flushed)
+            self._send(frame(b"d", _STATUS(b"r", received, self._flushed, self._flushed, micros, False)))
+            self._told_at, self._is_asked = moment, False
+
+    def end(self) -> None:
+        """Says that nothing more is wanted, and reads on until the source has ended the stream and freed the slot.
+
+        A source in the middle of a large transaction does not listen in time; the slot is free when it notices.
+        """
+        self._send(frame(b"c", b""))
+        deadline = time.monotonic() + _END_SECONDS
+        while not self._ended and time.monotonic() < deadline:
+            if self.read() is None:
+                self.wait(0.05)
+                self._send(b"")
 
     def close(self) -> None:
-        self._connection.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._socket.close()
+
+    def _send(self, data: bytes) -> None:
+        self._unsent += data
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return  # the rest goes with the next status
+        except OSError as error:
+            raise lost(error) from None
+
+    def _messages(self, buffer: bytes) -> list[tuple[bytes, int]]:
+        messages: list[tuple[bytes, int]] = []
+        at, end, needed = 0, len(buffer), _HEAD_BYTES
+        while end - at >= _HEAD_BYTES:
+            stop = at + 1 + _u32(buffer, at + 1)[0]
+            if stop > end:
+                needed = stop - at
+                break
+            if buffer[at] == _COPY_DATA and buffer[at + 5] == _XLOG_DATA:
+                messages.append((buffer[at + _PAYLOAD_AT : stop], _u64(buffer, at + 6)[0]))
+            else:
+                self._hear(buffer[at:stop])
+            at = stop
+        if messages:
+            self._received = max(self._received, messages[-1][1])
+        self._chunks = [buffer[at:]] if at < end else []
+        self._held_bytes, self._needed_bytes = end - at, needed
+        return messages
+
+    def _hear(self, message: bytes) -> None:
+        """Takes what is no change: a keepalive, an error, a notice, the stream's end."""
+        kind = message[0]
+        if kind == _COPY_DATA and message[5] == _KEEPALIVE:
+            self._received = max(self._received, _u64(message, 6)[0])
+            self._is_asked = self._is_asked or bool(message[22])
+        elif kind == _ERROR:
+            raise server_error(message[5:])
+        elif kind not in _NOTICES:
+            self._ended = True
 
 
-def is_busy(error: psycopg2.Error) -> bool:
+def is_busy(error: WireError) -> bool:
     """Whether somebody else reads the slot, as a process that is only just ending does."""
-    return error.pgcode == _OBJECT_IN_USE
-
-
-def failure(error: psycopg2.Error, slot: str) -> RosettaError:
-    return translate_error(error, f"reading slot {slot}")
+    return error.state == _OBJECT_IN_USE

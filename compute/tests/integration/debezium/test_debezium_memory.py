@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compute.engine.base import EnginePhase
-from compute.tests.integration.debezium.conftest import Source, spec, wait_until
+from compute.tests.integration.debezium.conftest import Source, debezium_only, spec, wait_until
 from compute.tests.integration.debezium.host import EngineHost
 from rosetta.enums import Profile
 
@@ -97,6 +97,7 @@ def test_a_row_of_forty_megabytes_passes(source: Source, new_host: Callable[[], 
     assert row[1] == "0123456789" * 4_000_000
 
 
+@debezium_only
 def test_a_full_heap_ends_the_process_with_its_own_exit_code(
     source: Source, new_host: Callable[[], EngineHost]
 ) -> None:
