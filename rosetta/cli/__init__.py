@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from rosetta.cli.declaration import apply, export, plan
 from rosetta.cli.dlq import dlq
 from rosetta.cli.doctor import doctor
 from rosetta.cli.rotate_key import rotate_key
@@ -26,6 +27,9 @@ app.command()(up)
 app.command()(doctor)
 app.command()(verify)
 app.command("sign-in-link")(sign_in_link)
+app.command()(plan)
+app.command()(apply)
+app.command()(export)
 app.command("rotate-key")(rotate_key)
 app.add_typer(dlq, name="dlq")
 app.add_typer(token, name="token")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rosetta.declaration import Remote
 from rosetta.errors import ConfigurationError
 from rosetta.local.home import Home
 from rosetta.local.settings import local_settings
@@ -20,6 +21,23 @@ def config_database_url() -> str:
             "there is no config database", remedy="Set DATABASE_URL, or start the local stack with `rosetta up`."
         )
     return addresses.config
+
+
+def api() -> Remote:
+    """The API of ROSETTA_URL, or the local stack's. Raises ConfigurationError when there is neither, or no token."""
+    settings = local_settings()
+    if settings.rosetta_url is not None:
+        if settings.rosetta_token is None:
+            raise ConfigurationError(
+                "ROSETTA_TOKEN is not set", remedy="Make one: `rosetta token create --role admin`."
+            )
+        return Remote(f"{settings.rosetta_url.rstrip('/')}/api/v1", settings.rosetta_token.get_secret_value())
+    addresses = local_addresses(Home(settings.home()))
+    if addresses is None or addresses.secrets.api_token is None:
+        raise ConfigurationError(
+            "there is no API to speak to", remedy="Set ROSETTA_URL and ROSETTA_TOKEN, or start `rosetta up`."
+        )
+    return Remote(f"{addresses.backend}/api/v1", addresses.secrets.api_token)
 
 
 def keyring() -> Keyring:

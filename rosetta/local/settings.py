@@ -39,6 +39,8 @@ class LocalSettings(BaseSettings):
         description="config database; the local stack's",
         validation_alias=AliasChoices("database_url", "config_database_url"),
     )
+    rosetta_url: str | None = Field(None, description="the backend for plan, apply and export; the local stack's")
+    rosetta_token: SecretStr | None = Field(None, description="API token for ROSETTA_URL")
     secret_key: SecretStr | None = Field(
         None, description="what seals the config database's secrets; the local stack's"
     )
@@ -66,6 +68,11 @@ def _project() -> Path:
 def local_settings() -> LocalSettings:
     """The settings of this process, read once."""
     return LocalSettings()
+
+
+def environment_variable(name: str) -> str | None:
+    """What a person's own variable says, for a file that names it."""
+    return os.environ.get(name)
 
 
 def inherited_environment() -> dict[str, str]:

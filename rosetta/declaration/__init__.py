@@ -1,0 +1,8 @@
+"""Configuration as code: a file that says which sources, destinations and pipelines there shall be."""
+
+from rosetta.declaration.document import Document, load_document
+from rosetta.declaration.export import export_document
+from rosetta.declaration.plan import Action, Plan, make_plan
+from rosetta.declaration.remote import Remote
+
+__all__ = ["Action", "Document", "Plan", "Remote", "export_document", "load_document", "make_plan"]
