@@ -74,7 +74,12 @@ CREATE TABLE pipelines (
     profile           text        NOT NULL DEFAULT 'small' CHECK (profile IN ('small', 'fast')),
     max_batch_rows    integer     CHECK (max_batch_rows > 0),
     max_queue_rows    integer     CHECK (max_queue_rows > 0),
-    -- retained WAL this pipeline may cost its source before the policy acts
+    -- Retained WAL this pipeline may cost its source. It is measured and warned of before it is reached, also while
+    -- the pipeline is paused or fails; then the policy acts:
+    --   warn       says so, in notifications, and does nothing
+    --   pause      suspends the destinations that cannot write and so hold the slot back (detached_at), and the others
+    --              go on; while the pipeline itself is paused or cannot run nothing is there to be suspended
+    --   drop_slot  drops the slot whatever holds it: the source is saved, and every table must be copied again
     wal_budget_bytes  bigint      CHECK (wal_budget_bytes > 0),
     wal_budget_policy text        NOT NULL DEFAULT 'warn' CHECK (wal_budget_policy IN ('warn', 'pause', 'drop_slot')),
     -- newest commit position that every destination holds durably; NULL before the slot exists.

@@ -7,6 +7,7 @@ from typing import Any
 
 from rosetta.dialects.postgres import quoted
 from rosetta.dialects.postgres.catalog import parse_tables
+from rosetta.preflight.failover import failover_findings
 from rosetta.preflight.finding import Facts, Finding, read_facts, session_finding, version_finding
 from rosetta.preflight.source_tables import check_tables, passed_over_findings
 
@@ -24,6 +25,7 @@ def check_source(facts: Facts) -> list[Finding]:
         _senders(known),
         _wal_keep(known),
         *_slot_idle_timeout(known),
+        *failover_findings(known),
         *_publication(known),
     ]
     if known["publication"] is not None:

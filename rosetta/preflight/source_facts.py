@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rosetta.dialects.postgres import literal
 from rosetta.dialects.postgres.catalog import publication_tables_sql
+from rosetta.preflight.failover import failover_facts_sql
 
 
 def source_facts_sql(publication: str, slot_prefix: str) -> str:
@@ -34,6 +35,7 @@ SELECT jsonb_build_object(
         WHERE starts_with(slot_name::text, {literal(slot_prefix)}) AND active),
     'wal_keep', current_setting('max_slot_wal_keep_size'),
     'slot_idle_timeout', COALESCE(current_setting('idle_replication_slot_timeout', true), '0'),
+    {failover_facts_sql(literal(slot_prefix))},
     'publication_name', {literal(publication)},
     'publication', (SELECT to_jsonb(p) FROM pg_publication p WHERE p.pubname = {literal(publication)}),
     'tables', ({publication_tables_sql(publication)}),

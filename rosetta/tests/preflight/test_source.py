@@ -186,3 +186,38 @@ def test_settings_that_do_not_arrive_betray_a_pooler(cluster: PostgresCluster) -
 def test_servers_that_do_not_fit(server: Server, fact: str, value: object, code: str) -> None:
     facts = server.ask(source_facts_sql("p", "x"))
     assert worst(check_source({**facts, fact: value}))[code].severity == "error"
+
+
+def test_slots_that_no_standby_follows_are_told_and_the_remedy_works(server: Server) -> None:
+    def codes(prefix: str) -> set[str]:
+        return set(worst(check_source(server.ask(source_facts_sql("p", prefix)))))
+
+    name = f"fo_{server.endpoint.database}"
+    server.run(f"SELECT pg_create_logical_replication_slot('{name}', 'pgoutput', failover => true)")
+    assert "SLOT_NOT_FAILOVER" not in codes(name)
+    server.run(f"SELECT pg_create_logical_replication_slot('{name}_old', 'pgoutput')")
+    finding = worst(check_source(server.ask(source_facts_sql("p", name))))["SLOT_NOT_FAILOVER"]
+    assert f"{name}_old" in finding.detail
+    assert finding.sql is not None
+    there = server.endpoint
+    with closing(
+        psycopg2.connect(
+            host=there.host,
+            port=there.port,
+            dbname=there.database,
+            user=there.user,
+            password=there.password,
+            connection_factory=psycopg2.extras.LogicalReplicationConnection,
+        )
+    ) as connection:
+        connection.cursor().execute(finding.sql)
+    assert "SLOT_NOT_FAILOVER" not in codes(name)
+    server.run(*(f"SELECT pg_drop_replication_slot('{slot}')" for slot in (name, f"{name}_old")))
+
+
+def test_a_standby_that_failover_slots_wait_for_is_told(server: Server) -> None:
+    facts = server.ask(source_facts_sql("p", "x"))
+    waits = {**facts, "awaited_standbys": 'near, "far"', "active_standbys": ["near"]}
+    assert "far" in worst(check_source(waits))["STANDBY_AWAITED"].detail
+    assert "near," not in worst(check_source(waits))["STANDBY_AWAITED"].detail
+    assert "STANDBY_AWAITED" not in worst(check_source({**waits, "active_standbys": ["near", "far"]}))

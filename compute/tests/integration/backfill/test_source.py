@@ -12,6 +12,7 @@ from compute.sources.postgres import PostgresSource
 from compute.tests.integration.backfill.conftest import SourceDatabase
 from rosetta.errors import ConfigurationError, OutageError
 from rosetta.identifiers import TableId
+from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
 
 pytestmark = pytest.mark.integration
@@ -117,3 +118,42 @@ def test_an_unreachable_source_is_an_outage(source: SourceDatabase) -> None:
     there = source.endpoint
     with pytest.raises(OutageError):
         PostgresSource(PostgresEndpoint(there.host, 1, there.database, there.user, "x"), "p").current_lsn()
+
+
+def test_slots_are_for_failover_where_the_server_knows_that(
+    source: SourceDatabase, control: PostgresSource, cluster_15: PostgresCluster
+) -> None:
+    name = f"slot_{source.endpoint.database}"
+    control.create_slot(name)
+    slot = control.slot(name)
+    assert slot is not None
+    assert slot.failover
+    control.drop_slot(name)
+    control.create_slot(name, failover=False)
+    slot = control.slot(name)
+    assert slot is not None
+    assert not slot.failover
+
+    old = PostgresSource(
+        PostgresEndpoint("127.0.0.1", cluster_15.port, "postgres", cluster_15.superuser, cluster_15.password), "p"
+    )
+    old.create_slot(name)
+    slot = old.slot(name)
+    assert slot is not None
+    assert (slot.failover, slot.invalidation, slot.safe_bytes) == (False, None, None)
+    assert old.survey([name]).slots[name].confirmed_flush == slot.confirmed_flush
+    old.drop_slot(name)
+    old.close()
+
+
+def test_a_survey_tells_the_log_and_the_slots_in_one_moment(source: SourceDatabase, control: PostgresSource) -> None:
+    name = f"slot_{source.endpoint.database}"
+    control.create_slot(name)
+    survey = control.survey([name, "none"])
+    assert survey.origin.system_identifier == control.system_identifier()
+    assert survey.origin.timeline == 1
+    assert list(survey.slots) == [name]
+    assert survey.current <= control.current_lsn()
+    control.drop_slot(name)
+    assert control.survey([name]).slots == {}
+    assert control.survey([]).slots == {}
