@@ -79,6 +79,7 @@ class DestinationRecovery:
         self._pass_at = 0.0
         self._asked = False
         self._tried: set[int] = set()  # held tables without segments, in this pass
+        self._refreshed: set[int] = set()  # tables whose target was looked at anew, in this pass
         self._first = True
         self._differed = False
 
@@ -99,7 +100,7 @@ class DestinationRecovery:
         except FencedError:
             raise
         except RosettaError as error:
-            _log.warning("recovery_waits", destination_id=self.destination_id, code=error.code)
+            _log.warning("recovery_waits", destination_id=self.destination_id, code=error.code, error=error.message)
             self._end(_AFTER_FAILURE_SECONDS)
             return
         if work is None:
@@ -117,6 +118,7 @@ class DestinationRecovery:
         if not self._passing:
             self._passing, self._asked = True, False
             self._tried.clear()
+            self._refreshed.clear()
             if self._begin():
                 return ReloadWork(self._parking, self._done)
         tools = ReplayTools(self._parking, self._replays, self._dispatcher, self._done)
@@ -127,7 +129,9 @@ class DestinationRecovery:
             for sync_id in sorted(empty | (held & self._replays.due_held())):
                 return HeldWork(sync_id, tools)
         for sync_id, row_ids in self._replays.due(held).items():
-            return ReplayWork(sync_id, tuple(row_ids), tools)
+            refresh = sync_id not in self._refreshed
+            self._refreshed.add(sync_id)
+            return ReplayWork(sync_id, tuple(row_ids), tools, refresh)
         self._alarm.look()
         return None
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ParamSpec, TypeVar
 
+import structlog
+
 from compute.core import failpoints
 from compute.core.batch import TableChanges
 from compute.core.lines import lines
@@ -26,7 +28,10 @@ from compute.dlq.replays import Failed, Outcome, Replays
 from rosetta.enums import ErrorClass
 from rosetta.errors import FencedError, OutageError, RosettaError
 
+# A target that is gone is not made anew: it would lack every row from before.
+_MISSING = frozenset({"TARGET_MISSING", "PG_42P01", "PG_3F000"})
 _HELD_SECONDS = 1.0  # of one turn at a held table's segments; live changes of other tables wait meanwhile
+_log = structlog.get_logger("compute.dlq")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -64,11 +69,15 @@ class ReplayTools:
 
 @dataclass(frozen=True, slots=True)
 class ReplayWork:
-    """Tries due records of one table sync again, with everything of their keys that is older."""
+    """Tries due records of one table sync again, with everything of their keys that is older.
+
+    `refresh`: the target's shape is looked at anew, for the cause may have been mended there.
+    """
 
     sync_id: int
     row_ids: tuple[int, ...]
     tools: ReplayTools
+    refresh: bool = False
 
     def run(self, desk: Desk) -> None:
         try:
@@ -84,7 +93,7 @@ class ReplayWork:
             tools.ledger(tools.replays.defer, self.row_ids)
             return
         rows = tools.ledger(tools.replays.chain, self.sync_id, self.row_ids)
-        tools.ledger(self._mark, _Attempt(desk, target).run(rows))
+        tools.ledger(self._mark, _Attempt(desk, target, refresh=self.refresh).run(rows))
 
     def _mark(self, outcome: Outcome) -> None:
         parking, rows = self.tools.parking, outcome.closed
@@ -96,12 +105,23 @@ class ReplayWork:
         self.tools.forget([row.parked for row in done])
 
 
+def _look_anew(desk: Desk, target: TableTarget) -> None:
+    """Has the destination learn how the target is now. What it still cannot hold, it says of the rows themselves."""
+    try:
+        desk.destination.ensure_table(target)
+    except OutageError:
+        raise
+    except RosettaError as error:
+        _log.info("target_does_not_fit", sync_id=target.sync_id, code=error.code)
+
+
 class _Attempt:
     """One page of records at the target, in as few transactions as their order allows."""
 
-    def __init__(self, desk: Desk, target: TableTarget) -> None:
+    def __init__(self, desk: Desk, target: TableTarget, *, refresh: bool) -> None:
         self._desk = desk
         self._target = target
+        self._refresh = refresh
         self._outcome = Outcome()
         self._refused: set[bytes] = set()
 
@@ -115,6 +135,10 @@ class _Attempt:
     def _try(self, rows: list[OpenRow]) -> None:
         """All at once; what is refused together with others of its key once more, one after the other."""
         errors = self._write(rows)
+        if errors and self._refresh and not any(error.code in _MISSING for error in errors.values()):
+            self._refresh = False
+            _look_anew(self._desk, self._target)
+            errors = self._write([row for row in rows if row.row_id in errors])
         again = [row for row in rows if row.row_id in errors]
         for row in again:
             if not self._refused.isdisjoint(row.key_hashes):
@@ -216,7 +240,9 @@ class HeldWork:
         if target is None or self.sync_id not in self.tools.parking.held:
             self.tools.ledger(self.tools.replays.defer_held, self.sync_id)
             return
-        error = self._make_ready(desk, target)
+        error = None
+        if self.tools.ledger(self.tools.replays.held_for, self.sync_id) not in _MISSING:
+            error = self._make_ready(desk, target)
         deadline = time.monotonic() + _HELD_SECONDS
         while error is None and time.monotonic() < deadline:
             rows = self._page(desk)

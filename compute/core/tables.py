@@ -22,7 +22,7 @@ from rosetta.identifiers import TableId
 from rosetta.types import TableSchema
 
 _RETRY_SECONDS = 1.0
-_HELD_REMEDY = "Mend the cause: the table is tried again by itself, and what waits for it is written then."
+_HELD_REMEDY = "Mend the cause, and the table goes on by itself; or set desired_state = 'RESYNC' to copy it again."
 _log = structlog.get_logger("compute.tables")
 
 

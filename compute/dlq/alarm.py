@@ -20,7 +20,7 @@ _COUNTS = text("""
 _EXHAUSTED = text("""
     SELECT count(*) FROM (SELECT 1 FROM dlq_records
         WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND next_attempt_at IS NULL
-          AND error_class = 'DATA' AND state IN ('PARKED', 'RETRYING') LIMIT 10001) AS some""")
+          AND error_class = 'DATA' AND state IN ('PARKED', 'RETRYING') LIMIT 10001) AS given_up""")
 _ALERT = text("""
     INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, destination_id, title, message, remedy)
     VALUES (:kind, :severity, :key, :pipeline_id, :destination_id, :title, :message, :remedy)

@@ -39,8 +39,10 @@ _MOVE = text("""
     WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
       AND (parked_commit_lsn IS NULL OR (parked_commit_lsn, parked_change_lsn, parked_ordinal)
            < (CAST(:commit_lsn AS pg_lsn), CAST(:change_lsn AS pg_lsn), CAST(:ordinal AS bigint)))""")
+# The names differ from the columns': ORDER BY would take the text for the position.
 OPEN_ROW: Final = """id, destination_id, table_sync_id, schema_name, table_name, kind, error_class,
-    commit_lsn::text, change_lsn::text, ordinal, part, payload, payload_bytes, attempts, error_code,
+    commit_lsn::text AS commit_text, change_lsn::text AS change_text, ordinal, part, payload, payload_bytes,
+    attempts, error_code,
     extract(epoch FROM commit_time)::float8 AS commit_time, created_at, key_hashes, updated_at"""
 # A page of the backlog in order, cut by bytes behind the first row; sizes come from the index before any payload.
 _PAGE = text(f"""
@@ -199,7 +201,7 @@ class Ledger:
             table=TableId(row.schema_name, row.table_name),
             kind=DlqKind(row.kind),
             error_class=ErrorClass(row.error_class),
-            position=StreamPosition(Lsn.parse(row.commit_lsn), Lsn.parse(row.change_lsn), row.ordinal),
+            position=StreamPosition(Lsn.parse(row.commit_text), Lsn.parse(row.change_text), row.ordinal),
             part=row.part,
             payload=open_payload(bytes(row.payload), self.keyring, self.pipeline_id, row.destination_id),
             raw_bytes=row.payload_bytes,

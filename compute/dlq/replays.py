@@ -67,7 +67,7 @@ _CHAIN = text(f"""
         WHERE so_far - payload_bytes < :bytes)
     ORDER BY {_ORDER}""")
 _OLDEST = text(f"""
-    SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
+    SELECT id, error_code FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
     ORDER BY {_ORDER} LIMIT 1""")
 _HELD_ROWS = text(f"SELECT DISTINCT table_sync_id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT'")
 _RECORDS = text("""
@@ -266,6 +266,12 @@ class Replays:
             if hashes:
                 session.execute(_NEXT, self._place | {"sync_id": sync_id, "hashes": hashes})
         return closed
+
+    def held_for(self, sync_id: int) -> str | None:
+        """The code of the error for which a table is held."""
+        with self.ledger.database.transaction() as session:
+            row = session.execute(_OLDEST, self._place | {"sync_id": sync_id}).one_or_none()
+        return None if row is None else row.error_code
 
     def failed_held(self, sync_id: int, error: RosettaError) -> None:
         """A held table is still refused; its oldest segment counts the attempts."""

@@ -18,8 +18,8 @@ _FEW_ROWS: Final = 10_000
 _OPEN = text("""
     SELECT schema_name, table_name,
         COALESCE(sum(records) FILTER (WHERE state IN ('PARKED', 'RETRYING')), 0)::bigint AS open
-    FROM dlq_totals JOIN pipelines p ON p.id = pipeline_id
-    WHERE p.source_id = :source_id AND destination_id = :destination_id
+    FROM dlq_totals t JOIN pipelines p ON p.id = t.pipeline_id
+    WHERE p.source_id = :source_id AND t.destination_id = :destination_id
     GROUP BY schema_name, table_name""")
 _STILL_OPEN = text("SELECT id FROM dlq_records WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING')")
 _ROWS = text(f"""

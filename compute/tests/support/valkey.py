@@ -31,6 +31,9 @@ class Valkey:
         return redis.Redis.from_url(self.url, socket_timeout=5, decode_responses=True)
 
     def start(self) -> None:
+        """Returns once it answers; one that runs already goes on."""
+        if self._process is not None:
+            return
         self._process = process.spawn(self._server.command(), log=self._log, death_signal=signal.SIGTERM)
         eventually(self._server.answers, 20, "Valkey answers")
 

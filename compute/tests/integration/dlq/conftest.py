@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,29 +11,14 @@ from compute.core.catalog.database import ConfigDatabase
 from compute.dlq.dispatcher import Dispatcher
 from compute.dlq.ledger import Ledger
 from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.desk import Bench
+from compute.tests.support.parked import Queue
 from compute.tests.support.valkey import Valkey
 from rosetta.local.postgres import PostgresCluster
+from rosetta.postgres import PostgresEndpoint
 from rosetta.secrets import Keyring
 
 SECRET = "a key for tests that nobody else has 0123456789"
-
-
-@dataclass
-class Queue:
-    """One pipeline with one destination and one table, as the config database knows it, and what parks there."""
-
-    config: ConfigSql
-    pipeline_id: int
-    source_id: int
-    destination_id: int
-    sync_id: int
-    ledger: Ledger
-    valkey: Valkey
-    dispatcher: Dispatcher
-
-    def new_owner(self) -> None:
-        """Another process takes the pipeline."""
-        self.config.run("UPDATE pipeline_leases SET epoch = epoch + 1 WHERE pipeline_id = %s", self.pipeline_id)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +31,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 def queue(cluster: PostgresCluster, config: ConfigSql, valkey: Valkey) -> Iterator[Queue]:
+    valkey.start()
     valkey.flush()
     source_id = config.add_source(cluster, config.database)
     destination_id = config.add_destination(cluster, config.database)
@@ -63,3 +48,14 @@ def queue(cluster: PostgresCluster, config: ConfigSql, valkey: Valkey) -> Iterat
     yield Queue(config, pipeline_id, source_id, destination_id, sync_id, ledger, valkey, dispatcher)
     dispatcher.close()
     database.close()
+
+
+@pytest.fixture
+def bench(queue: Queue, cluster: PostgresCluster, new_database: Callable[[], str]) -> Iterator[Bench]:
+    database = new_database()
+    endpoint = PostgresEndpoint("127.0.0.1", cluster.port, database, cluster.superuser, cluster.password, "disable")
+    connection = cluster.connect(database)
+    made = Bench(queue, endpoint, connection)
+    yield made
+    made.close()
+    connection.close()
