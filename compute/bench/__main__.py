@@ -15,7 +15,8 @@ from compute.bench.workload import FULL_CHANGES, Workload
 from rosetta.enums import Profile
 
 REPORT = Path(".reports/bench.json")
-CONTENDERS = ["native", "ours_fast", "ceiling", "ours_small", "naive", "latency"]
+CONTENDERS = ["native", "pgoutput", "ours_fast", "ceiling", "ours_small", "naive", "latency", "latency_pgoutput"]
+RATES = [100, 1000]
 
 
 def main() -> None:
@@ -30,8 +31,8 @@ def main() -> None:
     with stage(workload, options.only) as servers:
         drains = _drains(servers, options.only)
         report = _report(options.changes, drains)
-        if "latency" in options.only and options.latency_seconds > 0:
-            report["latency_ms"] = measure.latencies(servers, "latency", [100, 1000], options.latency_seconds)
+        if options.latency_seconds > 0:
+            _add_latencies(report, servers, options.only, options.latency_seconds)
     report |= {"changes": options.changes, "seed": options.seed}
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2) + "\n")
@@ -41,6 +42,7 @@ def main() -> None:
 def _drains(servers: Stage, only: list[str]) -> dict[str, Drain]:
     runs: dict[str, Callable[[], Drain]] = {
         "native": lambda: measure.drain_native(servers, "native"),
+        "pgoutput": lambda: measure.drain_pgoutput(servers, "pgoutput"),
         "ours_fast": lambda: measure.drain_ours(servers, "ours_fast", Profile.FAST),
         "ceiling": lambda: measure.drain_ceiling(servers, "ceiling", Profile.FAST),
         "ours_small": lambda: measure.drain_ours(servers, "ours_small", Profile.SMALL),
@@ -68,7 +70,27 @@ def _report(changes: int, drains: dict[str, Drain]) -> dict[str, Any]:
     }
     if resident:
         report["rss_mb"] = resident
+    if second := _second_engine(drains):
+        report["pgoutput"] = second
     return report
+
+
+def _second_engine(drains: dict[str, Drain]) -> dict[str, Any]:
+    drain, native = drains.get("pgoutput"), drains.get("native")
+    figures: dict[str, Any] = {}
+    if drain is not None and native is not None:
+        figures["native_ratio"] = round(native.seconds / drain.seconds, 2)
+    if drain is not None and drain.resident_mb is not None:
+        figures["rss_mb"] = drain.resident_mb
+    return figures
+
+
+def _add_latencies(report: dict[str, Any], servers: Stage, only: list[str], seconds: float) -> None:
+    if "latency" in only:
+        report["latency_ms"] = measure.debezium_latencies(servers, "latency", RATES, seconds)
+    if "latency_pgoutput" in only:
+        figures = report.setdefault("pgoutput", {})
+        figures["latency_ms"] = measure.pgoutput_latencies(servers, "latency_pgoutput", RATES, seconds)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ from compute.core.resumption import Resumption
 from compute.core.work import PrepareWork
 from compute.destinations.base import TableTarget
 from compute.destinations.postgres import PostgresDestination
-from compute.engine.base import EngineSource
-from compute.engine.debezium.engine import DebeziumEngine
+from compute.engine.base import ChangeEngine, EngineSource
 from rosetta.dialects.postgres.catalog import parse_tables, tables_sql
 from rosetta.enums import Profile
 from rosetta.errors import RosettaError
@@ -51,6 +50,11 @@ class _Watcher:
     def table_failed(self, _sync_id: int, error: RosettaError) -> None:
         raise error
 
+    def table_held(self, _sync_id: int, error: RosettaError) -> None:
+        raise error
+
+    def table_taken(self, _sync_id: int) -> None: ...
+
     def current_schema(self, _table: TableId) -> TableSchema | None:
         return None
 
@@ -66,9 +70,23 @@ class _Watcher:
 def ours(
     pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint, profile: Profile
 ) -> None:
-    """The shipped path: engine, fan-out, writer, PostgreSQL destination."""
+    """The shipped path with Debezium: engine, fan-out, writer, PostgreSQL destination."""
+    from compute.engine.debezium.engine import DebeziumEngine
+
+    _replicate(pipe, DebeziumEngine(source, profile), source, start, target)
+
+
+def pgoutput(pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint) -> None:
+    """The same path with the engine that has no JVM."""
+    from compute.engine.pgoutput.engine import PgoutputEngine
+
+    _replicate(pipe, PgoutputEngine(source), source, start, target)
+
+
+def _replicate(
+    pipe: Connection, engine: ChangeEngine, source: EngineSource, start: StreamPosition, target: PostgresEndpoint
+) -> None:
     watcher = _Watcher()
-    engine = DebeziumEngine(source, profile)
     fan_out = FanOut(engine, lambda _: (), lambda: None)
     watcher.fan_out = fan_out
     resumption = Resumption(Lsn(0), established=False, reported=None)
@@ -89,6 +107,8 @@ def ours(
 
 def ceiling(pipe: Connection, source: EngineSource, start: StreamPosition, profile: Profile) -> None:
     """Debezium alone: no table is set, so every change is read, placed in the stream and passed over."""
+    from compute.engine.debezium.engine import DebeziumEngine
+
     engine = DebeziumEngine(source, profile)
     engine.start(start, {})
     for batch in _batches(engine, pipe, _Watcher()):
@@ -142,7 +162,7 @@ def naive(pipe: Connection, source: EngineSource, start: StreamPosition) -> None
     ).run()
 
 
-def _batches(engine: DebeziumEngine, pipe: Connection, watcher: _Watcher) -> Iterator[ChangeBatch]:
+def _batches(engine: ChangeEngine, pipe: Connection, watcher: _Watcher) -> Iterator[ChangeBatch]:
     """Batches until the parent says "stop"; "sample" and "samples" begin and end a measurement of latency."""
     while True:
         batch = engine.take(0.2)

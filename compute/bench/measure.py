@@ -82,7 +82,15 @@ def _child(target: Callable[..., None], *arguments: Any) -> None:
 
 
 def drain_ours(stage: Stage, name: str, profile: Profile) -> Drain:
-    with _ours(stage, name, profile) as contender:
+    return _drain(stage, name, contenders.ours, profile)
+
+
+def drain_pgoutput(stage: Stage, name: str) -> Drain:
+    return _drain(stage, name, contenders.pgoutput)
+
+
+def _drain(stage: Stage, name: str, target: Callable[..., None], *arguments: Any) -> Drain:
+    with _ours(stage, name, target, *arguments) as contender:
         begun = stage.wait_for_slot(name, contender.require_alive)
         drain = Drain(stage.wait_for_marker(name, contender.require_alive) - begun, contender.resident_mb())
     stage.require_same(name)
@@ -90,9 +98,9 @@ def drain_ours(stage: Stage, name: str, profile: Profile) -> Drain:
 
 
 @contextmanager
-def _ours(stage: Stage, name: str, profile: Profile) -> Iterator[Contender]:
-    arguments = (stage.engine_source(name), stage.slots[name], stage.target_endpoint(name), profile)
-    with running(contenders.ours, *arguments) as contender:
+def _ours(stage: Stage, name: str, target: Callable[..., None], *arguments: Any) -> Iterator[Contender]:
+    common = (stage.engine_source(name), stage.slots[name], stage.target_endpoint(name))
+    with running(target, *common, *arguments) as contender:
         yield contender
 
 
@@ -128,21 +136,32 @@ def drain_native(stage: Stage, name: str) -> Drain:
     return drain
 
 
-def latencies(stage: Stage, name: str, rates: list[int], seconds: float) -> dict[str, dict[str, float]]:
+def debezium_latencies(stage: Stage, name: str, rates: list[int], seconds: float) -> dict[str, dict[str, float]]:
+    with _ours(stage, name, contenders.ours, Profile.SMALL) as contender:
+        return _latencies(stage, name, contender, rates, seconds)
+
+
+def pgoutput_latencies(stage: Stage, name: str, rates: list[int], seconds: float) -> dict[str, dict[str, float]]:
+    with _ours(stage, name, contenders.pgoutput) as contender:
+        return _latencies(stage, name, contender, rates, seconds)
+
+
+def _latencies(
+    stage: Stage, name: str, contender: Contender, rates: list[int], seconds: float
+) -> dict[str, dict[str, float]]:
     """Milliseconds from a commit at the source to its commit at the target, single-row transactions."""
     result = {}
-    with _ours(stage, name, Profile.SMALL) as contender:
-        stage.wait_for_slot(name, contender.require_alive)
-        stage.wait_for_marker(name, contender.require_alive)
-        for rate in rates:
-            _insert(stage, rate, seconds)  # the JVM compiles what it runs often
-            contender.pipe.send("sample")
-            _insert(stage, rate, seconds)
-            time.sleep(1.0)
-            contender.pipe.send("samples")
-            late = contender.answer(30)
-            cuts = statistics.quantiles(late, n=100)
-            result[str(rate)] = {f"p{cut}": round(cuts[cut - 1] * 1000, 1) for cut in (50, 95, 99)}
+    stage.wait_for_slot(name, contender.require_alive)
+    stage.wait_for_marker(name, contender.require_alive)
+    for rate in rates:
+        _insert(stage, rate, seconds)  # the JVM compiles what it runs often
+        contender.pipe.send("sample")
+        _insert(stage, rate, seconds)
+        time.sleep(1.0)
+        contender.pipe.send("samples")
+        late = contender.answer(30)
+        cuts = statistics.quantiles(late, n=100)
+        result[str(rate)] = {f"p{cut}": round(cuts[cut - 1] * 1000, 1) for cut in (50, 95, 99)}
     return result
 
 
