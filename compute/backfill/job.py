@@ -52,6 +52,7 @@ class TableCopy:
         self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows)
         self._repair = Repair(goal.target.schema, reader, self._chunks, self._patience, self._walk, most_rows)
         self._plan: ReadPlan | None = None
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"copy-{job.job_id}", daemon=True)
 
     # -- for the manager --------------------------------------------------------------------------
@@ -63,6 +64,10 @@ class TableCopy:
         """The job is no longer wanted: ends the copy, what is under way is forgotten."""
         self._patience.drop()
         self.interrupt()
+
+    def end_early(self) -> None:
+        """What the target has is wanted as it is: ends the copy, as cancelled, with the table in order."""
+        self._ending.set()
 
     def interrupt(self) -> None:
         """Ends a read that is under way; with `stopping` set the thread ends."""
@@ -97,15 +102,18 @@ class TableCopy:
         plan = self._prepare()
         self._handshake.complete(self._patience)
         if self._compares(plan):
-            self._repair.run(plan)
+            self._repair.run(plan, self._ending)
         else:
-            self._walk.run(plan)
+            self._walk.run(plan, self._ending)
         self._chunks.land()
         self._fill(plan)
-        if plan.key and not plan.portable:
+        if plan.key and not plan.portable and not self._ending.is_set():
             self._remove_surplus(plan)
         self._chunks.save()
-        self._parts.jobs.complete(self.job.job_id)
+        if self._ending.is_set():
+            self._parts.jobs.cancelled(self.job.job_id)
+        else:
+            self._parts.jobs.complete(self.job.job_id)
         self._parts.tables.finish_copy(self._goal.target.sync_id)
         _log.info(
             "copy_completed",

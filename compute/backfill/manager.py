@@ -17,6 +17,7 @@ from rosetta.enums import CopyKind
 from rosetta.errors import ConfigurationError, OutageError
 
 _JOIN_SECONDS = 5.0
+_BACKFILL_SECONDS = 1.0  # how often the progress of a backfill is counted
 _log = structlog.get_logger("compute.backfill")
 
 
@@ -46,6 +47,7 @@ class BackfillManager:
         self._copies: dict[int, TableCopy] = {}
         self._woken = threading.Event()
         self._silent = False
+        self._backfilling = False
         self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
 
     def start(self) -> None:
@@ -82,27 +84,32 @@ class BackfillManager:
                 if not self._silent:
                     _log.warning("copy_jobs_not_read", code=error.code, error=error.message)
                 self._silent = True
-            self._woken.wait(self._parts.options.poll_seconds)
+            poll_seconds = self._parts.options.poll_seconds
+            self._woken.wait(min(poll_seconds, _BACKFILL_SECONDS) if self._backfilling else poll_seconds)
         for copy in self._copies.values():
             copy.interrupt()
         for copy in self._copies.values():
             copy.join(_JOIN_SECONDS)
 
     def _look(self) -> None:
+        self._backfilling, ending = self._parts.jobs.advance_backfills(self._pipeline_id)
         self._copies = {job_id: copy for job_id, copy in self._copies.items() if copy.alive}
         jobs = {job.job_id: job for job in self._parts.jobs.open_jobs(self._pipeline_id)}
         for job_id, copy in self._copies.items():
             if job_id not in jobs or jobs[job_id].cancel_requested:
                 copy.drop()
         for job in jobs.values():
-            if job.cancel_requested:
+            if job.cancel_requested and (job.kind is not CopyKind.BACKFILL or job.filtered):
                 self._cancel(job)
             elif job.job_id not in self._copies:
                 self._begin(job)
+            if job.sync_id in ending and job.job_id in self._copies:
+                self._copies[job.job_id].end_early()
 
     def _begin(self, job: CopyJob) -> None:
         if job.kind is CopyKind.BACKFILL or job.sync_id is None:
-            self._parts.jobs.hold(job.job_id, "this version of Rosetta has no filtered backfill yet")
+            if job.filtered:
+                self._parts.jobs.hold(job.job_id, "this version of Rosetta has no filtered backfill yet")
             return
         goal = self._parts.tables.copy_target(job.sync_id)
         if goal is None:

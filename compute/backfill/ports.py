@@ -22,6 +22,7 @@ class CopyJob:
     Attributes:
         sync_id: `table_sync_id`; None for a BACKFILL of several destinations.
         cursor: key of the last row that is merged, as text per key column; None before the first.
+        filtered: only rows that meet conditions are asked for.
     """
 
     job_id: int
@@ -32,6 +33,7 @@ class CopyJob:
     batch_rows: int | None
     cursor: tuple[str, ...] | None
     cancel_requested: bool
+    filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class CopyJobs(Protocol):
 
     def open_jobs(self, pipeline_id: int) -> Sequence[CopyJob]:
         """PENDING and EXECUTING jobs of the pipeline, oldest first."""
+
+    def advance_backfills(self, pipeline_id: int) -> tuple[bool, frozenset[int]]:
+        """Has backfills of whole tables carried out by resyncs, and counts and ends them.
+
+        Returns whether any is open, and the table syncs whose copy is to end where it is.
+        """
 
     def start(self, job_id: int, rows_estimated: int) -> None:
         """EXECUTING: one attempt more, `started_at` if it is the first, no reason to wait any more."""

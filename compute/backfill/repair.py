@@ -13,6 +13,7 @@ not; it is copied then. A check is never needed for exactness, so where most ran
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -86,9 +87,9 @@ class Repair:
         """The next `run` begins behind `lower`; None: with the first row."""
         self._lower, self._ended = lower, False
 
-    def run(self, plan: ReadPlan) -> None:
-        """Returns when every range is equal or its last chunk on its way."""
-        while self._todo or self._walking or not self._ended:
+    def run(self, plan: ReadPlan, ending: threading.Event) -> None:
+        """Returns when every range is equal or its last chunk on its way; or, some ranges later, `ending` is set."""
+        while self._todo or self._walking or not (self._ended or ending.is_set()):
             if self._todo:
                 self._mend(plan)
             elif self._unchecked_rows:

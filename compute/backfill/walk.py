@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 from compute.backfill.departures import Departures
@@ -39,9 +40,9 @@ class Walk:
         """The next `run` copies lower < key <= upper; None is open."""
         self._lower, self._upper, self._ended = lower, upper, False
 
-    def run(self, plan: ReadPlan) -> None:
-        """Copies what is left of the range; returns when its last chunk is on its way."""
-        while not self._marked() or not self._ended:
+    def run(self, plan: ReadPlan, ending: threading.Event | None = None) -> None:
+        """Copies what is left of the range; returns when its last chunk is on its way, or `ending` is set."""
+        while not self._marked() or not (self._ended or (ending is not None and ending.is_set())):
             self._chunks.wait(_CHUNKS_IN_FLIGHT - 1)
             read = self._read(plan)
             failpoints.hit("after_chunk_read")

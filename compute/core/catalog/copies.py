@@ -9,13 +9,15 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from compute.backfill.ports import CopyJob, CopyProgress
+from compute.core.catalog.backfills import Backfills
 from compute.core.catalog.database import ConfigDatabase
 from rosetta.enums import CopyKind, CopyStatus
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 
 _OPEN = text("""
-    SELECT id, kind, status, schema_name, table_name, table_sync_id, batch_rows, cursor_key, cancel_requested
+    SELECT id, kind, status, schema_name, table_name, table_sync_id, batch_rows, cursor_key, cancel_requested,
+        filters <> '[]'::jsonb AS filtered
     FROM queue_backfill_data WHERE pipeline_id = :pipeline_id AND status IN ('PENDING', 'EXECUTING') ORDER BY id""")
 _START = text("""
     UPDATE queue_backfill_data SET status = 'EXECUTING', attempts = attempts + 1, status_reason = NULL,
@@ -43,6 +45,10 @@ class Copies:
 
     def __init__(self, database: ConfigDatabase) -> None:
         self._database = database
+        self._backfills = Backfills(database)
+
+    def advance_backfills(self, pipeline_id: int) -> tuple[bool, frozenset[int]]:
+        return self._backfills.advance(pipeline_id)
 
     def open_jobs(self, pipeline_id: int) -> Sequence[CopyJob]:
         with self._database.transaction() as session:
@@ -103,4 +109,5 @@ def _job(row: Row[Any]) -> CopyJob:
         batch_rows=row.batch_rows,
         cursor=None if row.cursor_key is None else tuple(row.cursor_key),
         cancel_requested=row.cancel_requested,
+        filtered=row.filtered,
     )

@@ -39,7 +39,11 @@ _LAST_COPY = text("""
 _QUEUE_COPY = text("""
     INSERT INTO queue_backfill_data (pipeline_id, table_sync_id, kind, schema_name, table_name, destination_ids,
                                      batch_rows)
-    SELECT pd.pipeline_id, t.id, :kind, t.schema_name, t.table_name, ARRAY[pd.destination_id], NULL
+    SELECT pd.pipeline_id, t.id, :kind, t.schema_name, t.table_name, ARRAY[pd.destination_id],
+        (SELECT b.batch_rows FROM queue_backfill_data b -- the backfill that this copy is for, if it is
+         WHERE b.pipeline_id = pd.pipeline_id AND b.kind = 'BACKFILL' AND b.status = 'EXECUTING'
+           AND (b.schema_name, b.table_name) = (t.schema_name, t.table_name)
+           AND (b.destination_ids IS NULL OR pd.destination_id = ANY (b.destination_ids)) ORDER BY b.id LIMIT 1)
     FROM table_syncs t JOIN pipeline_destinations pd ON pd.id = t.pipeline_destination_id
     WHERE t.id = :id
     ON CONFLICT (table_sync_id) WHERE kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING') DO NOTHING""")

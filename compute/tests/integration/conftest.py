@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.copy_load import SCHEMA
 from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
 from rosetta import migrate
@@ -32,3 +33,11 @@ def stage(
     made = Stage(cluster, config, ComputeService(config.url, tmp_path), new_database(), new_database())
     yield made
     made.close()
+
+
+@pytest.fixture
+def loaded(stage: Stage) -> Stage:
+    """The tables, and a service that copies them in many small chunks."""
+    stage.source(SCHEMA)
+    stage.service.environment["BACKFILL_BATCH_SIZE"] = "100"
+    return stage

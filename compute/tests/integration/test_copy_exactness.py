@@ -7,19 +7,11 @@ import signal
 
 import pytest
 
-from compute.tests.support.copy_load import SCHEMA, TABLES, Writers
+from compute.tests.support.copy_load import TABLES, Writers
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
-
-
-@pytest.fixture
-def loaded(stage: Stage) -> Stage:
-    """The tables, and a service that copies them in many small chunks."""
-    stage.source(SCHEMA)
-    stage.service.environment["BACKFILL_BATCH_SIZE"] = "100"
-    return stage
 
 
 def copied(stage: Stage) -> bool:

@@ -198,7 +198,9 @@ def test_jobs_that_cannot_run_yet_say_why(copying: Copying) -> None:
     fill(copying.source)
     sync_id, job_id = copying.queue("t", serve=False)
     filtered = copying.config.one(
-        "INSERT INTO queue_backfill_data (pipeline_id, table_name) VALUES (%s, 't') RETURNING id", copying.pipeline_id
+        "INSERT INTO queue_backfill_data (pipeline_id, table_name, filters)"
+        " VALUES (%s, 't', '[\"id > 1\"]') RETURNING id",
+        copying.pipeline_id,
     )
     copying.start()
     eventually(lambda: copying.job(job_id, "status", "status_reason")[1])
