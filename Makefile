@@ -6,6 +6,9 @@ UV_VERSION := 0.13.8
 UV := .tool/bin/uv
 RUN := .venv/bin/
 
+# The whole suite on two cores: files side by side, each in one process with servers of its own.
+WHOLE_SUITE := --numprocesses=2 --dist=loadfile --durations=25
+
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 # The environment is built on the interpreter that runs make's bootstrap, whatever else is installed.
@@ -25,7 +28,7 @@ up: sync ## Start the whole platform with sample data; Ctrl-C stops it and keeps
 	@$(RUN)rosetta up $(ARGS)
 
 test: sync ## Run every test lane that needs no Docker (one: make test ARGS=path)
-	$(RUN)pytest $(ARGS)
+	$(RUN)pytest $(or $(ARGS),$(WHOLE_SUITE))
 
 lint: sync ## Style, imports, sizes, and that only public package indexes are named
 	$(RUN)ruff check
