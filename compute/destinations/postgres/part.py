@@ -39,7 +39,7 @@ class Part:
 
     def __init__(self, session: Session, sync: SyncWork, changes: TableChanges, table: MergeTable, number: int) -> None:
         self.sync = sync
-        self.waiting: list[int] = []
+        self.waiting: dict[int, None] = {}  # in this order, and cheap to take from
         self.rows = 0
         self.hopeless: DataError | None = None
         self.interrupted = False
@@ -70,7 +70,7 @@ class Part:
         if self._changes.has_unchanged and self.sync.target.mode is SyncMode.CURRENT:
             for (unit,) in session.rows(pool.take_lacking_sql(self._pool), doing):
                 self._errors[unit] = row_missing(self._table)
-        self.waiting = [number for number in range(len(self._units)) if number not in self._errors]
+        self.waiting = {number: None for number in range(len(self._units)) if number not in self._errors}
         self._replace = _replacement(session, self.sync, self._table, self._pool)
 
     def _stage_units(self, first: int, end: int) -> DataError | None:
@@ -103,7 +103,7 @@ class Part:
     def try_whole(self) -> None:
         """Tries everything that waits in one piece."""
         if self.waiting:
-            self._refused_whole = self._try_units(self.waiting)
+            self._refused_whole = self._try_units(list(self.waiting))
 
     @property
     def whole_may_pass(self) -> bool:
@@ -116,7 +116,7 @@ class Part:
         """
         if not self.waiting:
             return False
-        order = self.waiting[::-1] if backward else self.waiting[:]
+        order = list(reversed(self.waiting)) if backward else list(self.waiting)
         before = self.rows
 
         def attempt(first: int, end: int) -> DataError | None:
@@ -192,9 +192,8 @@ class Part:
 
     def took(self, units: Sequence[int]) -> None:
         """Units were applied."""
-        done = set(units)
-        self.waiting = [unit for unit in self.waiting if unit not in done]
         for unit in units:
+            del self.waiting[unit]
             self._errors.pop(unit, None)
             self.rows += len(self._units[unit])
 
@@ -210,7 +209,9 @@ class Part:
         return int(self._units[unit][-1].raw.split(b"\t", _XID + 1)[_XID])
 
     def refused(self) -> list[RefusedRecord]:
-        """What nothing helped."""
+        """What nothing helped: every change that was not applied."""
+        for unit in self.waiting:
+            self._errors.setdefault(unit, self._refused_whole or DataError(f"{self.sync.doing}: refused with others"))
         return [
             RefusedRecord(self.sync.target, select(self._changes, self._units[unit]), error)
             for unit, error in sorted(self._errors.items())
