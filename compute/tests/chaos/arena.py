@@ -142,6 +142,12 @@ class Arena:
         query = "SELECT status FROM pipeline_metadata WHERE pipeline_id = %s AND destination_id = %s"
         return str(self.config.one(query, self.pipeline, self.destinations[role]))
 
+    def until_unwell(self, role: str, timeout_seconds: float = 30.0) -> None:
+        """A destination is seen to have a problem, whichever."""
+        query = "SELECT health_status FROM pipeline_metadata WHERE pipeline_id = %s AND destination_id = %s"
+        values = (self.pipeline, self.destinations[role])
+        eventually(lambda: self.config.one(query, *values) != "HEALTHY", timeout_seconds, f"{role} is not well")
+
     def until_status(self, status: str, role: str = "a", timeout_seconds: float = 30.0) -> None:
         eventually(lambda: self.status(role) == status, timeout_seconds, f"{role} is {status}")
 

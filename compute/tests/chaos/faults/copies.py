@@ -1,68 +1,78 @@
-"""Backfills that are interrupted, and backfills beside changes of the same rows."""
+"""Copies that are interrupted, and copies beside changes of the same rows."""
 
 from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 from compute.tests.chaos.arena import Arena
 from compute.tests.chaos.matrix import fault
 from compute.tests.support.waiting import eventually
 
 _CHUNK_ROWS = 200
+_SYNC = "FROM table_syncs WHERE table_name = %s"
+_STATE = f"SELECT bool_and(state = 'STREAMING' AND desired_state = 'ACTIVE') {_SYNC}"
 
 
-def backfill(arena: Arena, table: str, batch_rows: int = _CHUNK_ROWS) -> int:
-    """Asks for a backfill of a whole table, as a person would by SQL; the job's id."""
-    job: int = arena.config.one(
-        "INSERT INTO queue_backfill_data (pipeline_id, table_name, batch_rows) VALUES (%s, %s, %s) RETURNING id",
-        arena.pipeline,
-        table,
-        batch_rows,
+def job(arena: Arena, table: str, column: str) -> Any:
+    """What the newest copy of a table says."""
+    query = f"SELECT {column} FROM queue_backfill_data WHERE table_name = %s ORDER BY id DESC LIMIT 1"
+    return arena.config.one(query, table)
+
+
+def resync(arena: Arena, *tables: str) -> None:
+    """Asks for another copy of whole tables, as a person would by SQL."""
+    for table in tables:
+        arena.config.run("UPDATE table_syncs SET desired_state = 'RESYNC' WHERE table_name = %s", table)
+
+
+def until_streaming(arena: Arena, *tables: str, timeout_seconds: float = 200.0) -> None:
+    eventually(
+        lambda: all(arena.config.one(_STATE, table) for table in tables), timeout_seconds, f"{tables} only stream"
     )
-    return job
 
 
-def job_is(arena: Arena, job: int, status: str) -> bool:
-    return bool(arena.config.one("SELECT status FROM queue_backfill_data WHERE id = %s", job) == status)
-
-
-@fault("F36", "kills and a cancellation in the middle of a backfill")
+@fault("F36", "kills and a cancellation in the middle of a copy")
 def f36(arena: Arena) -> None:
-    """It resumes after the last merged chunk, so no more than a chunk is read again for each kill."""
-    service = arena.begin()
+    """It resumes after the last merged chunk, so no more than some chunks are read again for each kill."""
     arena.run(
         "source",
-        "INSERT INTO items SELECT i, nextval('audit.rev'), 'backfill', i, NULL FROM generate_series(600000, 615000) i",
+        "INSERT INTO items SELECT i, nextval('audit.rev'), 'copied', i, NULL FROM generate_series(600000, 615000) i",
     )
-    arena.arrives(arena.tick())
     rows = arena.one("source", "SELECT count(*) FROM items")
+    service = arena.begin(copied=False, backfill_batch_size=_CHUNK_ROWS)
+    kills = 2
     with arena.writer(per_second=500):
-        job, kills = backfill(arena, "items"), 2
-        done = "SELECT chunks_done FROM queue_backfill_data WHERE id = %s"
         for kill in range(1, kills + 1):
             pid = arena.streaming_pid(service)
-            eventually(lambda at=kill: arena.config.one(done, job) >= 8 * at, 60, "some chunks are merged")  # type: ignore[misc]
+            eventually(lambda at=kill: (job(arena, "items", "chunks_done") or 0) >= 8 * at, 60, "chunks are merged")  # type: ignore[misc]
             os.kill(pid, signal.SIGKILL)
             with arena.recovery():
                 arena.streaming_pid(service, other_than=pid)
-        eventually(lambda: job_is(arena, job, "COMPLETED"), 120, "the backfill is complete")
-        read = arena.config.one("SELECT rows_done FROM queue_backfill_data WHERE id = %s", job)
-        assert read <= rows + 5000 + 3 * kills * _CHUNK_ROWS, f"{read} rows were read for {rows}"
-        cancelled = backfill(arena, "items", 20)
-        eventually(lambda: arena.config.one(done, cancelled) >= 2, 60, "the next one has begun")
-        arena.config.run("UPDATE queue_backfill_data SET cancel_requested = true WHERE id = %s", cancelled)
-        eventually(lambda: job_is(arena, cancelled, "CANCELLED"), 30, "it is cancelled")
+        until_streaming(arena, "items")
+        read = job(arena, "items", "rows_done")
+        assert read <= rows + 10_000 + 20 * kills * _CHUNK_ROWS, f"{read} rows were read for {rows}"
+        arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id > 600000")
+        resync(arena, "items")
+        eventually(lambda: job(arena, "items", "status") == "EXECUTING", 30, "the next one has begun")
+        arena.config.run("UPDATE queue_backfill_data SET cancel_requested = true WHERE status = 'EXECUTING'")
+        eventually(lambda: job(arena, "items", "status") in {"CANCELLED", "COMPLETED"}, 60, "it is cancelled")
+        resync(arena, "items")
+        until_streaming(arena, "items")
 
 
-@fault("F37", "backfills and changes of the same rows at the same time")
+@fault("F37", "copies and changes of the same rows at the same time")
 def f37(arena: Arena) -> None:
     """Each chunk waits between its read and its watermark, while its rows are changed and deleted."""
-    arena.begin(rosetta_failpoint="after_chunk_read:sleep:0.3", backfill_batch_size=300)
+    arena.begin(copied=False, rosetta_failpoint="after_chunk_read:sleep:0.3", backfill_batch_size=250)
     with arena.writer(arena.changes, 2500) as writer:
+        arena.until_running(100)
         while True:
-            jobs = [backfill(arena, table, 400) for table in ("items", "pairs")]
-            eventually(lambda: all(job_is(arena, job, "COMPLETED") for job in jobs), 200, "both are complete")  # noqa: B023
+            # What a copy has to mend, unseen by the watch over rows that go back.
+            arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id % 50 = 0")
+            resync(arena, "items", "pairs")
+            until_streaming(arena, "items", "pairs")
             if writer.done:
                 break
     with arena.recovery():

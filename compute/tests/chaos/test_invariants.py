@@ -1,0 +1,107 @@
+"""The invariants of delivery on random histories of changes and faults, each by its name.
+
+Every test looks for every one of them; each has histories of its own. What a destination promises by itself is held
+to the same on real servers by `contract/test_properties.py`; `filter_exact` comes with filters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from compute.tests.chaos.delivery_machine import BrokenError, Delivery, hasten
+from rosetta import plants
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    hasten(monkeypatch.setattr)
+    yield
+    plants.arm("", "test")
+
+
+def holds(examples: int = 15) -> None:
+    # Without shrinking: real threads make a history different each time it is run.
+    bounds = settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Delivery, settings=bounds)
+
+
+def test_converge() -> None:
+    holds()
+
+
+def test_no_loss() -> None:
+    holds()
+
+
+def test_versions_monotone() -> None:
+    holds()
+
+
+def test_slot_safe() -> None:
+    holds()
+
+
+def test_progress_atomic() -> None:
+    holds()
+
+
+def test_replay_idempotent() -> None:
+    holds()
+
+
+def test_destinations_isolated() -> None:
+    holds()
+
+
+def test_per_key_order() -> None:
+    holds()
+
+
+def test_no_resurrection() -> None:
+    holds()
+
+
+def test_single_writer() -> None:
+    holds()
+
+
+def test_bounded_memory() -> None:
+    holds()
+
+
+def test_backfill_exact() -> None:
+    holds()
+
+
+def test_no_silent_completion() -> None:
+    holds()
+
+
+@pytest.mark.parametrize(
+    ("bug", "broken"),
+    [
+        ("early_flush", "slot_safe"),
+        ("overtake_parked", "converge|no_loss|progress_atomic|no_resurrection"),
+        ("ignore_dlq_failure", "slot_safe|converge|no_loss|progress_atomic|no_resurrection"),
+    ],
+)
+def test_a_planted_bug_is_found(bug: str, broken: str) -> None:
+    plants.arm(bug, "test")
+    with pytest.raises(BaseException, match=f"^({broken})") as caught:
+        holds(200)
+    found = caught.value
+    names = [one for one in getattr(found, "exceptions", [found]) if isinstance(one, BrokenError)]
+    assert names
+    assert re.match(broken, str(names[0]))
