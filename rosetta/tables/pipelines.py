@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, and_, text
-from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, query_expression, relationship
 
 from rosetta.enums import (
     DeleteMode,
@@ -77,6 +77,10 @@ class PipelineDestination(Base):
     error_message: Mapped[str | None]
     created_at: Mapped[Now]
     updated_at: Mapped[UpdatedAt]
+    # No columns: what is open in the ledger, where a query asks for it.
+    parked_records: Mapped[int | None] = query_expression()
+    parked_changes: Mapped[int | None] = query_expression()
+    parked_bytes: Mapped[int | None] = query_expression()
 
     pipeline: Mapped[Pipeline] = relationship(back_populates="destinations", lazy="raise")
     destination: Mapped[Destination] = relationship(lazy="raise")

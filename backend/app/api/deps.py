@@ -30,6 +30,7 @@ from app.domain.repositories import (
     TableSyncRepository,
     TokenRepository,
     UserRepository,
+    VerifyRunRepository,
     WalRepository,
 )
 from app.domain.schemas.base import MAX_ID
@@ -51,6 +52,7 @@ from app.domain.services import (
     TableSyncService,
     TokenService,
     UserService,
+    VerificationService,
     WalMonitorService,
 )
 from app.domain.services.alert import AlertTest
@@ -146,6 +148,10 @@ def get_dead_letter_service(
     session: SessionDep, keyring: KeyringDep, audit: AuditDep, actor: ActorDep
 ) -> DeadLetterService:
     return DeadLetterService(DeadLetterRepository(session), keyring, audit, actor)
+
+
+def get_verification_service(session: SessionDep, audit: AuditDep) -> VerificationService:
+    return VerificationService(VerifyRunRepository(session), audit)
 
 
 def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
@@ -249,6 +255,7 @@ DestinationServiceDep = Annotated[DestinationService, Depends(get_destination_se
 PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
 TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
 DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_service)]
+VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
 SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
 MonitoringServiceDep = Annotated[MonitoringService, Depends(get_monitoring_service)]

@@ -89,14 +89,7 @@ async def test_canaries_are_found_nowhere(
                 path = path.replace(f"{{{name}}}", "1")
             answers.append(await admin.get(path))
     assert sum(answer.is_success for answer in answers) > 30
-    binary = cluster.bin() / "pg_dump"
-    dump = subprocess.run(
-        [binary, "--dbname", cluster.dsn(config_database)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=dict(os.environ),
-    ).stdout
+    dump = await asyncio.to_thread(config_dump)
     assert "rsk1:" in dump
     printed = printed_since()
     assert "request" in printed

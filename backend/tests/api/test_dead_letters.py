@@ -42,6 +42,36 @@ async def test_the_count_is_of_changes_and_only_of_open_ones(admin: httpx.AsyncC
     assert (await admin.get(f"{other}/dlq")).json()["total"] == 0
 
 
+async def test_a_pipeline_shows_what_is_parked_and_takes_a_policy(
+    admin: httpx.AsyncClient, parking: Parking, sql: Sql
+) -> None:
+    parking.segment(40, 1)
+    parking.record(7, 2)
+    sql(
+        "UPDATE pipeline_destinations SET parked_commit_lsn = '0/10', detached_at = now() WHERE destination_id = %s",
+        parking.destination_id,
+    )
+    pipelines = (await admin.get("/api/v1/pipelines")).json()["items"]
+    one = (await admin.get(f"/api/v1/pipelines/{parking.pipeline_id}")).json()
+    assert pipelines == [one]
+    full, empty = one["destinations"]
+    assert (full["parked_records"], full["parked_changes"], full["parked_commit_lsn"]) == (2, 41, "0/10")
+    assert full["parked_bytes"] == sql("SELECT sum(payload_bytes)::bigint FROM dlq_records")[0][0]
+    assert full["detached_at"] is not None
+    assert (empty["parked_records"], empty["parked_changes"], empty["parked_bytes"]) == (0, 0, 0)
+    assert (one["wal_budget_bytes"], one["wal_budget_policy"], one["slot_dropped_for"]) == (None, "warn", None)
+    changed = await admin.put(parking.path, json={**full, "park_policy": "detach"})
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["park_policy"], changed.json()["parked_changes"]) == ("detach", 41)
+    budget = {**one, "wal_budget_bytes": 10_000_000, "wal_budget_policy": "pause"}
+    answer = (await admin.put(f"/api/v1/pipelines/{parking.pipeline_id}", json=budget)).json()
+    assert (answer["wal_budget_bytes"], answer["wal_budget_policy"]) == (10_000_000, "pause")
+    wrong = await admin.put(parking.path, json={"park_policy": "drop"})
+    assert wrong.status_code == 422
+    elsewhere = await admin.put(f"/api/v1/pipelines/{parking.pipeline_id}/destinations/4711", json={})
+    assert elsewhere.status_code == 404
+
+
 async def test_a_list_shows_everything_but_values(admin: httpx.AsyncClient, parking: Parking) -> None:
     number = parking.record(7, 18)
     answer = await admin.get(f"{parking.path}/dlq")

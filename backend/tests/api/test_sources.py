@@ -24,7 +24,7 @@ async def test_create_read_change_delete(admin: httpx.AsyncClient, source_body: 
     assert source["replication_id"] == source["id"]
     assert source["has_password"] is True
     assert "pg_password" not in source
-    assert (await admin.get(f"{API}/sources/{source['id']}")).json() == source
+    assert (await admin.get(f"{API}/sources/{source['id']}")).json() == source | {"pending_cleanup": []}
     changed = await admin.put(f"{API}/sources/{source['id']}", json={**source, "name": "shop2", "pg_port": 5999})
     assert changed.status_code == 200, changed.text
     assert (changed.json()["name"], changed.json()["pg_port"]) == ("shop2", 5999)
@@ -108,7 +108,9 @@ async def test_a_source_in_use_stays(admin: httpx.AsyncClient, source_body: dict
     pending = await admin.delete(f"{API}/sources/{source['id']}")
     assert pending.status_code == 409
     assert pending.json()["code"] == "CLEANUP_PENDING"
-    assert pending.json()["details"]["objects"] == [{"kind": "DROP_SLOT", "name": "rosetta_1_1"}]
+    assert pending.json()["details"]["objects"] == [
+        {"kind": "DROP_SLOT", "name": "rosetta_1_1", "attempts": 0, "last_error": None}
+    ]
     sql("DELETE FROM cleanup_tasks")
     assert (await admin.delete(f"{API}/sources/{source['id']}")).status_code == 204
 

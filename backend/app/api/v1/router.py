@@ -21,6 +21,7 @@ from app.api.v1.endpoints import (
     table_syncs,
     tokens,
     users,
+    verification,
 )
 
 
@@ -35,6 +36,7 @@ def build_router() -> APIRouter:
         pipelines,
         fan_out,
         dead_letters,
+        verification,
         monitoring,
         notifications,
         events,

@@ -6,6 +6,7 @@ from rosetta.tables import (
     DataFlowRecord,
     Destination,
     DlqRecord,
+    DlqTotal,
     Notification,
     Pipeline,
     PipelineDestination,
@@ -21,6 +22,7 @@ from rosetta.tables import (
     Token,
     User,
     UserSession,
+    VerifyRun,
     WalMetric,
     WalMonitor,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "DataFlowRecord",
     "Destination",
     "DlqRecord",
+    "DlqTotal",
     "Notification",
     "Pipeline",
     "PipelineDestination",
@@ -46,6 +49,7 @@ __all__ = [
     "Token",
     "User",
     "UserSession",
+    "VerifyRun",
     "WalMetric",
     "WalMonitor",
 ]

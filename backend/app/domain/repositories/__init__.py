@@ -16,6 +16,7 @@ from app.domain.repositories.summary import SummaryRepository
 from app.domain.repositories.table_sync import TableSyncRepository
 from app.domain.repositories.token import TokenRepository
 from app.domain.repositories.user import SessionRepository, SignInLinkRepository, UserRepository
+from app.domain.repositories.verification import VerifyRunRepository
 
 __all__ = [
     "AlertRepository",
@@ -38,5 +39,6 @@ __all__ = [
     "TableSyncRepository",
     "TokenRepository",
     "UserRepository",
+    "VerifyRunRepository",
     "WalRepository",
 ]

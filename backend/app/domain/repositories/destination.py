@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.domain.models import CleanupTask, Destination, Pipeline, PipelineDestination
 from app.domain.repositories.base import BaseRepository, contains
@@ -38,3 +38,11 @@ class DestinationRepository(BaseRepository[Destination]):
             select(CleanupTask).where(CleanupTask.destination_id == destination_id).order_by(CleanupTask.id)
         )
         return rows.all()
+
+    async def forget_cleanup(self, destination_id: int) -> None:
+        """Gives up what is still to be undone at this destination."""
+        await self.session.execute(
+            delete(CleanupTask)
+            .where(CleanupTask.destination_id == destination_id)
+            .execution_options(synchronize_session=False)
+        )

@@ -5,16 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists, select, update
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import BigInteger, ColumnElement, exists, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload, with_expression
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.core.exceptions import EntityNotFoundError
-from app.domain.models import Pipeline, PipelineDestination, PipelineMetadata
+from app.domain.models import DlqTotal, Pipeline, PipelineDestination, PipelineMetadata
 from app.domain.repositories.base import BaseRepository, contains
 from app.domain.schemas.pipeline import PipelineQuery
+from rosetta.dead_letters.search import OPEN
+
+
+def _parked(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
+    """The sum of `column` over what is open in the ledger for a destination."""
+    return (
+        select(func.coalesce(func.sum(column), 0).cast(BigInteger))
+        .where(
+            DlqTotal.pipeline_id == PipelineDestination.pipeline_id,
+            DlqTotal.destination_id == PipelineDestination.destination_id,
+            DlqTotal.state.in_(OPEN),
+        )
+        .scalar_subquery()
+    )
+
 
 _BELOW_DESTINATION: Final = (
+    with_expression(PipelineDestination.parked_records, _parked(DlqTotal.records)),
+    with_expression(PipelineDestination.parked_changes, _parked(DlqTotal.row_count)),
+    with_expression(PipelineDestination.parked_bytes, _parked(DlqTotal.payload_bytes)),
     joinedload(PipelineDestination.destination),
     joinedload(PipelineDestination.pipeline_metadata),
     selectinload(PipelineDestination.table_syncs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.domain.models import CleanupTask, Pipeline, Source
 from app.domain.repositories.base import BaseRepository, contains
@@ -30,3 +30,9 @@ class SourceRepository(BaseRepository[Source]):
             select(CleanupTask).where(CleanupTask.source_id == source_id).order_by(CleanupTask.id)
         )
         return rows.all()
+
+    async def forget_cleanup(self, source_id: int) -> None:
+        """Gives up what is still to be undone at this source."""
+        await self.session.execute(
+            delete(CleanupTask).where(CleanupTask.source_id == source_id).execution_options(synchronize_session=False)
+        )

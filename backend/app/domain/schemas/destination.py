@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from app.domain.schemas.base import Body, Identifier, Name, PageRequest, Stamped, Text, View
+from app.domain.schemas.cleanup import CleanupView
 from app.domain.schemas.source import Host, Port
 from rosetta.enums import DestinationType, SslMode
 from rosetta.sealing import SECRET_CONFIG_KEYS, is_secret
@@ -106,7 +107,9 @@ def _is_public(key: str, value: object) -> bool:
 class DestinationTest(Body):
     """A destination as the form has it before it is saved."""
 
-    read_only: ClassVar[frozenset[str]] = frozenset({"id", "created_at", "updated_at", "secrets", "has_password"})
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {"id", "created_at", "updated_at", "secrets", "has_password", "pending_cleanup"}
+    )
 
     type: DestinationType
     config: PostgresConfig | SnowflakeConfig
@@ -174,6 +177,10 @@ class DestinationView(Stamped):
             "created_at": row.created_at,
             "updated_at": row.updated_at,
         }
+
+
+class DestinationDetailView(DestinationView):
+    pending_cleanup: list[CleanupView] = Field(description="what compute still has to remove there")
 
 
 class DestinationName(View):

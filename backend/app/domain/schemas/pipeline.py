@@ -13,6 +13,7 @@ from app.domain.schemas.table_sync import TableSyncCreate, TableSyncView
 from rosetta.enums import DesiredStatus, EngineKind, HealthStatus, ObservedStatus, ParkPolicy, Profile, WalBudgetPolicy
 
 RowBound = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Count = Annotated[int, BeforeValidator(lambda count: count or 0)]
 LsnText = Annotated[str | None, BeforeValidator(lambda lsn: None if lsn is None else str(lsn))]
 
 
@@ -21,12 +22,25 @@ class FanOutCreate(Body):
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {"id", "created_at", "updated_at", "destination", "metadata", "error_message", "pipeline_id"}
+        | {"parked_records", "parked_changes", "parked_bytes", "parked_commit_lsn", "detached_at"}
+        | {"recover_requested_at"}
     )
 
     destination_id: Id
     table_syncs: list[TableSyncCreate] = Field(default_factory=list, max_length=10_000)
     sync_all_tables: bool | None = Field(default=None, description="by default true when no table is named")
     park_policy: ParkPolicy = ParkPolicy.BLOCK
+
+
+class FanOutUpdate(Body):
+    """What is left out, or null, stays as it is. Which destination it is cannot change."""
+
+    read_only: ClassVar[frozenset[str]] = FanOutCreate.read_only | {"destination_id", "table_syncs"}
+
+    park_policy: ParkPolicy | None = Field(
+        default=None, description="what happens when nothing more may be parked: wait (block), or leave it behind"
+    )
+    sync_all_tables: bool | None = None
 
 
 class PipelineTuning(Body):
@@ -61,7 +75,7 @@ class PipelineUpdate(PipelineTuning):
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {"id", "created_at", "updated_at", "source", "destinations", "slot_name", "acknowledged_lsn", "generation"}
-        | {"warnings"}
+        | {"slot_dropped_for", "warnings"}
     )
 
     name: Name | None = None
@@ -94,6 +108,12 @@ class PipelineDestinationView(Stamped):
     destination_id: int
     sync_all_tables: bool
     park_policy: ParkPolicy
+    parked_records: Count = Field(description="what is open in the dead-letter queue of this destination")
+    parked_changes: Count = Field(description="the changes in these records, which dlq/count counts")
+    parked_bytes: Count = Field(description="the size of these changes")
+    parked_commit_lsn: LsnText = Field(description="how far the stream is parked for it; what it lacks is parked")
+    detached_at: datetime | None = Field(description="since when nothing is written or parked for it: resync it")
+    recover_requested_at: datetime | None
     error_message: str | None
     destination: DestinationName
     metadata: MetadataView | None = Field(validation_alias=AliasChoices("pipeline_metadata", "metadata"))
@@ -120,6 +140,7 @@ class PipelineView(Stamped):
     wal_budget_policy: WalBudgetPolicy
     acknowledged_lsn: LsnText
     slot_name: str | None
+    slot_dropped_for: str | None = Field(description="why Rosetta gave the slot up: by the policy of its WAL budget")
     generation: int
     destinations: list[PipelineDestinationView] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)

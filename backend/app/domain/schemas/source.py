@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, SecretStr, model_validator
 
 from app.domain.schemas.base import Body, Id, Identifier, Name, PageRequest, Stamped, Text
+from app.domain.schemas.cleanup import CleanupView
 from rosetta.enums import SslMode
 
 Host = Annotated[Text, Field(min_length=1, max_length=253)]
@@ -19,6 +20,7 @@ class SourceConnection(Body):
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {"id", "created_at", "updated_at", "has_password", "publication_owned", "system_identifier", "server_version"}
+        | {"pending_cleanup"}
     )
 
     pg_host: Host
@@ -86,6 +88,10 @@ class SourceView(Stamped):
             return row
         shown = {name: getattr(row, name) for name in cls.model_fields if name != "has_password"}
         return shown | {"has_password": bool(row.pg_password)}
+
+
+class SourceDetailView(SourceView):
+    pending_cleanup: list[CleanupView] = Field(description="what compute still has to remove there")
 
 
 class Duplicate(Body):

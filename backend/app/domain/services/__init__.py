@@ -17,6 +17,7 @@ from app.domain.services.source import SourceService
 from app.domain.services.table_sync import TableSyncService
 from app.domain.services.token import TokenService
 from app.domain.services.user import UserService
+from app.domain.services.verification import VerificationService
 from app.domain.services.wal_monitor import WalMonitorService
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "TableSyncService",
     "TokenService",
     "UserService",
+    "VerificationService",
     "WalMonitorService",
 ]

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.exceptions import ConflictError, EntityInUseError, InvalidRequestError
-from app.domain.models import Destination
+from app.domain.models import CleanupTask, Destination
 from app.domain.ports import Endpoint, TargetAddress
 from app.domain.repositories import DestinationRepository, PipelineRepository
+from app.domain.schemas.cleanup import LeftBehindView
 from app.domain.schemas.destination import (
     CONFIG_MODELS,
     DestinationCreate,
@@ -21,6 +22,7 @@ from app.domain.schemas.destination import (
     plain_config,
 )
 from app.domain.services.audit import AuditTrail
+from app.domain.services.cleanup import left_behind, pending_error
 from app.domain.services.naming import copy_name
 from app.domain.services.sealing import seal_on_sight
 from rosetta.enums import DestinationType, SslMode
@@ -81,8 +83,12 @@ class DestinationService:
         await self._audit.record("destination.update", destination_id, changed=changed)
         return destination
 
-    async def delete(self, destination_id: int) -> None:
-        """Removes a destination that nothing writes to. Raises EntityNotFoundError or EntityInUseError."""
+    async def delete(self, destination_id: int, *, force: bool = False) -> list[LeftBehindView]:
+        """Removes a destination that no pipeline uses; returns what `force` gave up, which a person must remove.
+
+        Raises EntityNotFoundError, and EntityInUseError while a pipeline uses it or, without `force`, while something
+        of ours is still to be removed there.
+        """
         destination = await self._destinations.get(destination_id, lock=True)
         pipelines = await self._destinations.pipelines(destination_id)
         if pipelines:
@@ -92,15 +98,18 @@ class DestinationService:
                 details={"pipelines": [{"id": pipeline.id, "name": pipeline.name} for pipeline in pipelines]},
             )
         pending = await self._destinations.pending_cleanup(destination_id)
-        if pending:
-            raise EntityInUseError(
-                f"Rosetta still has to remove {len(pending)} object(s) at destination {destination_id}.",
-                code="CLEANUP_PENDING",
-                remedy="Keep the destination reachable and compute running until they are gone, then delete it.",
-                details={"objects": [{"kind": task.kind, "name": task.object_name} for task in pending]},
-            )
+        if pending and not force:
+            raise pending_error("destination", destination_id, pending)
+        given_up = [left_behind(task) for task in pending]
+        await self._destinations.forget_cleanup(destination_id)
         await self._destinations.delete(destination)
-        await self._audit.record("destination.delete", destination_id, name=destination.name)
+        details = {"left_behind": [f"{one.kind} {one.object_name}" for one in given_up]} if given_up else {}
+        await self._audit.record("destination.delete", destination_id, name=destination.name, **details)
+        return given_up
+
+    async def pending_cleanup(self, destination_id: int) -> Sequence[CleanupTask]:
+        """What compute still has to remove at this destination."""
+        return await self._destinations.pending_cleanup(destination_id)
 
     async def duplicate(self, destination_id: int, name: str | None) -> Destination:
         """A copy with its own id and sealed secrets. Raises as `create` and `get` do."""

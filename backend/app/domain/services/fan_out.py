@@ -13,7 +13,7 @@ from app.domain.repositories import (
     PipelineRepository,
     TableSyncRepository,
 )
-from app.domain.schemas.pipeline import FanOutCreate
+from app.domain.schemas.pipeline import FanOutCreate, FanOutUpdate
 from app.domain.services.audit import AuditTrail
 from app.domain.services.table_sync import new_sync
 
@@ -65,6 +65,19 @@ class FanOutService:
                 )
             )
             await self._syncs.add_all([new_sync(join.id, sync) for sync in body.table_syncs])
+
+    async def update(self, pipeline_id: int, destination_id: int, body: FanOutUpdate) -> PipelineDestination:
+        """Changes what the body names. Raises EntityNotFoundError."""
+        join = await self._joins.of(pipeline_id, destination_id)
+        changes = {name: value for name, value in body.sent().items() if value is not None}
+        changed = sorted(name for name, value in changes.items() if getattr(join, name) != value)
+        for name in changed:
+            setattr(join, name, changes[name])
+        await self._joins.flush()
+        await self._audit.record(
+            "pipeline.update_destination", pipeline_id, destination_id=destination_id, changed=changed
+        )
+        return await self._joins.of(pipeline_id, destination_id)
 
     async def remove(self, pipeline_id: int, destination_id: int) -> None:
         """A destination leaves; its tables at the target stay as they are. Raises EntityNotFoundError."""

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.core.exceptions import EntityInUseError
-from app.domain.models import Source
+from app.domain.models import CleanupTask, Source
 from app.domain.ports import Endpoint, ServerInfo, SourceAddress
 from app.domain.repositories import PipelineRepository, SourceRepository
+from app.domain.schemas.cleanup import LeftBehindView
 from app.domain.schemas.source import SourceCreate, SourceQuery, SourceUpdate
 from app.domain.services.audit import AuditTrail
+from app.domain.services.cleanup import left_behind, pending_error
 from app.domain.services.naming import copy_name
 from app.domain.services.sealing import seal_on_sight
 from rosetta.sealing import allocate_id, open_source_password, seal_source
@@ -75,8 +77,12 @@ class SourceService:
         await self._audit.record("source.update", source_id, changed=sorted(changed))
         return source
 
-    async def delete(self, source_id: int) -> None:
-        """Removes a source that nothing stands on. Raises EntityNotFoundError or EntityInUseError."""
+    async def delete(self, source_id: int, *, force: bool = False) -> list[LeftBehindView]:
+        """Removes a source that no pipeline uses; returns what `force` gave up, which a person must remove.
+
+        Raises EntityNotFoundError, and EntityInUseError while a pipeline uses it or, without `force`, while something
+        of ours is still to be removed there.
+        """
         source = await self._sources.get(source_id, lock=True)
         pipelines = await self._sources.pipelines(source_id)
         if pipelines:
@@ -86,15 +92,18 @@ class SourceService:
                 details={"pipelines": [{"id": pipeline.id, "name": pipeline.name} for pipeline in pipelines]},
             )
         pending = await self._sources.pending_cleanup(source_id)
-        if pending:
-            raise EntityInUseError(
-                f"Rosetta still has to remove {len(pending)} object(s) of deleted pipelines at source {source_id}.",
-                code="CLEANUP_PENDING",
-                remedy="Keep the source reachable and compute running until they are gone, then delete it.",
-                details={"objects": [{"kind": task.kind, "name": task.object_name} for task in pending]},
-            )
+        if pending and not force:
+            raise pending_error("source", source_id, pending)
+        given_up = [left_behind(task) for task in pending]
+        await self._sources.forget_cleanup(source_id)
         await self._sources.delete(source)
-        await self._audit.record("source.delete", source_id, name=source.name)
+        details = {"left_behind": [f"{one.kind} {one.object_name}" for one in given_up]} if given_up else {}
+        await self._audit.record("source.delete", source_id, name=source.name, **details)
+        return given_up
+
+    async def pending_cleanup(self, source_id: int) -> Sequence[CleanupTask]:
+        """What compute still has to remove at this source."""
+        return await self._sources.pending_cleanup(source_id)
 
     async def duplicate(self, source_id: int, name: str | None) -> Source:
         """A copy with its own id, slot names and sealed password. Raises as `create` and `get` do."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from app.api.access import requires
 from app.api.deps import AuditDep, DestinationServiceDep, PathId, TargetAddressDep, TargetDatabaseDep
 from app.api.v1.presentation import connection_view, preflight_view, target_schema_view
 from app.domain.schemas.base import Page
+from app.domain.schemas.cleanup import CleanupView, ForcedView
 from app.domain.schemas.destination import (
     DestinationCreate,
+    DestinationDetailView,
     DestinationQuery,
     DestinationTest,
     DestinationUpdate,
@@ -56,8 +59,11 @@ async def test_unsaved_destination(
 
 @router.get("/{destination_id}")
 @requires(Role.VIEWER)
-async def get_destination(destination_id: PathId, service: DestinationServiceDep) -> DestinationView:
-    return DestinationView.model_validate(await service.get(destination_id))
+async def get_destination(destination_id: PathId, service: DestinationServiceDep) -> DestinationDetailView:
+    """With what compute still has to remove there for pipelines that left."""
+    shown = DestinationView.model_validate(await service.get(destination_id))
+    pending = [CleanupView.model_validate(task) for task in await service.pending_cleanup(destination_id)]
+    return DestinationDetailView(**shown.model_dump(), pending_cleanup=pending)
 
 
 @router.put("/{destination_id}")
@@ -69,10 +75,23 @@ async def update_destination(
     return DestinationView.model_validate(await service.update(destination_id, body))
 
 
-@router.delete("/{destination_id}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete(
+    "/{destination_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_model=None,
+    responses={HTTPStatus.OK: {"model": ForcedView, "description": "Deleted by force, leaving something behind"}},
+)
 @requires(Role.OPERATOR)
-async def delete_destination(destination_id: PathId, service: DestinationServiceDep) -> None:
-    await service.delete(destination_id)
+async def delete_destination(
+    destination_id: PathId,
+    service: DestinationServiceDep,
+    force: Annotated[bool, Query(description="also when something of ours there cannot be removed")] = False,
+) -> Response:
+    """Deletes a destination that no pipeline uses. With `force` the answer says what must be dropped there by hand."""
+    given_up = await service.delete(destination_id, force=force)
+    if not given_up:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return JSONResponse(ForcedView(left_behind=given_up).model_dump(mode="json"))
 
 
 @router.post("/{destination_id}/duplicate", status_code=HTTPStatus.CREATED)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from app.api.access import requires
 from app.api.deps import FanOutServiceDep, PathId
-from app.domain.schemas.pipeline import FanOutCreate, MetadataView, PipelineDestinationView
+from app.domain.schemas.pipeline import FanOutCreate, FanOutUpdate, MetadataView, PipelineDestinationView
 from rosetta.enums import Role
 
 router = APIRouter(prefix="/pipelines/{pipeline_id}/destinations", tags=["fan-out"])
@@ -21,6 +21,15 @@ async def add_destination(
 ) -> PipelineDestinationView:
     """A destination joins, also while the pipeline runs. Without table syncs it gets every table of the publication."""
     return PipelineDestinationView.model_validate(await service.add(pipeline_id, body))
+
+
+@router.put("/{destination_id}")
+@requires(Role.OPERATOR)
+async def update_destination_of_pipeline(
+    pipeline_id: PathId, destination_id: PathId, body: FanOutUpdate, service: FanOutServiceDep
+) -> PipelineDestinationView:
+    """What happens when nothing more may be parked for this destination, and whether it takes every table."""
+    return PipelineDestinationView.model_validate(await service.update(pipeline_id, destination_id, body))
 
 
 @router.delete("/{destination_id}", status_code=HTTPStatus.NO_CONTENT)
