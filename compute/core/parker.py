@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from compute.core.exit_codes import Failure
-from compute.core.lane_queue import LaneQueue, Load
+from compute.core.lane_queue import Carried, LaneQueue, Load
 from compute.core.writer_state import WriterState
 from compute.dlq.backlog import Backlog
 from rosetta.errors import FencedError, RosettaError
@@ -23,7 +23,9 @@ _FAILING_SECONDS = 1.0
 _WAITED_FOR_SECONDS = 2.0
 _STUCK_SECONDS = 10.0
 _MANY_BATCHES = 256
+_PAGE_BYTES = 4_000_000  # of one transaction of the ledger, or one batch
 _RETRY_SECONDS = 1.0
+_ALERT_SECONDS = 15.0
 _JOIN_SECONDS = 2.0
 _SLOW = Failure("DESTINATION_SLOW", "the destination does not take its changes as fast as they come")
 _STUCK = Failure("DESTINATION_STUCK", "the destination does not answer a call that is under way")
@@ -60,9 +62,11 @@ class Parker:
         self._queue = queue
         self._backlog = backlog
         self._bound_bytes = bound_bytes
+        self._page_bytes = min(bound_bytes, _PAGE_BYTES)
         self._events = events
         self._stopped = threading.Event()
-        self._alerted = False
+        self._alerted = True  # an earlier process may have left one open
+        self._alert_at = 0.0
         self.blocked: Failure | None = None
         self._thread = threading.Thread(target=self._run, name=f"parker-{destination_id}", daemon=True)
 
@@ -89,8 +93,7 @@ class Parker:
                 raise  # the whole process must end
             except RosettaError as error:
                 if planted("ignore_dlq_failure"):
-                    self._queue.store(self._queue.uncovered(self._bound_bytes))
-                    self._events.parked()
+                    self._stored(self._queue.uncovered(self._page_bytes))
                 self._block(Failure.of(error))
                 self._stopped.wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
 
@@ -113,13 +116,16 @@ class Parker:
         if limit is not None:
             self._stand_at_limit(limit)
             return
-        carried = self._queue.uncovered(self._bound_bytes)
-        if not carried:
-            return
-        self._backlog.park([one.parcel for one in carried], carried[-1].batch.end, cause)
-        self._queue.store(carried)
-        self._events.parked()
+        carried = self._queue.uncovered(self._page_bytes)
+        if carried:
+            self._backlog.park([one.parcel for one in carried], carried[-1].batch.end, cause)
+            self._stored(carried)
         self._unblock()
+
+    def _stored(self, carried: list[Carried]) -> None:
+        if carried:
+            self._queue.store(carried)
+            self._events.parked()
 
     def _stand_at_limit(self, limit: Failure) -> None:
         if self._backlog.detaches:
@@ -139,11 +145,9 @@ class Parker:
 
     def _unblock(self) -> None:
         if self.blocked is not None:
-            self._log.info(
-                "parking_goes_on",
-            )
+            self._log.info("parking_goes_on")
             self.blocked = None
-        if self._alerted:
+        if self._alerted and time.monotonic() >= self._alert_at:
             self._alert(None)
 
     def _alert(self, failure: Failure | None) -> None:
@@ -155,3 +159,4 @@ class Parker:
             raise
         except RosettaError as error:
             self._log.warning("alert_not_written", code=error.code)
+            self._alert_at = time.monotonic() + _ALERT_SECONDS
