@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -59,7 +60,7 @@ async def plant(
 @pytest.fixture
 def config_dump(cluster: PostgresCluster, config_database: str) -> Callable[[], str]:
     """What pg_dump writes of the config database."""
-    command = [cluster.bin() / "pg_dump", "--dbname", cluster.dsn(config_database)]
+    command = [str(cluster.bin() / "pg_dump"), "--dbname", cluster.dsn(config_database)]
     return lambda: subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
