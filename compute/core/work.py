@@ -10,6 +10,7 @@ from typing import Protocol
 from compute.backfill.flight import Pending
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch, TableChanges
+from compute.core.growth import TypesGrewError, check_labels, with_new_labels
 from compute.destinations.base import (
     Destination,
     Durability,
@@ -181,10 +182,18 @@ class ChangesWork:
             desk.postpone(batch)
             return
         divided = desk.divide(batch, truncated, writes)
-        result = desk.destination.write_changes(
-            WriteBatch(batch.end, divided.truncated, divided.writes),
-            lambda refusal: desk.refused(refusal, divided, batch),
-        )
+
+        def refused(refusal: Refusal) -> None:
+            check_labels(refusal, desk.targets, desk.events.current_schema)
+            desk.refused(refusal, divided, batch)
+
+        try:
+            result = desk.destination.write_changes(WriteBatch(batch.end, divided.truncated, divided.writes), refused)
+        except TypesGrewError as grew:
+            for target in grew.targets:
+                grow(desk, target)
+            self.run(desk)  # each schema is newer than the one before, so this ends
+            return
         failpoints.hit("after_commit")
         for write in divided.writes:
             if write.target.sync_id not in result.refusal.tables:
@@ -247,6 +256,10 @@ class ChunkWork:
         except OutageError:
             raise
         except RosettaError as error:
+            grown = with_new_labels(target, error, desk.events.current_schema)
+            if grown is not None and grow(desk, grown) is grown:
+                self.run(desk)
+                return
             desk.fail_table(target.sync_id, error)
             self.pending.failed(error)
 
@@ -321,7 +334,12 @@ def _fitting(desk: Desk, target: TableTarget, changes: TableChanges) -> TableTar
     if held or set(changes.columns) <= set(target.schema.column_names):
         return target
     schema = desk.events.current_schema(changes.table)
-    grown = target if schema is None else replace(target, schema=schema)
+    return grow(desk, target if schema is None else replace(target, schema=schema))
+
+
+def grow(desk: Desk, grown: TableTarget) -> TableTarget:
+    """Extends the target to what its table is now, and serves it so; returns the table as it is served after that."""
+    target = desk.targets[grown.sync_id]
     try:
         desk.destination.ensure_table(grown)
     except OutageError:

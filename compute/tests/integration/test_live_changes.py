@@ -173,3 +173,23 @@ def test_destinations_of_unequal_progress_go_on_where_each_is(scene: Scene) -> N
         scene.streams(third)
         scene.streams(second)
     scene.assert_same(scene.first, second, third)
+
+
+def test_a_label_that_an_enum_gets_while_the_stream_runs_arrives(stage: Stage) -> None:
+    stage.source(
+        "CREATE TYPE mood AS ENUM ('sad', 'happy');"
+        " CREATE TABLE feelings (id int PRIMARY KEY, one mood, several mood[]);"
+        " INSERT INTO feelings VALUES (1, 'sad', '{happy,sad}')"
+    )
+    pipeline = stage.start_pipeline()
+    stage.service.start()
+    pid = stage.service.streaming_pid(pipeline)
+    eventually(lambda: stage.same("feelings"), 60, "the first copy is there")
+    for number, label in enumerate(("fine", "so-so", "it''s"), 2):
+        stage.source(f"ALTER TYPE mood ADD VALUE '{label}' BEFORE 'happy'")
+        stage.source(f"INSERT INTO feelings VALUES ({number}, '{label}', '{{sad}}')")
+        stage.source("UPDATE feelings SET several = several || one")
+    eventually(lambda: stage.same("feelings"), 60, "rows with the new labels are there")
+    assert stage.config.row("SELECT state, error_code FROM table_syncs") == ("STREAMING", None)
+    assert stage.config.one("SELECT count(*) FROM dlq_records") == 0
+    assert stage.service.streaming_pid(pipeline) == pid
