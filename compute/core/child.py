@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 
@@ -32,7 +33,7 @@ def run_child(spec: ChildSpec, pipe: Connection) -> None:
         code = _run(spec, pipe)
     except RosettaError as error:
         code = exit_code_of(error)
-        _leave_word(pipe, Failure.of(error))
+        _leave_word(pipe, _last_word(error, spec))
     except BaseException as error:  # noqa: BLE001 - the end of the process: whatever it was becomes its exit code
         code = ExitCode.INTERNAL
         _report_unexpected(pipe, error)
@@ -99,6 +100,16 @@ def _report_unexpected(pipe: Connection, error: BaseException | None) -> None:
     structlog.get_logger("compute.child").error("pipeline_process_failed", error_class=kind, trace=trace)
     where = f" in {frames[-1].name}" if frames else ""
     _leave_word(pipe, Failure("INTERNAL", f"unexpected {kind}{where}", "See the log; this is a bug worth reporting."))
+
+
+def _last_word(error: RosettaError, spec: ChildSpec) -> Failure:
+    """What a person is told; an engine knows its slot, but not the pipeline that the statement must name."""
+    failure = Failure.of(error)
+    if error.code in {"SLOT_MISSING", "SLOT_LOST", "SLOT_AHEAD"}:
+        from compute.core.slot_state import begin_again
+
+        return replace(failure, remedy=begin_again(spec.pipeline_id))
+    return failure
 
 
 def _leave_word(pipe: Connection, failure: Failure) -> None:

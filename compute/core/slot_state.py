@@ -31,17 +31,19 @@ def usable(slot: SlotInfo | None, known: KnownSlot) -> Lsn:
     """The confirmed position of a slot that can go on. Raises ResyncRequiredError for any other."""
     if slot is None and known.dropped_for is not None:
         raise ResyncRequiredError(
-            f"slot {known.name} was dropped: {known.dropped_for}", code="SLOT_DROPPED", remedy=_begin_again(known)
+            f"slot {known.name} was dropped: {known.dropped_for}",
+            code="SLOT_DROPPED",
+            remedy=begin_again(known.pipeline_id),
         )
     if slot is None:
         raise ResyncRequiredError(
-            f"slot {known.name} does not exist any more", code="SLOT_MISSING", remedy=_begin_again(known)
+            f"slot {known.name} does not exist any more", code="SLOT_MISSING", remedy=begin_again(known.pipeline_id)
         )
     if slot.lost or slot.confirmed_flush is None:
         raise ResyncRequiredError(
             f"slot {known.name} is lost: the source has removed WAL that it needs",
             code="SLOT_LOST",
-            remedy=_begin_again(known),
+            remedy=begin_again(known.pipeline_id),
         )
     # Whether it has moved beyond a destination is told by the destinations' own progress (see `Resumption`).
     return slot.confirmed_flush
@@ -85,9 +87,10 @@ def _went_back(known: KnownSlot, how: str) -> ResyncRequiredError:
     )
 
 
-def _begin_again(known: KnownSlot) -> str:
+def begin_again(pipeline_id: int) -> str:
+    """What a person does about a slot that is gone: first the statement, then what it brings about."""
     return (
-        f"UPDATE pipelines SET acknowledged_lsn = NULL, status = 'REFRESH' WHERE id = {known.pipeline_id}; "
+        f"UPDATE pipelines SET acknowledged_lsn = NULL, status = 'REFRESH' WHERE id = {pipeline_id}; "
         "then Rosetta makes a new slot and copies every table again."
     )
 

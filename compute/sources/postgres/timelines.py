@@ -33,7 +33,8 @@ def branch_point(endpoint: PostgresEndpoint, timeline: int, current: int) -> Lsn
             row = cursor.fetchone()
     except psycopg2.Error as error:
         raise translate_error(error, f"reading the history of timeline {current}") from None
-    return find_branch(bytes(row[1]).decode("utf-8", "replace") if row else "", timeline)
+    history = row[1] if row else ""
+    return find_branch(history if isinstance(history, str) else bytes(history).decode("utf-8", "replace"), timeline)
 
 
 def find_branch(history: str, timeline: int) -> Lsn | None:
