@@ -105,8 +105,9 @@ def _count_table(verdict: Verdict, where: str, table: TableReport) -> None:
             found["duplicated"] += max(1, surplus)
         else:
             found["different"] += 1
+    shown = ", ".join(f"{one.kind.value} {'/'.join(one.key)} {list(one.columns)}" for one in table.differences[:3])
     for what, number in found.items():
-        verdict.count(what, number, name)
+        verdict.count(what, number, f"{name}: {shown}")
 
 
 def read_history(verdict: Verdict, where: str, expected: Counter[Any], found: Counter[Any]) -> None:

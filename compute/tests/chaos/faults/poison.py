@@ -12,16 +12,23 @@ from rosetta.secrets import Keyring
 from rosetta.verification import Bounds, DifferenceKind
 from rosetta.verification.pipeline import Selection, verify_pipelines
 
+# As a narrower type does; with a narrower type itself the whole table is held, because it does not fit any more.
+_TOO_LONG = """
+CREATE FUNCTION chaos.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.a = 'long' THEN RAISE EXCEPTION 'too long' USING ERRCODE = '22001'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION chaos.refuse()"""
 # Each refuses one kind of row at the target; what it is about stands at the source as it should.
 _REFUSALS = {
     "check": ("ALTER TABLE items ADD CONSTRAINT no_poison CHECK (a <> 'poison') NOT VALID", "a = 'poison'"),
     "not null": ("ALTER TABLE items ADD CONSTRAINT some_n CHECK (n IS NOT NULL) NOT VALID", "n = NULL"),
-    "type": ("ALTER TABLE items ALTER COLUMN a TYPE varchar(40)", "a = repeat('long', 20)"),
+    "type": (_TOO_LONG, "a = 'long'"),
     "unique": ("CREATE UNIQUE INDEX one_n ON items (n) WHERE n < -1000000", "n = -1000001"),
 }
 _MEND = """
-ALTER TABLE items DROP CONSTRAINT IF EXISTS no_poison, DROP CONSTRAINT IF EXISTS some_n,
-  ALTER COLUMN a TYPE text; DROP INDEX IF EXISTS one_n"""
+ALTER TABLE items DROP CONSTRAINT no_poison, DROP CONSTRAINT some_n; DROP TRIGGER refuse ON items; DROP INDEX one_n"""
 _BAD = 500_000  # keys that the seeded writer never touches
 _OPEN = "SELECT count(*) FROM dlq_records WHERE state IN ('PARKED', 'RETRYING')"
 
