@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rosetta.declaration import Remote
 from rosetta.errors import ConfigurationError
 from rosetta.local.home import Home
 from rosetta.local.settings import local_settings
 from rosetta.local.stack import local_addresses
+from rosetta.remote import Remote
 from rosetta.secrets import Keyring
 
 
@@ -31,13 +31,13 @@ def api() -> Remote:
             raise ConfigurationError(
                 "ROSETTA_TOKEN is not set", remedy="Make one: `rosetta token create --role admin`."
             )
-        return Remote(f"{settings.rosetta_url.rstrip('/')}/api/v1", settings.rosetta_token.get_secret_value())
+        return Remote(settings.rosetta_url, settings.rosetta_token.get_secret_value())
     addresses = local_addresses(Home(settings.home()))
     if addresses is None or addresses.secrets.api_token is None:
         raise ConfigurationError(
             "there is no API to speak to", remedy="Set ROSETTA_URL and ROSETTA_TOKEN, or start `rosetta up`."
         )
-    return Remote(f"{addresses.backend}/api/v1", addresses.secrets.api_token)
+    return Remote(addresses.backend, addresses.secrets.api_token)
 
 
 def keyring() -> Keyring:

@@ -68,7 +68,7 @@ def introduce(stack: Stack, home: Home) -> None:
 
 
 def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) -> float:
-    """Seconds from `began` (Unix time) until a row of this run was seen in the target.
+    """Seconds from `began` (Unix time) until a row of this run was seen in every target.
 
     Cold, that is any row; warm, one that the source changed since. Raises OutageError when none comes.
     """
@@ -77,9 +77,8 @@ def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) ->
     said, repeat_at = "", 0.0
     while True:
         stack.watch()
-        arrived = look(stack.addresses.target)
         waited = time.time() - began
-        if arrived is not None and (arrived.rows > 0 if cold else (arrived.lag_seconds or waited) < waited):
+        if all(_is_first(look(url), waited, cold) for url in stack.addresses.targets.values()):
             return waited
         now = time.monotonic()
         if now > deadline:
@@ -104,23 +103,30 @@ def keep_running(stack: Stack, pipeline: int) -> None:
         if time.monotonic() > next_line:
             next_line = time.monotonic() + LINE_SECONDS
             trouble = state(stack, pipeline)
-            say(describe(look(stack.addresses.target)) + (f"; {trouble}" if trouble else ""))
+            seen = "; ".join(describe(name, look(url)) for name, url in stack.addresses.targets.items())
+            say(seen + (f"; {trouble}" if trouble else ""))
         time.sleep(LOOK_SECONDS)
 
 
-def describe(arrived: Arrived | None) -> str:
-    """One line on the target."""
+def describe(name: str, arrived: Arrived | None) -> str:
+    """A few words on one target."""
     if arrived is None:
-        return "the target is away"
+        return f"{name} is away"
     behind = "nothing yet" if arrived.lag_seconds is None else f"{arrived.lag_seconds:.1f} s behind"
-    return f"{arrived.rows:,} rows in the target, {behind}"
+    return f"{arrived.rows:,} rows in {name}, {behind}"
+
+
+def _is_first(arrived: Arrived | None, waited: float, cold: bool) -> bool:
+    if arrived is None:
+        return False
+    return arrived.rows > 0 if cold else (arrived.lag_seconds or waited) < waited
 
 
 def state(stack: Stack, pipeline: int) -> str:
     """What the pipeline and its tables say when they are not at work, with error and remedy; empty when they are."""
     try:
         with stack.api() as api:
-            destinations = api.call("GET", f"/pipelines/{pipeline}")["destinations"]
+            destinations = api.call("GET", f"pipelines/{pipeline}")["destinations"]
     except RosettaError as error:
         return error.message
     parts = []

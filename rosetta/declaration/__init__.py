@@ -3,6 +3,5 @@
 from rosetta.declaration.document import Document, load_document
 from rosetta.declaration.export import export_document
 from rosetta.declaration.plan import Action, Plan, make_plan
-from rosetta.declaration.remote import Remote
 
-__all__ = ["Action", "Document", "Plan", "Remote", "export_document", "load_document", "make_plan"]
+__all__ = ["Action", "Document", "Plan", "export_document", "load_document", "make_plan"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rosetta.declaration.plan import Action, Plan
-from rosetta.declaration.remote import Json, Remote
 from rosetta.errors import RosettaError
+from rosetta.remote import Json, Remote
 
 _PLACEHOLDER: Final = re.compile(r"\{((?:source|destination|pipeline):[^}]*)\}")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from rosetta.declaration.document import DeclaredFanOut, DeclaredPipeline, DeclaredSource, DeclaredTable
-from rosetta.declaration.remote import Json, Remote
+from rosetta.remote import Json, Remote
 
 _HEAD: Final = (
     "# Written by `rosetta export`. Secrets are not in it: set the variables that it names, then `rosetta apply`.\n"

@@ -16,8 +16,8 @@ from rosetta.declaration.document import (
     Document,
     SecretReference,
 )
-from rosetta.declaration.remote import Json, Remote
 from rosetta.errors import ConfigurationError
+from rosetta.remote import Json, Remote
 
 _TUNING: Final = ("engine", "profile", "max_batch_rows", "max_queue_rows", "wal_budget_bytes", "wal_budget_policy")
 _SYNC: Final = ("mode", "delete_mode", "schema_policy", "columns", "filters", "custom_sql", "masks")

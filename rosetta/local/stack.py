@@ -16,8 +16,8 @@ import httpx
 from rosetta.enums import Role
 from rosetta.local.access import create_token, token_works
 from rosetta.local.account import server_account
-from rosetta.local.demo.bootstrap import Api, ensure_sample
-from rosetta.local.demo.source import SOURCE, TARGET, ensure_database, ensure_shop
+from rosetta.local.demo.bootstrap import Place, ensure_sample
+from rosetta.local.demo.source import SOURCE, TARGETS, ensure_database, ensure_shop
 from rosetta.local.home import Home, Secrets
 from rosetta.local.orphans import Orphanage
 from rosetta.local.ports import Reservation
@@ -26,6 +26,7 @@ from rosetta.local.settings import inherited_environment, local_settings
 from rosetta.local.supervisor import Report, Service, Supervisor
 from rosetta.local.valkey import ValkeyServer
 from rosetta.migrate import upgrade
+from rosetta.remote import Remote
 
 CONFIG: Final = "rosetta"
 PORTS: Final[Mapping[str, int]] = {
@@ -62,8 +63,9 @@ class Addresses:
         return self._database("source database", SOURCE, self.secrets.source_password)
 
     @property
-    def target(self) -> str:
-        return self._database("target database", TARGET, self.secrets.target_password)
+    def targets(self) -> dict[str, str]:
+        """By name, in the order in which they are shown."""
+        return {name: self._database("target database", name, self.secrets.target_password) for name in TARGETS}
 
     def _database(self, port: str, name: str, password: str) -> str:
         return f"postgresql://{name}:{password}@127.0.0.1:{self.ports[port]}/{name}?sslmode=disable"
@@ -119,7 +121,8 @@ class Stack:
         secrets = self.addresses.secrets
         ensure_database(self._clusters["config database"], CONFIG, secrets.config_password)
         ensure_database(self._clusters["source database"], SOURCE, secrets.source_password, replication=True)
-        ensure_database(self._clusters["target database"], TARGET, secrets.target_password)
+        for name in TARGETS:
+            ensure_database(self._clusters["target database"], name, secrets.target_password)
         self._report("starting the backend and compute")
         upgrade(self.addresses.config)
         self._launch(self._backend())
@@ -149,16 +152,12 @@ class Stack:
         """The sample pipeline through the API; returns its id."""
         ports, secrets = self.addresses.ports, self.addresses.secrets
         with self.api() as api:
-            return ensure_sample(
-                api,
-                ports["source database"],
-                secrets.source_password,
-                ports["target database"],
-                secrets.target_password,
-            )
+            source = Place(SOURCE, ports["source database"], secrets.source_password)
+            targets = [Place(name, ports["target database"], secrets.target_password) for name in TARGETS]
+            return ensure_sample(api, source, targets)
 
-    def api(self) -> Api:
-        return Api(self.addresses.backend, self.addresses.secrets.api_token or "")
+    def api(self) -> Remote:
+        return Remote(self.addresses.backend, self.addresses.secrets.api_token or "")
 
     def _ensure_token(self) -> None:
         """The stack's own token, made the first time and kept with its secrets."""

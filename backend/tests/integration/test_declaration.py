@@ -17,11 +17,12 @@ from app.core.database import DatabaseManager
 from app.main import create_app
 from tests.clients import Sql, Tokens
 
-from rosetta.declaration import Action, Remote, export_document, load_document, make_plan
+from rosetta.declaration import Action, export_document, load_document, make_plan
 from rosetta.declaration.carrying_out import carry_out
 from rosetta.enums import Role
 from rosetta.errors import ConfigurationError, OutageError
 from rosetta.local.ports import free_port
+from rosetta.remote import Remote
 
 SECRET = "canary-password"
 DECLARED: dict[str, Any] = {
@@ -83,7 +84,7 @@ def remote(settings: Settings, tokens: Tokens) -> Iterator[Remote]:
     deadline = time.monotonic() + 30
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
-    with Remote(f"http://127.0.0.1:{port}/api/v1", tokens[Role.ADMIN]) as made:
+    with Remote(f"http://127.0.0.1:{port}", tokens[Role.ADMIN]) as made:
         yield made
     server.should_exit = True
     thread.join(20)
@@ -232,5 +233,5 @@ def test_what_the_api_refuses_says_where(
 
 
 def test_an_api_that_is_away_is_an_outage(tmp_path: Path) -> None:
-    with Remote(f"http://127.0.0.1:{free_port()}/api/v1", "token") as nobody, pytest.raises(OutageError):
+    with Remote(f"http://127.0.0.1:{free_port()}", "token") as nobody, pytest.raises(OutageError):
         make_plan(load_document(declare(tmp_path, DECLARED)), nobody)

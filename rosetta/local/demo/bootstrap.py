@@ -3,62 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-import httpx
-
-from rosetta.errors import ConfigurationError, OutageError
 from rosetta.local.demo import SCHEMA
+from rosetta.remote import Json, Remote
 
 SOURCE_NAME: Final = "sample shop"
-DESTINATION_NAME: Final = "sample warehouse"
 PIPELINE_NAME: Final = "sample"
 
 
-class Api:
-    """The backend's API with a bearer token. Every call raises OutageError or ConfigurationError, with the remedy."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database of the sample: `name` is that of the database and of its role."""
 
-    def __init__(self, url: str, token: str) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=30, trust_env=False)
+    name: str
+    port: int
+    password: str = field(repr=False)
 
-    def __enter__(self) -> Self:
-        return self
+    def connection(self) -> Json:
+        return {
+            "pg_host": "127.0.0.1",
+            "sslmode": "disable",
+            "pg_port": self.port,
+            "pg_database": self.name,
+            "pg_username": self.name,
+            "pg_password": self.password,
+        }
 
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
 
-    def call(self, method: str, path: str, body: object = None, query: Mapping[str, str] | None = None) -> Any:
-        """The answer's JSON, None where it has none."""
-        try:
-            response = self._client.request(method, path, json=body, params=query)
-        except httpx.HTTPError as error:
-            raise OutageError(f"{method} {path}: the backend does not answer ({type(error).__name__})") from None
-        if response.is_success:
-            return response.json() if response.content else None
-        answer = response.json() if response.headers.get("content-type", "").startswith("application/json") else {}
-        kind = OutageError if response.status_code >= 500 else ConfigurationError
-        raise kind(
-            f"{method} {path}: {response.status_code} {answer.get('message', response.reason_phrase)}",
-            remedy=answer.get("remedy"),
-            code=answer.get("code"),
-        )
+def ensure_sample(api: Remote, source: Place, targets: list[Place]) -> int:
+    """Source, publication, a destination for each target and a started pipeline; returns the pipeline's id.
 
-    def named(self, path: str, name: str) -> dict[str, Any] | None:
-        """The entity of exactly this name."""
-        items = self.call("GET", path, query={"name": name})["items"]
-        return next((item for item in items if item["name"] == name), None)
+    Safe to call again: ports and passwords follow the running stack, a pipeline that a person paused stays paused,
+    and a destination that a person took out of it stays out.
+    """
+    shop = _ensure(api, "sources", {**source.connection(), "name": SOURCE_NAME, "publication_name": "rosetta_sample"})
+    known = {target.name for target in targets if api.named("destinations", f"sample {target.name}") is not None}
+    destinations = {
+        target.name: _ensure(
+            api,
+            "destinations",
+            {"name": f"sample {target.name}", "type": "POSTGRESQL", "config": target.connection()},
+        )["id"]
+        for target in targets
+    }
+    existing = api.named("pipelines", PIPELINE_NAME)
+    if existing is not None:
+        for name in destinations.keys() - known:
+            api.call("POST", f"pipelines/{existing['id']}/destinations", {"destination_id": destinations[name]})
+        return int(existing["id"])
+    api.call("POST", f"sources/{shop['id']}/publication", {"schemas": [SCHEMA]})
+    body = {"name": PIPELINE_NAME, "source_id": shop["id"], "destination_ids": list(destinations.values())}
+    pipeline = int(api.call("POST", "pipelines", body)["id"])
+    api.call("POST", f"pipelines/{pipeline}/start")
+    return pipeline
 
-    def ensure(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Creates the entity, or brings the one of that name to `body`."""
-        found = self.named(path, body["name"])
-        if found is None:
-            created: dict[str, Any] = self.call("POST", path, body)
-            return created
-        if not _differs(body, found):
-            return found
-        updated: dict[str, Any] = self.call("PUT", f"{path}/{found['id']}", body)
-        return updated
+
+def _ensure(api: Remote, path: str, body: Json) -> Json:
+    """Creates the entity, or brings the one of that name to `body`."""
+    found = api.named(path, body["name"])
+    if found is None:
+        created: Json = api.call("POST", path, body)
+        return created
+    if not _differs(body, found):
+        return found
+    updated: Json = api.call("PUT", f"{path}/{found['id']}", body)
+    return updated
 
 
 def _differs(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
@@ -68,39 +79,3 @@ def _differs(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
         for key, value in body.items()
         if key in found
     )
-
-
-def ensure_sample(api: Api, source_port: int, source_password: str, target_port: int, target_password: str) -> int:
-    """Source, publication, destination and a started pipeline; returns the pipeline's id.
-
-    Safe to call again: ports and passwords follow the running stack, and a pipeline that a person paused stays paused.
-    """
-    at_home = {"pg_host": "127.0.0.1", "sslmode": "disable"}
-    source = api.ensure(
-        "/sources",
-        {
-            **at_home,
-            "name": SOURCE_NAME,
-            "pg_port": source_port,
-            "pg_database": "shop",
-            "pg_username": "shop",
-            "pg_password": source_password,
-            "publication_name": "rosetta_sample",
-        },
-    )
-    config = {
-        **at_home,
-        "pg_port": target_port,
-        "pg_database": "warehouse",
-        "pg_username": "warehouse",
-        "pg_password": target_password,
-    }
-    destination = api.ensure("/destinations", {"name": DESTINATION_NAME, "type": "POSTGRESQL", "config": config})
-    existing = api.named("/pipelines", PIPELINE_NAME)
-    if existing is not None:
-        return int(existing["id"])
-    api.call("POST", f"/sources/{source['id']}/publication", {"schemas": [SCHEMA]})
-    body = {"name": PIPELINE_NAME, "source_id": source["id"], "destination_ids": [destination["id"]]}
-    pipeline = int(api.call("POST", "/pipelines", body)["id"])
-    api.call("POST", f"/pipelines/{pipeline}/start")
-    return pipeline

@@ -1,4 +1,4 @@
-"""Prepares the sample's two databases: the source with its rows, the target empty."""
+"""Prepares the sample's databases: the source with its rows, the targets empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rosetta.dialects.postgres.text import literal, quoted
 from rosetta.local.postgres import PostgresCluster
 
 SOURCE = "shop"
-TARGET = "warehouse"
+TARGETS = ("warehouse", "archive")
 
 
 def ensure_database(cluster: PostgresCluster, name: str, password: str, *, replication: bool = False) -> None:

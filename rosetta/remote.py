@@ -1,4 +1,4 @@
-"""The API as `plan`, `apply` and `export` use it: the same rules as for everybody else."""
+"""The API as Rosetta's own commands use it: the same rules as for everybody else."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Remote:
     message, code and remedy, which hold no secret.
     """
 
-    def __init__(self, base_url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str) -> None:
+        """`url` is where the backend is, without `/api/v1`."""
         self._client = httpx.Client(
-            base_url=base_url.rstrip("/") + "/",
+            base_url=f"{url.rstrip('/')}/api/v1/",
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
-            transport=transport,
         )
 
     def __enter__(self) -> Self:
@@ -46,6 +46,11 @@ class Remote:
             offset += len(page["items"])
             if offset >= page["total"] or not page["items"]:
                 return
+
+    def named(self, path: str, name: str) -> Json | None:
+        """The row of a list with exactly this name."""
+        items: list[Json] = self.call("GET", path, params={"name": name})["items"]
+        return next((item for item in items if item["name"] == name), None)
 
     def call(self, method: str, path: str, body: Json | None = None, params: Json | None = None) -> Any:
         """The answer's JSON; None where there is none."""
