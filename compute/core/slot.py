@@ -13,6 +13,7 @@ import structlog
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
 from compute.core.slot_state import KnownSlot, check_log, usable
+from compute.core.slot_wait import told
 from compute.sources.postgres import PostgresSource, SlotInfo, Survey, branch_point
 from rosetta.errors import ConfigurationError, OutageError
 from rosetta.lsn import Lsn
@@ -109,7 +110,8 @@ def _make_slot(catalog: Catalog, plan: PipelinePlan, source: PostgresSource, sur
         source.drop_slot(plan.slot)
         slot = None
     if slot is None or slot.confirmed_flush is None:
-        confirmed = source.create_slot(plan.slot, failover=plan.failover)
+        with told(catalog, plan, source):
+            confirmed = source.create_slot(plan.slot, failover=plan.failover)
     else:
         confirmed = slot.confirmed_flush
     catalog.plans.slot_created(plan.pipeline_id, confirmed, plan.source_id, survey.origin)
