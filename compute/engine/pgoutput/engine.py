@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource, EngineState
+from compute.engine.malloc import limit_malloc
 from compute.engine.pgoutput.errors import StreamError
 from compute.engine.pgoutput.heartbeat import Heartbeat
 from compute.engine.pgoutput.outbox import Outbox
@@ -42,7 +43,7 @@ _MB: Final = 1024 * 1024
 _T = TypeVar("_T")
 
 MEMORY: Final = {
-    Profile.SMALL: Memory(4 * _MB, 8 * _MB, 12 * _MB),
+    Profile.SMALL: Memory(2 * _MB, 4 * _MB, 6 * _MB),
     Profile.FAST: Memory(8 * _MB, 32 * _MB, 48 * _MB),
 }
 
@@ -52,6 +53,7 @@ class PgoutputEngine:
 
     def __init__(self, source: EngineSource, profile: Profile = Profile.SMALL) -> None:
         self._source = source
+        self._profile = profile
         self._memory = MEMORY[profile]
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -81,6 +83,8 @@ class PgoutputEngine:
         """
         if self._thread is not None:
             raise RuntimeError("an engine starts once; make a new one")
+        if self._profile is Profile.SMALL:
+            limit_malloc()
         self._slot = SlotWatch(self._source, position)
         reference_xid = self._slot.check_start()
         self._start = position

@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Final
 
 from compute.engine.base import EngineSource
+from compute.engine.malloc import RETURNED_BYTES
 from compute.engine.pgoutput.wire import Wire, WireError, frame, lost, server_error
 from rosetta.dialects.postgres import literal, quoted
 from rosetta.lsn import Lsn
@@ -16,7 +17,7 @@ from rosetta.lsn import Lsn
 # The source hears of us at least this often; its default patience is a minute.
 _STATUS_SECONDS: Final = 2.0
 _END_SECONDS: Final = 3.0
-_RECEIVE_BYTES: Final = 256 * 1024
+_RECEIVE_BYTES: Final = RETURNED_BYTES // 2
 _OBJECT_IN_USE: Final = "55006"
 _HEAD_BYTES: Final = 5
 _COPY_DATA, _XLOG_DATA, _KEEPALIVE, _ERROR = b"dwkE"
