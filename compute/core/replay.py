@@ -98,8 +98,8 @@ class ReplayWork:
     def _mark(self, outcome: Outcome) -> None:
         parking, rows = self.tools.parking, outcome.closed
         refused = {key for one in outcome.failed for key in one.key_hashes}
-        touched = {one for row in rows for one in row.key_hashes} - refused
-        closed = self.tools.replays.mark(self.sync_id, outcome, touched)
+        waiting = set(parking.waiting(self.sync_id, [row.key_hashes for row in rows])) - refused
+        closed = self.tools.replays.mark(self.sync_id, outcome, waiting)
         done = [row for row in rows if row.row_id in closed]
         parking.recovered(self.sync_id, [row.key_hashes for row in done])
         self.tools.forget([row.parked for row in done])

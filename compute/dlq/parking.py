@@ -7,7 +7,7 @@ is, is held: everything that comes for it is parked, in order, until it is taken
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -159,15 +159,16 @@ class Parking:
             elif sync_id in self._keys:
                 self._keys[sync_id].remove(known)
 
-    def waiting(self, sync_id: int, hashes: Iterable[bytes]) -> list[bytes]:
-        """Those of `hashes` that open records still have."""
+    def waiting(self, sync_id: int, closing: Iterable[Iterable[bytes]]) -> list[bytes]:
+        """Keys that others wait for, once the records with these hashes are closed."""
         counts = self._keys.get(sync_id)
-        known = {one: self._hasher.numbers_of([one]) for one in hashes}
-        return [
-            one
-            for one, numbers in known.items()
-            if numbers is None or (counts is not None and any(counts.count(number) for number in numbers))
-        ]
+        closed = Counter(one for hashes in closing for one in hashes)
+        found: list[bytes] = []
+        for one, times in closed.items():
+            numbers = self._hasher.numbers_of([one])
+            if numbers is None or (counts is not None and any(counts.count(number) > times for number in numbers)):
+                found.append(one)
+        return found
 
     # ---------------------------------------------------------------------------------------------
 

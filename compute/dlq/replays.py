@@ -13,6 +13,7 @@ from compute.core import failpoints
 from compute.dlq.ledger import OPEN_ROW, Ledger
 from compute.dlq.records import OpenRow
 from rosetta.errors import RosettaError, SecretError
+from rosetta.lsn import Lsn
 from rosetta.plants import planted
 
 _MESSAGE_CHARACTERS: Final = 2_000
@@ -20,6 +21,7 @@ _LONGEST_SECONDS: Final = 3_600.0
 _UNSERVED_SECONDS: Final = 60.0
 _ASKED_ROWS: Final = 5_000
 _HOPS: Final = 10
+_LINKED_ROWS: Final = 1_000_000
 _DATA: Final = """pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA'
     AND state IN ('PARKED', 'RETRYING')"""
 _ORDER: Final = "commit_lsn, change_lsn, ordinal, part, id"
@@ -45,27 +47,28 @@ _DUE = text(f"""
     SELECT id, table_sync_id FROM dlq_records
     WHERE {_DATA} AND kind = 'RECORD' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL
       AND NOT table_sync_id = ANY(:held)
-    ORDER BY next_attempt_at, id LIMIT :rows""")
+    ORDER BY next_attempt_at LIMIT :rows""")
 _DUE_HELD = text(f"""
     SELECT DISTINCT table_sync_id FROM dlq_records
     WHERE {_DATA} AND kind = 'SEGMENT' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL""")
 _HASHES = text("""
     SELECT DISTINCT unnest(key_hashes) FROM dlq_records
     WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = :sync_id""")
+# Key by key through the index of keys: OFFSET 0 keeps the planner from walking all records in their order instead.
+_OF_KEYS: Final = f"""unnest(CAST(:hashes AS bytea[])) AS key (hash) CROSS JOIN LATERAL (
+        SELECT * FROM (SELECT {{columns}} FROM dlq_records
+            WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes @> ARRAY[key.hash]
+            OFFSET 0) AS every ORDER BY {_ORDER} LIMIT :rows) AS r"""
 _LINKED = text(f"""
-    SELECT DISTINCT hash FROM dlq_records, unnest(key_hashes) AS hash
-    WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes && :hashes
-      AND cardinality(key_hashes) > 1""")
-_CHAIN = text(f"""
-    SELECT {OPEN_ROW} FROM dlq_records WHERE id = ANY(
-        SELECT id FROM (
-            SELECT id, payload_bytes, sum(payload_bytes) OVER (ORDER BY {_ORDER}) AS so_far FROM (
-                SELECT id, payload_bytes, commit_lsn, change_lsn, ordinal, part FROM dlq_records
-                WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id
-                  AND (key_hashes && :hashes OR id = ANY(:ids))
-                ORDER BY {_ORDER} LIMIT :rows) AS first) AS page
-        WHERE so_far - payload_bytes < :bytes)
-    ORDER BY {_ORDER}""")
+    SELECT DISTINCT ON (r.id) r.* FROM
+        {_OF_KEYS.format(columns=f"{_ORDER}, payload_bytes, key_hashes")}""")
+_ALONE = text(f"""
+    SELECT {_ORDER}, payload_bytes, key_hashes FROM dlq_records
+    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = :sync_id
+      AND cardinality(key_hashes) = 0""")
+_ROWS = text(f"""
+    SELECT {OPEN_ROW} FROM dlq_records
+    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') ORDER BY {_ORDER}""")
 _OLDEST = text(f"""
     SELECT id, error_code FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
     ORDER BY {_ORDER} LIMIT 1""")
@@ -92,14 +95,11 @@ _FAIL = text("""
 # Behind a refused one; asked for or not, they were tried with it.
 _PUT_BEHIND = text(f"""
     UPDATE dlq_records SET next_attempt_at = 'infinity', last_attempt_at = now()
-    WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes && :hashes
-      AND next_attempt_at <= now() AND NOT id = ANY(:failed)""")
+    WHERE next_attempt_at <= now() AND NOT id = ANY(:failed) AND id = ANY(
+        SELECT r.id FROM {_OF_KEYS.format(columns=_ORDER)})""")
 _NEXT = text(f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = ANY(
-        SELECT (SELECT id FROM dlq_records
-                WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes @> ARRAY[hash]
-                ORDER BY {_ORDER} LIMIT 1)
-        FROM unnest(CAST(:hashes AS bytea[])) AS hash)""")
+        SELECT r.id FROM {_OF_KEYS.format(columns=_ORDER)})""")
 _NEXT_HELD = text(f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = (
         SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
@@ -213,22 +213,33 @@ class Replays:
 
         At most a page by rows and bytes: the newest are cut off. Records closed since are left out.
         """
-        values = self._place | {
-            "sync_id": sync_id,
-            "ids": list(row_ids),
-            "rows": self.policy.page_rows,
-            "bytes": self.policy.page_bytes,
-        }
+        values = self._place | {"sync_id": sync_id, "ids": list(row_ids), "rows": self.policy.page_rows}
         with self.ledger.database.transaction() as session:
             hashes = {bytes(one) for one in session.execute(_HASHES, values).scalars()}
+            found = list(session.execute(_ALONE, values))
             for _ in range(_HOPS):  # a move links the records of two keys, and those may have moved
-                known = len(hashes)
-                linked = session.execute(_LINKED, values | {"hashes": list(hashes)}).scalars()
-                hashes |= {bytes(one) for one in linked}
-                if len(hashes) == known:
+                linked = session.execute(_LINKED, values | {"hashes": list(hashes)}).all()
+                further = {bytes(one) for row in linked for one in row.key_hashes} - hashes
+                if not further:
                     break
-            rows = session.execute(_CHAIN, values | {"hashes": list(hashes)}).all()
-        return self._opened(sync_id, [row for row in rows if hashes.issuperset(map(bytes, row.key_hashes or ()))])
+                hashes |= further
+            found += [row for row in linked if hashes.issuperset(map(bytes, row.key_hashes))]
+            rows = session.execute(_ROWS, {"ids": self._page(found)}).all()
+        return self._opened(sync_id, rows)
+
+    def _page(self, found: Sequence[Row[Any]]) -> list[int]:
+        """The oldest, at least one, within the bounds of a page."""
+        chosen: list[int] = []
+        size = 0
+        ordered = sorted(
+            found, key=lambda row: (Lsn.parse(row.commit_lsn), Lsn.parse(row.change_lsn), row.ordinal, row.id)
+        )
+        for row in ordered[: self.policy.page_rows]:
+            size += row.payload_bytes
+            if chosen and size > self.policy.page_bytes:
+                break
+            chosen.append(row.id)
+        return chosen
 
     def _opened(self, sync_id: int, rows: Sequence[Row[Any]]) -> list[OpenRow]:
         """The rows that can be read, without those that wait behind one that cannot."""
@@ -260,11 +271,11 @@ class Replays:
             refused = {key for one in outcome.failed for key in one.key_hashes}
             if refused:
                 failed = [one.row_id for one in outcome.failed]
-                values = {"sync_id": sync_id, "hashes": list(refused), "failed": failed}
+                values = {"sync_id": sync_id, "hashes": list(refused), "failed": failed, "rows": _LINKED_ROWS}
                 session.execute(_PUT_BEHIND, self._place | values)
             hashes = list(waiting)
             if hashes:
-                session.execute(_NEXT, self._place | {"sync_id": sync_id, "hashes": hashes})
+                session.execute(_NEXT, self._place | {"sync_id": sync_id, "hashes": hashes, "rows": 1})
         return closed
 
     def held_for(self, sync_id: int) -> str | None:
