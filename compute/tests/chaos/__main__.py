@@ -19,9 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     faults = matrix.load()
     chosen = [one for name, one in faults.items() if name in options.only or not options.only]
-    unknown = [name for name in options.only if name not in {*faults, "plants", "isolation"}]
+    unknown = [name for name in options.only if name not in {*faults, *planting.SCENARIOS, "plants", "isolation"}]
     if unknown:
-        _say(f"there is no fault {', '.join(unknown)}; there are {', '.join(faults)}, plants, isolation")
+        _say(
+            f"there is no fault {', '.join(unknown)}; there are {', '.join(faults)}, plants (or one's name), isolation"
+        )
         return 2
     with servers() as made:
         run = report.Run(options.seed, options.changes, report.versions(_version(made)))
@@ -29,10 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in chosen:
             for seed in range(options.seed, options.seed + options.seeds):
                 _keep(run, matrix.run_case(made, one, seed, run.changes))
-        if not options.only or "plants" in options.only:
-            for name, caught in planting.run_all(made, options.seed, say=_say):
-                run.planted[name] = caught
-                run.save()
+        everything = not options.only or "plants" in options.only
+        names = [name for name in planting.SCENARIOS if everything or name in options.only]
+        for name, caught in planting.run_all(made, options.seed, _say, names):
+            run.planted[name] = caught
+            run.save()
         if not options.only or "isolation" in options.only:
             run.isolation_ratio = _isolation(made, options)
         run.save()
@@ -47,7 +50,9 @@ def _say(text: object) -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--only", action="append", default=[], help="F1, plants, isolation; may be repeated")
+    parser.add_argument(
+        "--only", action="append", default=[], help="F1,F2,plants,isolation or a planted bug; may be repeated"
+    )
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=5, help="cases a fault")
     parser.add_argument("--changes", type=int, default=100_000, help="row changes a case, at least")

@@ -145,7 +145,7 @@ def f31(arena: Arena) -> None:
     # deleted behind the parked insert; and newer at the target than what is parked
     arena.run("source", f"DELETE FROM items WHERE id = {_BAD + 1}")
     arena.arrives(arena.tick())
-    newer = int(arena.source_lsn())
+    newer = int(arena.source_lsn()) - 1
     arena.run(
         "a",
         "ALTER TABLE items DROP CONSTRAINT no_poison; INSERT INTO items (id, rev, a, n, big, _rosetta_lsn,"

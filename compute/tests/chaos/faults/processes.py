@@ -47,7 +47,7 @@ def f1(arena: Arena) -> None:
 def _killed_at_each(arena: Arena, service: ComputeService, markers: list[Path]) -> None:
     """Waits for each kill, and keeps how long it took until the pipeline streamed again."""
     seen: set[Path] = set()
-    deadline = time.monotonic() + 60 + 15 * len(markers)
+    deadline = time.monotonic() + 60 + 40 * len(markers)  # as slow as a machine is that does all else at once
     while len(seen) < len(markers):
         new = [marker for marker in markers if marker not in seen and marker.exists()]
         for marker in new:
