@@ -16,8 +16,17 @@ from tests.clients import API, Sql, Tokens, client_of, endpoints_of
 
 from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
+from rosetta.tests.parking import CANARY as ROW_VALUE
+from rosetta.tests.parking import make_parking
 
-CANARIES = ("canary-source-9a41", "canary-target-77be", "canary-phrase-c0d3", "canarykeyMIIE3f")
+CANARIES = (
+    "canary-source-9a41",
+    "canary-target-77be",
+    "canary-phrase-c0d3",
+    "canarykeyMIIE3f",
+    "canary-row-51d0",
+    ROW_VALUE,
+)
 PEM = f"-----BEGIN ENCRYPTED PRIVATE KEY-----\n{CANARIES[3]}\n-----END ENCRYPTED PRIVATE KEY-----"
 REPORT = Path(__file__).parents[3] / ".reports" / "security.json"
 
@@ -82,6 +91,7 @@ async def test_every_route_works_is_audited_and_shows_no_secret(
     await _sources(tour, source_body)
     await _destinations(tour, destination_body)
     await _pipelines(tour)
+    await _dead_letters(tour, app, sql)
     await _everything_else(tour)
     assert tour.called == {str(endpoint) for endpoint in endpoints_of(app)}
     log = (tmp_path / "app.log").read_text()
@@ -154,6 +164,10 @@ async def _pipelines(tour: Tour) -> None:
     both = {"pipeline_id": pipeline, "destination_id": destination}
     await tour.call(f"POST {one}/destinations", {"destination_id": destination}, pipeline_id=pipeline)
     await tour.call(f"GET {joined}/metadata", **both)
+    await tour.call(f"PUT {joined}", {"park_policy": "detach"}, **both)
+    run = (await tour.call(f"POST {one}/verify", pipeline_id=pipeline))["id"]
+    await tour.call(f"GET {one}/verify", pipeline_id=pipeline)
+    await tour.call(f"GET {one}/verify/{{run_id}}", pipeline_id=pipeline, run_id=run)
     sync = (await tour.call(f"POST {joined}/tables", {"table_name": "orders"}, **both))["id"]
     await tour.call(f"GET {joined}/tables", **both)
     await tour.call(f"PUT {joined}/tables/{{sync_id}}", {"target_name": "o"}, **both, sync_id=sync)
@@ -167,6 +181,23 @@ async def _pipelines(tour: Tour) -> None:
     await tour.call(f"DELETE {joined}/tables/{{sync_id}}", **both, sync_id=sync)
     await tour.call(f"DELETE {joined}", **both)
     await tour.call(f"DELETE {one}", pipeline_id=pipeline)
+
+
+async def _dead_letters(tour: Tour, app: FastAPI, sql: Sql) -> None:
+    """Row values are shown to those who may see them, and to nobody else: not in a list, not in a log."""
+    parking = make_parking(sql, app.state.keyring)
+    ids = {"pipeline_id": parking.pipeline_id, "destination_id": parking.destination_id}
+    record = parking.record(7, 1)
+    one = "/pipelines/{pipeline_id}/destinations/{destination_id}"
+    await tour.call(f"GET {one}/dlq/count", **ids)
+    await tour.call(f"GET {one}/dlq", **ids)
+    shown = len(tour.heard)
+    await tour.call(f"GET {one}/dlq/{{record_id}}", **ids, record_id=record)
+    await tour.call(f"PUT {one}/dlq/{{record_id}}", {"values": {"amount": CANARIES[4]}}, **ids, record_id=record)
+    assert ROW_VALUE in tour.heard[shown]
+    del tour.heard[shown:]  # these two are meant to hold values
+    await tour.call(f"POST {one}/recover-dlq", {"ids": [record]}, **ids)
+    await tour.call(f"POST {one}/dlq/discard", {"ids": [record], "reason": "the tour is over"}, **ids)
 
 
 async def _everything_else(tour: Tour) -> None:
