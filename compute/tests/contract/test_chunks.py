@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,27 @@ def test_rows_from_before_the_copy_are_not_trusted(lane: Lane, destination: Dest
     destination.write_rows(chunk(things, [("3", "moved", "fresh")], SEES_ALL, complete=False))
     assert live(lane, things) == [("1", "c", "fresh"), ("3", "moved", "fresh")]
     destination.finish_copy(things)
+
+
+def test_rows_that_nobody_confirmed_are_named_and_go_by_key(
+    lane: Lane, destination: Destination, things: TableTarget
+) -> None:
+    write(destination, things, 10, *(Change("c", n, (str(n), "a", "x"), xid=9) for n in (1, 2, 3, 4)))
+    destination.finish_copy(things)
+    destination.start_copy(things)
+    write(destination, things, 20, Change("u", 12, ("2", "b", "x")))
+    assert destination.unconfirmed_keys(things, None) == [("1",), ("3",), ("4",)]
+    assert destination.unconfirmed_keys(things, ("1",)) == [("3",), ("4",)]
+    named = replace(chunk(things, [("3", "c", "x")], SEES_ALL), keys=(("1",), ("3",)))
+    destination.write_rows(named)
+    assert live(lane, things) == [("2", "b", "x"), ("3", "c", "x"), ("4", "a", "x")]
+    assert destination.unconfirmed_keys(things, None) == [("4",)]
+
+
+def test_a_key_that_the_chunk_does_not_see_stays(lane: Lane, destination: Destination, things: TableTarget) -> None:
+    write(destination, things, 10, Change("c", 1, ("1", "new", "x")))
+    destination.write_rows(replace(chunk(things, [], SEES_NOTHING), keys=(("1",),)))
+    assert live(lane, things) == [("1", "new", "x")]
 
 
 def test_a_moved_row_is_not_filled_from_another_row_of_that_key(
