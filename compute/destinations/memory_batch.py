@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain, combinations, islice
 
 from compute.core.batch import TableChanges
 from compute.core.lines import groups, lines, select
@@ -16,6 +17,9 @@ from rosetta.identifiers import TableId
 
 # A constraint: raises DataError when the tables may not be as they are.
 Rule = Callable[[Mapping[TableId, Table]], None]
+
+# Every subset of six units that wait, most of those of a few more: this is a model.
+_MANY = 200
 
 
 @dataclass(eq=False)
@@ -104,17 +108,10 @@ class BatchWriter:
         return sum(self._try([unit]) for unit in (units[::-1] if backward else units)) > 0
 
     def _try_together(self) -> bool:
-        """Tries what waits at once, then by source transaction; whether any was applied."""
-        if self._try(list(self._waiting), blame=False):
-            return True
-        gathered: dict[int, list[_Unit]] = {}
-        for unit in self._waiting:
-            gathered.setdefault(unit.changes[-1].xid, []).append(unit)
-        return sum(self._try_most(units) for units in gathered.values()) > 0
-
-    def _try_most(self, units: list[_Unit]) -> bool:
-        subsets = [units, *([unit for unit in units if unit is not left] for left in units)]
-        return any(self._try(subset, blame=False) for subset in subsets if subset)
+        """Tries as many at once as can be; whether any were applied."""
+        sizes = range(len(self._waiting), 1, -1)
+        subsets = chain.from_iterable(combinations(self._waiting, size) for size in sizes)
+        return any(self._try(list(subset), blame=False) for subset in islice(subsets, _MANY))
 
     def _try(self, units: list[_Unit], *, blame: bool = True) -> bool:
         """Applies units in one piece, or nothing."""

@@ -152,18 +152,24 @@ class Part:
         if self._replace is None or not self._hands_values_on(units):
             return set()
         doing, found = self.sync.doing, dict[int, DataError]()
+        hopeless = False
 
         def attempt(first: int, end: int) -> DataError | None:
             return self._try_units(units[first:end], only_looking=True)
 
+        def give_up(taken: int, in_a_row: int, _error: DataError) -> bool:
+            nonlocal hopeless
+            hopeless = taken == 0 and in_a_row >= _IMPATIENT_AFTER
+            return hopeless
+
         self._session.run("SAVEPOINT look", doing)
         try:
             self._session.run(f"{pool.keep_only_sql(self._pool, units)}; {pool.take_out_sql(self._pool)}", doing)
-            found = sift(len(units), attempt, lambda taken, in_a_row, _: taken == 0 and in_a_row >= _IMPATIENT_AFTER)
+            found = sift(len(units), attempt, give_up)
         except DataError:  # something refers to the rows: they cannot be taken out
             found = {}
         self._session.run("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look", doing)
-        return set(units) if found and max(found) + 1 == len(found) < len(units) else {units[place] for place in found}
+        return set(units) if hopeless else {units[place] for place in found}
 
     def _gives_up(self, taken: int, in_a_row: int, error: DataError) -> bool:
         """A table that has taken nothing of so many changes will take none; those that wait on others are not meant."""

@@ -101,34 +101,35 @@ class Rescue:
         return [(number, unit) for number, part in enumerate(self._parts) for unit in part.waiting]
 
     def _by_transaction(self) -> bool:
-        """Tries the units that wait on others, those of a source transaction at once; whether any were taken."""
+        """Tries the units that wait on others together, then transaction by transaction; whether any were taken."""
+        before = len(self._waiting())
+        self._most_of([unit for unit in self._waiting() if self._parts[unit[0]].may_pass(unit[1])])
         gathered: dict[int, list[Unit]] = {}
         for number, unit in self._waiting():
             if self._parts[number].may_pass(unit):
                 gathered.setdefault(self._parts[number].transaction(unit), []).append((number, unit))
         transactions = list(gathered.values())
-        before = len(self._waiting())
 
         def attempt(first: int, end: int) -> DataError | None:
             units = [unit for transaction in transactions[first:end] for unit in transaction]
             return None if self._together(sorted(units)) else DataError("refused")
 
-        for number in sift(len(transactions), attempt):
+        for number in sift(len(transactions), attempt) if len(transactions) > 1 else ():
             self._most_of(sorted(transactions[number]))
         return len(self._waiting()) < before
 
     def _most_of(self, units: list[Unit]) -> None:
-        """Applies units together without those that stand in the way of the others."""
+        """Applies units together, if need be without those that stand in the way of the others."""
         left = units
         for _ in range(_MAX_ROUNDS):
+            if not left or self._together(left):
+                return
             blocked = self._blocked(left)
-            left = [unit for unit in left if unit not in blocked]
-            if not left or not blocked or self._together(left):
+            if not blocked:
                 break
-        else:
-            return
-        if left == units and 2 < len(units) <= _LEAVE_ONE_OUT:
-            any(self._together([unit for unit in units if unit != one]) for one in units)
+            left = [unit for unit in left if unit not in blocked]
+        if 2 < len(left) <= _LEAVE_ONE_OUT:
+            any(self._together([unit for unit in left if unit != one]) for one in left)
 
     def _blocked(self, units: Iterable[Unit]) -> set[Unit]:
         return {
