@@ -121,7 +121,7 @@ class Arena:
         service.start()
         self.add_pipeline()
         if copied:
-            self.until_running(100)
+            self.until_running(200)
         else:
             eventually(lambda: self._slots()[0] == 1, 60, "the pipeline has its slot")
         self.count_from_here()

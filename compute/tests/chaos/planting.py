@@ -90,8 +90,8 @@ def _commit_hidden(arena: Arena) -> None:
 def copy_under_load(arena: Arena) -> None:
     """The first copy, with time between a chunk's read and its watermark, while its rows change and go."""
     arena.begin(copied=False, rosetta_failpoint="after_chunk_read:sleep:0.5", backfill_batch_size=200)
-    with arena.writer(per_second=3000):
-        arena.until_running(100)
+    with arena.writer(per_second=1500):
+        arena.until_running(300)
 
 
 def interleaved(arena: Arena) -> None:

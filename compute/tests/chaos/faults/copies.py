@@ -67,7 +67,7 @@ def f37(arena: Arena) -> None:
     """Each chunk waits between its read and its watermark, while its rows are changed and deleted."""
     arena.begin(copied=False, rosetta_failpoint="after_chunk_read:sleep:0.3", backfill_batch_size=250)
     with arena.writer(arena.changes, 2500) as writer:
-        arena.until_running(100)
+        arena.until_running(300)
         while True:
             # What a copy has to mend, unseen by the watch over rows that go back.
             arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id % 50 = 0")

@@ -116,7 +116,7 @@ def f10(arena: Arena) -> Verdict:
         owner = arena.service(line, lease_seconds=LEASE_SECONDS)
         owner.start()
         arena.add_pipeline()
-        arena.until_running(100)
+        arena.until_running(200)
         arena.count_from_here()
         old = arena.streaming_pid(owner)
         other = arena.service(lease_seconds=LEASE_SECONDS)
