@@ -39,10 +39,9 @@ def replay(arena: Arena) -> None:
     eventually(lambda: arena.config.one(tried) > 0, 60, "they have been tried as often as is done without a person")
     arena.pause(2.0)
     # What a later change would have left there; its `rev` is that of no change yet.
-    arena.run("a", _MEND)
     arena.run(
         "a",
-        "INSERT INTO items (id, rev, a, n, _rosetta_lsn, _rosetta_seq)"
+        f"{_MEND}; INSERT INTO items (id, rev, a, n, _rosetta_lsn, _rosetta_seq)"
         f" VALUES ({_KEY + 2}, 900000000, 'newer', 0, {int(arena.source_lsn()) - 1}, 1)",
     )
     retry_now(arena)
@@ -153,6 +152,6 @@ def _name(act: Act) -> str:
 def _describe(case: Case) -> str:
     """In a line: what the oracle counted, or the sentence the case ended with."""
     if case.failure is not None:
-        lines = [line for line in case.failure.splitlines() if "Error: " in line or "AssertionError" in line]
-        return f"ended with {lines[0][:200] if lines else case.failure[:200]}"
+        lines = case.failure.partition("\n--- ")[0].strip().splitlines()
+        return f"ended with {lines[-1][:200]}"
     return "passed" if case.passed else "; ".join(case.verdict.notes)[:300]
