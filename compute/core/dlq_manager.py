@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from compute.config.settings import Settings
 from compute.core.dlq_recovery import DestinationRecovery, DlqRecovery, RecoveryParts
+from compute.core.exit_codes import Failure
 from compute.core.work import Work
 from compute.dlq.book import Book
 from compute.dlq.dispatcher import Dispatcher
@@ -42,9 +43,12 @@ class DLQManager:
         )
         self._recovery = DlqRecovery(settings.dlq_check_interval)
 
-    def parking(self, destination_id: int) -> Parking:
-        """A new writer's part; from now on the recovery hands its work to that writer."""
-        parking = Parking(Book(self.ledger, destination_id), self.dispatcher, self._hasher)
+    def parking(self, destination_id: int, limit: Callable[[], Failure | None]) -> Parking:
+        """A new writer's part; from now on the recovery hands its work to that writer.
+
+        `limit`: why the destination's backlog may not grow now.
+        """
+        parking = Parking(Book(self.ledger, destination_id), self.dispatcher, self._hasher, limit)
         replays = Replays(self.ledger, destination_id, self._policy)
         parts = RecoveryParts(parking, replays, self.dispatcher, self._hand_over)
         recovery = self._recovery

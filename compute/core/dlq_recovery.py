@@ -109,6 +109,15 @@ class DestinationRecovery:
             self._busy.set()
             self._hand_over(self.destination_id, work)
 
+    def clear(self) -> None:
+        """Takes entries of closed rows out of the streams, once; they say nothing that anybody acts on."""
+        try:
+            self._streams.receive()
+        except FencedError:
+            raise
+        except RosettaError as error:
+            _log.warning("streams_left", destination_id=self.destination_id, code=error.code)
+
     def _next(self) -> Work | None:
         if self._stuck:
             self._stuck = False
@@ -176,6 +185,7 @@ class DlqRecovery:
         self._interval_seconds = interval_seconds
         self._lock = threading.Lock()
         self._destinations: dict[int, DestinationRecovery] = {}
+        self._left: list[DestinationRecovery] = []
         self._changed = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="dlq recovery", daemon=True)
@@ -191,8 +201,12 @@ class DlqRecovery:
         self.signal()
 
     def drop(self, destination_id: int) -> None:
+        """The destination is gone; what its streams still have is taken out of them."""
         with self._lock:
-            self._destinations.pop(destination_id, None)
+            left = self._destinations.pop(destination_id, None)
+            if left is not None:
+                self._left.append(left)
+        self.signal()
 
     def start(self) -> None:
         self._thread.start()
@@ -219,6 +233,9 @@ class DlqRecovery:
             self._changed.clear()
             with self._lock:
                 destinations = list(self._destinations.values())
+                left, self._left = self._left, []
+            for gone in left:
+                gone.clear()
             for destination in destinations:
                 if not self._ended and destination.pass_at <= time.monotonic():
                     destination.step()

@@ -115,7 +115,7 @@ class Lanes:
             resumption=resumption,
             bound_bytes=self._fan_out.lane_bytes,
             backlog=backlog,
-            parking=self._parts.dlq.parking(destination.destination_id),
+            parking=self._parts.dlq.parking(destination.destination_id, backlog.limit),
         )
 
         def make(covered: int) -> Lane:

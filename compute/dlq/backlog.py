@@ -232,8 +232,9 @@ class LedgerBacklog:
 
     def _sum(self, now: float) -> None:
         found = self._ledger.sums(self._destination_id, ErrorClass.OUTAGE)
+        everything = self._ledger.sums(self._destination_id)  # what was refused takes room, too
         with self._lock:
-            self._bytes = found.raw_bytes
+            self._bytes = everything.raw_bytes
             self._oldest_at = now - found.age_seconds if found.rows else float("inf")
             self._summed_at = now
 

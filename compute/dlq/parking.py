@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from compute.core.batch import ChangeBatch
+from compute.core.exit_codes import Failure
 from compute.core.lines import groups, lines, select
 from compute.destinations.base import TableTarget, TableWrite
 from compute.dlq.book import Book, numbers_array
@@ -36,7 +37,15 @@ class Parking:
     committed. Redis is only told: what it was not, the recovery makes up for from the ledger.
     """
 
-    def __init__(self, book: Book, dispatcher: Dispatcher, hasher: KeyHasher) -> None:
+    def __init__(
+        self,
+        book: Book,
+        dispatcher: Dispatcher,
+        hasher: KeyHasher,
+        limit: Callable[[], Failure | None] = lambda: None,
+    ) -> None:
+        """`limit`: why a held table's backlog may not grow now; the bounds are those of every parked change."""
+        self._limit = limit
         self._book = book
         self._dispatcher = dispatcher
         self._hasher = hasher
@@ -101,10 +110,15 @@ class Parking:
         return Divided((), tuple(rest for rest in rests if rest is not None), entries=tuple(entries))
 
     def park(self, entries: Sequence[Entry], batch: ChangeBatch | None, reached: StreamPosition | None) -> None:
-        """Writes entries down for good. `reached`: how far the destination is; `batch`: where they come from."""
+        """Writes entries down for good. `reached`: how far the destination is; `batch`: where they come from.
+
+        Raises OutageError, too, where a held table has no room left: its destination then waits, within its policy.
+        """
         if not entries:
             return
         held = {entry.sync_id for entry in entries if entry.kind is DlqKind.SEGMENT}
+        if held:
+            self._check_limit()
 
         def drop_leftovers(session: Session) -> None:
             if held and batch is not None:
@@ -121,6 +135,11 @@ class Parking:
             return
         self._count(entries, parked)
         self._tell(self._dispatcher.announce, parked)
+
+    def _check_limit(self) -> None:
+        full = self._limit()
+        if full is not None:
+            raise OutageError(full.message, code=full.code, remedy=full.remedy)
 
     def begin_anew(self, sync_id: int) -> None:
         """A copy begins: what is parked of the table is superseded by it."""

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compute.core.batch import META_COLUMNS
 from compute.core.lines import lines
 from compute.dlq import keys
 from compute.dlq.keys import KeyCounts, KeyHasher, normal_form
 from compute.tests.contract.changes import UNCHANGED, Change, changes, schema
+from rosetta.dead_letters.rows import META_COLUMN_NAMES
 from rosetta.secrets import Keyring
 from rosetta.types import Column, UserType
 
@@ -106,3 +108,7 @@ def test_counts_are_those_of_a_multiset(first: list[int], steps: list[tuple[bool
                     model[number] -= model[number] > 0
         assert [counts.count(number) for number in range(6)] == [model[number] for number in range(6)]
         assert bool(counts) == (sum(model.values()) > 0)
+
+
+def test_a_line_begins_alike_for_compute_and_for_whoever_edits_it() -> None:
+    assert tuple(META_COLUMNS) == META_COLUMN_NAMES
