@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import structlog
 
 from app.core.config import Settings
@@ -11,6 +13,8 @@ from rosetta import logs
 def configure(settings: Settings) -> None:
     """Sets the process's logging up; called once, before anything is logged."""
     logs.configure("backend", settings.log_level, settings.log_folder)
+    # Our own line for each request says the same without the query, which may hold the key of a row.
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -19,6 +19,7 @@ from tests.conftest import SECRET_KEY
 
 from rosetta.local.postgres import PostgresCluster, free_port
 
+CANARY = "canary-query-03fe"
 BACKEND = Path(__file__).parents[2]
 
 
@@ -57,11 +58,14 @@ def test_a_server_starts_serves_and_stops(
     process = subprocess.Popen([sys.executable, *commands[server]], cwd=BACKEND, env=environment)
     try:
         assert _answers(f"http://127.0.0.1:{port}/health", process) == 200
-        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/sources").status_code == 401
+        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/sources", params={"name": CANARY}).status_code == 401
     finally:
         process.terminate()
         assert process.wait(20) in {0, -15}
-    assert '"backend_stopped"' in (tmp_path / "app.log").read_text()
+    log = (tmp_path / "app.log").read_text()
+    assert '"backend_stopped"' in log
+    assert "/api/v1/sources" in log
+    assert CANARY not in log  # a query may hold the key of a row
 
 
 def _answers(url: str, process: subprocess.Popen[bytes]) -> int:
