@@ -11,6 +11,7 @@ from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.copy_load import SCHEMA
 from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
+from compute.tests.support.valkey import Valkey
 from rosetta import migrate
 from rosetta.local.postgres import PostgresCluster
 
@@ -25,12 +26,26 @@ def config(cluster: PostgresCluster, new_database: Callable[[], str]) -> Iterato
     connection.close()
 
 
+@pytest.fixture(scope="session")
+def stage_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    made = Valkey(Path(tmp_path_factory.mktemp("stage-valkey")) / "data")
+    made.start()
+    yield made
+    made.kill()
+
+
 @pytest.fixture
 def stage(
-    cluster: PostgresCluster, config: ConfigSql, new_database: Callable[[], str], tmp_path: Path
+    cluster: PostgresCluster,
+    config: ConfigSql,
+    stage_valkey: Valkey,
+    new_database: Callable[[], str],
+    tmp_path: Path,
 ) -> Iterator[Stage]:
-    """Source and target database, and a service that the test starts."""
-    made = Stage(cluster, config, ComputeService(config.url, tmp_path), new_database(), new_database())
+    """Source and target database, and a service that the test starts; a target that is away is parked for."""
+    stage_valkey.flush()
+    service = ComputeService(config.url, tmp_path, redis_url=stage_valkey.url)
+    made = Stage(cluster, config, service, new_database(), new_database())
     yield made
     made.close()
 
