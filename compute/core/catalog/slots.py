@@ -41,16 +41,18 @@ _FOUND = text("""
                   FROM pipeline_metadata m2 WHERE m2.pipeline_id = p.id) AS was
     WHERE p.id = m.pipeline_id AND p.id = :pipeline_id AND p.status = 'PAUSE' AND was.id = m.id""")
 _DROPPED = text("UPDATE pipelines SET slot_dropped_for = :reason WHERE id = :pipeline_id")
-# A destination that writes catches up by itself; one that cannot keeps the slot for all others.
+# A destination that writes catches up by itself; one that cannot keeps the slot for all others. Without a process
+# that says so nothing is known of destinations, and suspending them would move nothing.
 _HOLDERS = text("""
     WITH positions AS (
-        SELECT pd.id, COALESCE(GREATEST(m.durable_lsn, pd.parked_commit_lsn), '0/0') AS covered, m.status
+        SELECT pd.id, COALESCE(GREATEST(m.durable_lsn, pd.parked_commit_lsn), '0/0') AS covered, m.status,
+               m.heartbeat_at > now() - interval '30 seconds' AS told
         FROM pipeline_destinations pd
         JOIN pipeline_metadata m ON m.pipeline_id = pd.pipeline_id AND m.destination_id = pd.destination_id
         WHERE pd.pipeline_id = :pipeline_id AND pd.detached_at IS NULL)
     UPDATE pipeline_destinations pd SET detached_at = now(), error_message = :reason
     FROM positions o
-    WHERE o.id = pd.id AND o.status IN ('BLOCKED', 'RETRYING', 'FAILED')
+    WHERE o.id = pd.id AND o.told AND o.status IN ('BLOCKED', 'RETRYING', 'FAILED')
       AND o.covered = (SELECT min(covered) FROM positions)
     RETURNING pd.destination_id""")
 _RAISE = text("""

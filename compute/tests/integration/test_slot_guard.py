@@ -183,9 +183,13 @@ def test_a_budget_that_warns_says_so_once_and_takes_it_back(guarded: Guarded) ->
     assert "The pipeline is paused." in row[1]
     assert f"SET status = 'START' WHERE id = {pipeline};" in row[2]
     assert guarded.sql(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot_of(pipeline)}'") == 1
-    advance = f"SELECT pg_replication_slot_advance('{slot_of(pipeline)}', pg_current_wal_lsn())"
-    guarded.sql("SELECT pg_log_standby_snapshot()", advance, "SELECT pg_log_standby_snapshot()", advance)
-    eventually(lambda: guarded.config.row(_OPEN, key) is None, what="it is resolved once the slot has moved on")
+
+    def resolved() -> bool:
+        advance = f"SELECT pg_replication_slot_advance('{slot_of(pipeline)}', pg_current_wal_lsn())"
+        guarded.sql("SELECT pg_log_standby_snapshot()", advance)
+        return guarded.config.row(_OPEN, key) is None
+
+    eventually(resolved, 20, "it is resolved once the slot has moved on")
     assert guarded.config.one("SELECT count(*) FROM notifications WHERE dedup_key = %s", key) == 1
 
 
@@ -215,13 +219,17 @@ def test_a_budget_that_pauses_suspends_what_holds_the_slot_back_and_nothing_else
         good,
     )
     guarded.fill(30)
-    detached = "SELECT array_agg(destination_id) FROM pipeline_destinations WHERE detached_at IS NOT NULL"
+    key, detached = (
+        f"wal-budget:{pipeline}",
+        "SELECT array_agg(destination_id) FROM pipeline_destinations WHERE detached_at IS NOT NULL",
+    )
+    eventually(lambda: guarded.config.row(_OPEN, key), 20, "it is told")
+    assert guarded.config.one(detached) is None, "no process has said how the destinations are"
+    guarded.config.run("UPDATE pipeline_metadata SET heartbeat_at = now()")
     eventually(lambda: guarded.config.one(detached), 20, "the holder is suspended")
     assert good not in guarded.config.one(detached)
     assert guarded.sql(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot_of(pipeline)}'") == 1
-    row = guarded.config.row(_OPEN, f"wal-budget:{pipeline}")
-    assert row is not None
-    assert "was suspended and needs a resync" in row[1]
+    eventually(lambda: "was suspended and needs a resync" in (guarded.config.row(_OPEN, key) or ("", ""))[1])
 
 
 def test_a_source_that_cannot_be_reached_hides_no_other(guarded: Guarded) -> None:
