@@ -211,15 +211,6 @@ class SourceReader:
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg2.extensions.cursor]:
         """A cursor; whatever fails closes the session, so that the next use begins afresh."""
-        connection = self._open()
-        try:
-            with connection.cursor() as cursor:
-                yield cursor
-        except psycopg2.Error as error:
-            connection.close()
-            raise translate_error(error, doing) from None
-
-    def _open(self) -> psycopg2.extensions.connection:
         connection = self._connection
         if connection is None or connection.closed:
             connection = connect(self._endpoint, application="rosetta copy", autocommit=True)
@@ -228,7 +219,12 @@ class SourceReader:
                 connection.close()
                 raise OutageError("reading was stopped", code="COPY_STOPPED")
             self._connection = connection
-        return connection
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            connection.close()
+            raise translate_error(error, doing) from None
 
 
 def _seen() -> str:
