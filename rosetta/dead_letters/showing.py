@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR
 
 from rosetta.dead_letters.payload import Payload, open_payload
 from rosetta.dead_letters.rows import ChangeRow, read_rows
 from rosetta.dead_letters.search import OPEN
 from rosetta.secrets import Keyring
 from rosetta.tables import DlqRecord
-
-_NEVER_BY_ITSELF = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,8 @@ def contents_of(record: DlqRecord, keyring: Keyring, limit: int) -> Contents:
 
 def waits_behind(record: DlqRecord) -> bool:
     """Whether an older parked change of the same row must go first."""
-    return record.next_attempt_at == _NEVER_BY_ITSELF
+    # PostgreSQL's infinity, which drivers read as the last moment of the calendar, some without a time zone
+    return record.next_attempt_at is not None and record.next_attempt_at.year == MAXYEAR
 
 
 def _head(payload: Payload, limit: int) -> Payload:

@@ -146,15 +146,19 @@ async def test_records_of_a_row_are_found_by_its_key(admin: httpx.AsyncClient, p
 async def test_a_record_is_shown_with_its_values_and_what_waits_behind_it(
     admin: httpx.AsyncClient, parking: Parking
 ) -> None:
-    first, second, third = (parking.record(7, lsn) for lsn in (1, 2, 3))
+    first = parking.record(7, 1)
+    second, third = (parking.record(7, lsn, next_attempt_at="infinity") for lsn in (2, 3))
     parking.record(8, 4)
     seen = (await admin.get(f"{parking.path}/dlq/{second}")).json()
     assert seen["changes"] == [
         {"operation": "UPDATE", "lsn": "0/2", "values": {"id": "7", "note": CANARY, "amount": "2"}, "unchanged": []}
     ]
     assert (seen["columns"], seen["key_columns"]) == (["id", "note", "amount"], ["id"])
+    assert (seen["waits_behind"], seen["next_attempt_at"]) == (True, None)
     assert seen["behind"] == {"count": 1, "ids": [third]}
     assert seen["ahead"] == {"count": 1, "ids": [first]}
+    items = (await admin.get(f"{parking.path}/dlq")).json()["items"]
+    assert [item["waits_behind"] for item in items] == [False, True, True, False]
 
 
 async def test_a_segment_shows_its_first_changes(admin: httpx.AsyncClient, parking: Parking) -> None:

@@ -95,7 +95,13 @@ def test_a_list_has_pages_and_filters_and_no_values(dlq: Run, parking: Parking) 
 
 
 def test_a_record_is_shown_with_its_values(dlq: Run, parking: Parking) -> None:
-    number, behind = parking.record(7, 1), parking.record(7, 2)
+    number, behind = parking.record(7, 1), parking.record(7, 2, next_attempt_at="infinity")
+    assert [
+        item["waits_behind"] for item in json_of(dlq("list", "orders", "--destination", "a", "--json"))["items"]
+    ] == [
+        False,
+        True,
+    ]
     shown = dlq("show", number).stdout
     assert CANARY in shown
     assert f"waiting behind it: 1 ({behind})" in shown
