@@ -96,7 +96,7 @@ def test_tables_and_columns_join_a_running_pipeline(stage: Stage) -> None:
     assert stage.service.streaming_pid(pipeline) == pid
 
 
-def test_a_lost_slot_is_never_made_again_in_silence(stage: Stage) -> None:
+def test_f22_a_lost_slot_is_never_made_again_in_silence(stage: Stage) -> None:
     stage.source("CREATE TABLE one (id int PRIMARY KEY, v text); INSERT INTO one VALUES (1, 'a')")
     pipeline = stage.start_pipeline()
     stage.service.start()
@@ -119,7 +119,7 @@ def test_a_lost_slot_is_never_made_again_in_silence(stage: Stage) -> None:
     eventually(lambda: stage.same("one"), 30)
 
 
-def test_a_slot_dropped_under_a_running_pipeline_is_noticed(stage: Stage) -> None:
+def test_f22_a_slot_dropped_under_a_running_pipeline_is_noticed(stage: Stage) -> None:
     stage.source("CREATE TABLE one (id int PRIMARY KEY, v text)")
     pipeline = stage.start_pipeline()
     stage.service.start()
