@@ -89,7 +89,7 @@ class Writers:
         moved_row = {
             "numbers": f"UPDATE numbers SET id = {elsewhere} WHERE n = {low} AND n {mine}",
             "words": f"UPDATE words SET word = md5(word) WHERE n {within}",
-            "pairs": f"UPDATE pairs SET b = 'm{fresh}', a = a + 1 WHERE n = {low} AND n {mine}",
+            "pairs": f"UPDATE pairs SET b = left('m{fresh}' || b, 200), a = a + 1 WHERE n = {low} AND n {mine}",
             "parts": f"UPDATE parts SET half = 1 - half WHERE n {within}",
             "fleeting": f"UPDATE fleeting SET n = n + 2 WHERE n {within}",
         }
