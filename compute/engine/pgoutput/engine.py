@@ -11,9 +11,10 @@ from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource, EngineState
 from compute.engine.malloc import limit_malloc
 from compute.engine.pgoutput.errors import StreamError
+from compute.engine.pgoutput.gatherer import Limits
 from compute.engine.pgoutput.heartbeat import Heartbeat
 from compute.engine.pgoutput.outbox import Outbox
-from compute.engine.pgoutput.reader import Limits, StreamReader
+from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.session import ReplicationSession, is_busy
 from compute.engine.pgoutput.wire import WireError
 from compute.engine.slot import SlotWatch
@@ -63,7 +64,9 @@ class PgoutputEngine:
         self._reader: StreamReader | None = None
         self._thread: threading.Thread | None = None
         self._start = StreamPosition(Lsn(0))
+        # Why the stream ended: an error, or words that are still to be held against the slot.
         self._error: RosettaError | None = None
+        self._reason: str | None = None
         self._streaming = False
         self._stopped = False
 
@@ -104,8 +107,8 @@ class PgoutputEngine:
             OutageError: the engine failed; the message says why.
         """
         batch = self._started_outbox().take(timeout_seconds)
-        if batch is None and self._error is not None and not self._stopped:
-            raise self._error
+        if batch is None and not self._stopped:
+            self._raise_failure()
         return batch
 
     def acknowledge(self, sequence: int) -> None:
@@ -122,8 +125,9 @@ class PgoutputEngine:
         """What is so now; STREAMING once the slot is ours and still stands where it was looked at."""
         if self._stopped:
             return EngineState(EnginePhase.STOPPED)
-        if self._error is not None:
-            return EngineState(EnginePhase.FAILED, self._error.message)
+        failure = self._error.message if self._error is not None else self._reason
+        if failure is not None:
+            return EngineState(EnginePhase.FAILED, failure)
         return EngineState(EnginePhase.STREAMING if self._streaming else EnginePhase.STARTING)
 
     def stop(self) -> None:
@@ -143,6 +147,12 @@ class PgoutputEngine:
         if self._thread.is_alive():
             raise OutageError(f"the engine did not end within {STOP_SECONDS:.0f} s", code="ENGINE_HANGS")
 
+    def _raise_failure(self) -> None:
+        if self._error is None and self._reason is not None:
+            self._error = self._checked_slot().explain(self._reason)
+        if self._error is not None:
+            raise self._error
+
     # -- the engine's thread ----------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -154,11 +164,11 @@ class PgoutputEngine:
                 self._follow(self._session)
                 self._finish(self._session)
         except (WireError, StreamError) as error:
-            self._fail(str(error))
+            self._reason = str(error)
         except RosettaError as error:
             self._error = error
         except BaseException as error:
-            self._fail(f"unexpected {type(error).__name__}")
+            self._reason = f"unexpected {type(error).__name__}"
             raise  # the thread hook writes down where
         finally:
             heartbeat.stop()
@@ -212,9 +222,6 @@ class PgoutputEngine:
         """Has the slot take what was acknowledged, and ends the stream in good order."""
         session.tell(self._started_outbox().acknowledged, now=True)
         session.end()
-
-    def _fail(self, reason: str) -> None:
-        self._error = self._checked_slot().explain(reason)
 
     def _checked_slot(self) -> SlotWatch:
         return _made(self._slot)

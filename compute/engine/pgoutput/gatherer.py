@@ -1,0 +1,121 @@
+"""Where the stream is, and the batch that is being gathered from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from compute.core.batch import TableSpec
+from compute.engine.base import cuts_behind
+from compute.engine.pgoutput.gathering import Gathering
+from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.tables import Table
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn, StreamPosition
+
+NO_LSN: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A batch is cut between transactions from `soft_bytes` on, anywhere from `hard_bytes` on."""
+
+    soft_bytes: int
+    hard_bytes: int
+
+
+class Gatherer:
+    """Gives changes their position, and ends batches where they are to end. For one thread but for `set_tables`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        limits: Limits,
+        start: StreamPosition,
+        cuts: Collection[StreamPosition],
+        chore: Callable[[], None],
+    ) -> None:
+        """`chore` is what is to be done now and then while the outbox is full."""
+        self._outbox = outbox
+        self._limits = limits
+        self._chore = chore
+        self._specs: Mapping[TableId, TableSpec] = {}
+        self._start = start
+        self._cuts = deque(cuts_behind(start, cuts))
+        # Whether a position is to be looked at before its change is: an old one passed over, a batch ended.
+        self._watchful = self._behind = True
+        # The last change's position, as the numbers of a `StreamPosition`; no LSN between transactions.
+        self._base: int = start.commit_lsn
+        self._lsn = NO_LSN
+        self._ordinal = 0
+        self._in_transaction = False
+        self._batch: Gathering | None = Gathering(start, self._specs, start)
+        self._reached = start
+        # Tables of this batch by their relation's id; None: passed over.
+        self._open: dict[bytes, Table | None] = {}
+
+    def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
+        """May be called from any thread; what is not in a batch yet is read by the new tables."""
+        self._specs = dict(tables)
+
+    def go_on(self) -> None:
+        """Called before a round of reading: goes on with the batch that was offered, unless it was taken."""
+        if self._batch is None:
+            self._batch = self._outbox.reclaim()
+            if self._batch is None:
+                self._renew()
+        if self._batch is not None and self._batch.specs is not self._specs:
+            self._publish()
+
+    def offer(self) -> None:
+        """Called after a round of reading: what ends between transactions may be taken."""
+        batch, position = self._batch, self._position()
+        if batch is None or self._in_transaction or position <= batch.start:
+            return
+        batch.end = self._reached = position
+        self._batch = None
+        self._outbox.offer(batch)
+
+    def _next_ordinal(self, lsn: int) -> int:
+        return self._ordinal + 1 if lsn == self._lsn else 0
+
+    def _admit(self, lsn: int, ordinal: int) -> bool:
+        """False for a change that an earlier start delivered; ends batches that are to end before it."""
+        position = StreamPosition(Lsn(self._base), Lsn(lsn), ordinal)
+        if self._gathered().watermarks:
+            self._publish()
+        self._cut_before(position)
+        self._behind = self._behind and position <= self._start
+        self._watchful = self._behind or bool(self._cuts)
+        return not self._behind
+
+    def _cut_before(self, position: StreamPosition) -> None:
+        """Ends a batch at each cut that comes before `position`, an empty one where there is nothing new."""
+        while self._cuts and self._cuts[0] < position:
+            self._publish(self._cuts.popleft())
+
+    def _position(self) -> StreamPosition:
+        """The point behind everything that was read."""
+        if self._in_transaction and self._lsn != NO_LSN:
+            position = StreamPosition(Lsn(self._base), Lsn(self._lsn), self._ordinal)
+        else:
+            position = StreamPosition(Lsn(self._base))
+        return max(position, self._reached)
+
+    def _gathered(self) -> Gathering:
+        assert self._batch is not None, "nothing is read while a batch is on offer"  # noqa: S101 - go_on sees to it
+        return self._batch
+
+    def _renew(self) -> None:
+        self._batch = Gathering(self._reached, self._specs, self._reached)
+        self._open = {}
+
+    def _publish(self, end: StreamPosition | None = None) -> None:
+        """Hands the batch on, with all that was read before the present message or up to `end`."""
+        batch, position = self._gathered(), max(end or self._position(), self._reached)
+        batch.end = self._reached = position
+        self._renew()
+        if position > batch.start:
+            self._outbox.put(batch, self._chore)
