@@ -53,10 +53,10 @@ def decide(sync: TableSyncPlan, schema: TableSchema | None, *, served: bool, con
 
 
 def _first_step(sync: TableSyncPlan) -> Step:
-    if sync.held and sync.state is TableSyncState.ERROR:
-        return Step.STREAM  # all that came since is in the ledger
     if sync.state is TableSyncState.ERROR:
-        return Step.COPY if sync.error_code in _PASSING else Step.NOTHING
+        if sync.error_code in _PASSING:
+            return Step.COPY
+        return Step.STREAM if sync.held else Step.NOTHING  # held: all that came since is in the ledger
     if sync.state is TableSyncState.COPYING:
         return Step.RESUME_COPY
     if sync.state is TableSyncState.STREAMING:

@@ -104,6 +104,11 @@ _NEXT_HELD = text(f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = (
         SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
         ORDER BY {_ORDER} LIMIT 1)""")
+# With the last of its segments: a process that ends right here must not find a table in error with nothing waiting.
+_STREAMS = text(f"""
+    UPDATE table_syncs SET state = 'STREAMING', error_code = NULL, error_message = NULL, error_remedy = NULL
+    WHERE id = :sync_id AND state = 'ERROR' AND NOT EXISTS (
+        SELECT FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id)""")
 _DEFER = text("""
     UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => :seconds)
     WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND next_attempt_at <= now()""")
@@ -294,11 +299,12 @@ class Replays:
                 session.execute(_PUT_HELD_BEHIND, values | {"oldest": oldest})
 
     def mark_held(self, sync_id: int, rows: Sequence[OpenRow]) -> None:
-        """Segments of a held table were written; the next one takes over its attempts."""
+        """Segments of a held table were written; the next one takes over its attempts, behind the last it streams."""
         failpoints.hit("before_mark")
         with self.ledger.fenced() as session:
             _close(session, rows, "RECOVERED")
             session.execute(_NEXT_HELD, self._place | {"sync_id": sync_id})
+            session.execute(_STREAMS, self._place | {"sync_id": sync_id})
 
     def defer(self, row_ids: Iterable[int]) -> None:
         """Due rows of a table that is not served now: looked at again later, no attempt."""

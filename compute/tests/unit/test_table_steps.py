@@ -38,6 +38,7 @@ CASES = [
     (sync(S.ERROR, error_code="TABLE_NOT_PUBLISHED"), SCHEMA, False, Step.COPY),
     (sync(S.ERROR, error_code="PG_42501", held=True), SCHEMA, False, Step.STREAM),
     (sync(S.ERROR, D.RESYNC, error_code="PG_42501", held=True), SCHEMA, False, Step.COPY),
+    (sync(S.ERROR, error_code="TABLE_NOT_PUBLISHED", held=True), SCHEMA, False, Step.COPY),
     (sync(S.ERROR, error_code="PG_42501", held=True), SCHEMA, True, Step.NOTHING),
     (sync(S.STREAMING, D.PAUSED), SCHEMA, True, Step.PAUSE),
     (sync(S.PAUSED, D.PAUSED), SCHEMA, False, Step.NOTHING),

@@ -40,6 +40,7 @@ def test_a_refused_table_waits_in_order_while_others_go_on_and_catches_up_by_its
     both = bench.batch(200, changes(THINGS, [row(110, 2)]), changes(OTHERS, [row(111, 7)]))
     ChangesWork(both).run(bench.desk)
     assert bench.told.held == [(bench.queue.sync_id, "PG_42P01")]
+    bench.queue.config.run("UPDATE table_syncs SET state = 'ERROR' WHERE id = %s", bench.queue.sync_id)
     assert bench.rows("SELECT id FROM others") == [(7,)]
     bench.write(300, row(210, 3), row(211, 2, "second", op="u"))
     bench.write(400, gone(310, 1), Change("u", 311, ("3", "third", UNCHANGED)))
@@ -53,6 +54,7 @@ def test_a_refused_table_waits_in_order_while_others_go_on_and_catches_up_by_its
     bench.queue.config.run("UPDATE pipeline_destinations SET recover_requested_at = now()")
     bench.recover()
     assert bench.told.taken == [bench.queue.sync_id]
+    assert bench.queue.config.one("SELECT state FROM table_syncs WHERE id = %s", bench.queue.sync_id) == "STREAMING"
     assert bench.rows() == [(2, "second", "b"), (3, "third", "b")]
     assert bench.open_rows() == 0
     assert bench.entries() == 0
