@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import psycopg2
-
-from compute.tests.chaos import oracle
+from compute.tests.chaos import leftovers, oracle
+from compute.tests.chaos.data import Data
 from compute.tests.chaos.proxy import Proxy
 from compute.tests.chaos.servers import Servers
-from compute.tests.chaos.workload import APPENDED, PUBLICATION, SCHEMA, Writer
+from compute.tests.chaos.workload import APPENDED, PUBLICATION
 from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.service import ComputeService
 from compute.tests.support.waiting import eventually, process_exists
-from rosetta.local.postgres import PostgresCluster
-from rosetta.lsn import Lsn
 
 SECRET = "a secret key for tests"
-_ROLES = ("source", "config", "a", "b")
-_ticks = itertools.count(1)
 _redis_numbers = itertools.cycle(range(1, 16))
 
 
-class Arena:
+class Arena(Data):
     """A pipeline from `source` to the targets, its services, and what was seen of them.
 
     `lines` are the proxies by role (`source`, `config`, `redis`, `a`, `b`); what the case itself asks goes past them.
@@ -37,25 +30,18 @@ class Arena:
     def __init__(
         self, servers: Servers, seed: int, changes: int, folder: Path, targets: Sequence[str] = ("a",)
     ) -> None:
-        self.servers, self.seed, self.changes, self.folder = servers, seed, changes, folder
-        self.targets = tuple(targets)
-        self.databases = {role: servers.new_database(role) for role in ("source", "config", *self.targets)}
+        super().__init__(servers, seed, changes, targets)
+        self.folder = folder
         ports = {role: servers[role].port for role in ("source", "config", *self.targets)}
         self.lines = {role: Proxy(port) for role, port in {**ports, "redis": servers.valkey.port}.items()}
         self.redis_number = next(_redis_numbers)
         self.settings: dict[str, object] = {}  # of every service of this case
         self.services: list[ComputeService] = []
-        self.recoveries: list[float] = []
         self.pids: set[int] = set()
         self.log: list[str] = []
-        self._start = oracle.Start()
-        self._sessions: dict[tuple[str, str], Any] = {}
         self.destinations: dict[str, int] = {}
         self.pipeline = 0
         servers.valkey.client(self.redis_number).flushdb()
-        self.run("source", SCHEMA)
-        for role in self.targets:
-            self.run(role, oracle.WATCH)
         url = servers["config"].dsn(self.databases["config"])
         self.config = ConfigSql(servers["config"].connect(self.databases["config"]), url, self.databases["config"])
 
@@ -69,9 +55,9 @@ class Arena:
 
     def service(self, line: Proxy | None = None, **settings: object) -> ComputeService:
         """A compute instance that is configured but not started; `line`: its own one to the config database."""
-        config = f"{self._cluster('config').dsn(self.databases['config'])}"
+        config = self.servers["config"].dsn(self.databases["config"])
         port = (line or self.lines["config"]).port
-        through = config.replace(f":{self._cluster('config').port}/", f":{port}/")
+        through = config.replace(f":{self.servers['config'].port}/", f":{port}/")
         folder = self.folder / f"service{len(self.services)}"
         folder.mkdir(parents=True)
         made = ComputeService(
@@ -94,10 +80,10 @@ class Arena:
         """Source, destinations and pipeline by plain SQL; the table `events` keeps every change."""
         config = self.config
         source_id = config.add_source(
-            self._cluster("source"), self.databases["source"], PUBLICATION, pg_port=self.lines["source"].port
+            self.servers["source"], self.databases["source"], PUBLICATION, pg_port=self.lines["source"].port
         )
         self.destinations = {
-            role: config.add_destination(self._cluster(role), self.databases[role], pg_port=self.lines[role].port)
+            role: config.add_destination(self.servers[role], self.databases[role], pg_port=self.lines[role].port)
             for role in self.targets
         }
         self.pipeline = config.add_pipeline("chaos", source_id, None, "PAUSE")
@@ -123,7 +109,7 @@ class Arena:
         if copied:
             self.until_running(200)
         else:
-            eventually(lambda: self._slots()[0] == 1, 60, "the pipeline has its slot")
+            eventually(lambda: leftovers.slots_of(self)[0] == 1, 60, "the pipeline has its slot")
         self.count_from_here()
         return service
 
@@ -165,77 +151,6 @@ class Arena:
         self.pids.add(pid)
         return pid
 
-    # -- the data ---------------------------------------------------------------------------------
-
-    def run(self, role: str, statements: str) -> None:
-        """SQL in a role's database, past the proxy."""
-        with closing(self._cluster(role).connect(self.databases[role])) as connection, connection.cursor() as cursor:
-            cursor.execute(statements)
-
-    def rows(self, role: str, query: str, *values: object) -> list[Any]:
-        with closing(self._cluster(role).connect(self.databases[role])) as connection, connection.cursor() as cursor:
-            cursor.execute(query, values or None)
-            return cursor.fetchall()
-
-    def one(self, role: str, query: str, *values: object) -> Any:
-        found = self.rows(role, query, *values)
-        return found[0][0] if found else None
-
-    def writer(self, changes: int | None = None, per_second: int = 2000) -> Writer:
-        """The seeded writer; without `changes` it goes on until its block ends."""
-        return Writer(self._cluster("source"), self.databases["source"], self.seed, changes, per_second)
-
-    def count_from_here(self) -> None:
-        """The appended table's changes are counted from now; nothing may be writing."""
-        number = self.one("source", "SELECT coalesce(max(n), 0) FROM audit.log")
-        self._start = oracle.Start(number, int(self.source_lsn()))
-
-    def source_lsn(self) -> Lsn:
-        return Lsn.parse(self.one("source", "SELECT pg_current_wal_lsn()::text"))
-
-    def confirmed(self) -> Lsn:
-        """How far the slot has been told that everything is safe."""
-        found = self.one(
-            "source",
-            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE database = current_database()",
-        )
-        return Lsn.parse(found)
-
-    def tick(self) -> int:
-        """A row whose arrival shows that everything before it has arrived."""
-        number = next(_ticks)
-        self.run("source", f"INSERT INTO ticks VALUES ({number})")
-        return number
-
-    def arrives(self, tick: int, timeout_seconds: float = 60.0, targets: Sequence[str] | None = None) -> None:
-        for role in self.targets if targets is None else targets:
-
-            def probe(role: str = role) -> bool:
-                try:
-                    return bool(self.one(role, "SELECT count(*) FROM ticks WHERE id = %s", tick))
-                except psycopg2.Error:  # the target is away, or has no such table yet
-                    return False
-
-            eventually(probe, timeout_seconds, f"what is committed arrives at {role}")
-
-    @contextmanager
-    def recovery(self, timeout_seconds: float = 90.0, targets: Sequence[str] | None = None) -> Iterator[None]:
-        """The block removes the fault; how long it takes until all that is committed by then has arrived is kept."""
-        started = time.monotonic()
-        yield
-        self.arrives(self.tick(), timeout_seconds, targets)
-        self.recoveries.append(time.monotonic() - started)
-
-    def pause(self, seconds: float) -> None:
-        """Lets a fault last; a length and not a condition."""
-        threading.Event().wait(seconds)
-
-    def write_until_done(self, changes: int | None = None, per_second: int = 4000) -> None:
-        """The case's changes (or so many of them), committed."""
-        wanted = self.changes if changes is None else changes
-        with self.writer(wanted, per_second) as writer:
-            eventually(lambda: writer.done, 60 + 3 * wanted / per_second, "all changes are committed")
-
     # -- the judgement ----------------------------------------------------------------------------
 
     def judge(self, deadline_seconds: float = 60.0, *, slots: int = 1) -> oracle.Verdict:
@@ -244,11 +159,11 @@ class Arena:
         self.arrives(self.tick(), deadline_seconds)
         self._await_ledger(deadline_seconds)
         oracle.compare(verdict, self.config.url, SECRET, deadline_seconds)
-        expected = oracle.committed(self._cluster("source"), self.databases["source"], self._start)
+        expected = oracle.committed(self.servers["source"], self.databases["source"], self.counted_from)
         for role in self.targets:
-            found = oracle.history(self._cluster(role), self.databases[role], self._start)
+            found = oracle.history(self.servers[role], self.databases[role], self.counted_from)
             oracle.read_history(verdict, role, expected, found)
-            back = oracle.gone_back(self._cluster(role), self.databases[role])
+            back = oracle.gone_back(self.servers[role], self.databases[role])
             verdict.count("gone_back", len(back), f"{role}: {back[:3]}")
         self.end(verdict, slots=slots)
         return verdict
@@ -256,7 +171,7 @@ class Arena:
     def end(self, verdict: oracle.Verdict, *, slots: int) -> None:
         """Ends the services, and counts what is left behind of them."""
         self._end_services(verdict)
-        self._count_left_behind(verdict, slots)
+        leftovers.count(self, verdict, slots)
 
     def _await_ledger(self, timeout_seconds: float) -> None:
         """Nothing waits in the ledger any more."""
@@ -269,37 +184,6 @@ class Arena:
             service.close()
         living = [pid for pid in self.pids if process_exists(pid)]
         verdict.count("orphans", len(living), f"processes {living}")
-
-    def _count_left_behind(self, verdict: oracle.Verdict, slots: int) -> None:
-        def settled() -> bool:
-            return not self._sessions_left() and self._slots() == (slots, 0)
-
-        deadline = time.monotonic() + 15
-        while not settled() and time.monotonic() < deadline:
-            self.pause(0.1)
-        sessions, (kept, active) = self._sessions_left(), self._slots()
-        verdict.count("orphans", len(sessions), f"sessions {sessions[:3]}")
-        verdict.count("orphans", abs(kept - slots) + active, f"{kept} slots, {active} of them active")
-        for role in self.targets:
-            query = (
-                "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-                " WHERE c.relkind = 'r' AND (c.relpersistence = 't' OR n.nspname = '_rosetta'"
-                " AND c.relname NOT IN ('progress', 'tables'))"
-            )
-            tables = [name for (name,) in self.rows(role, query)]
-            verdict.count("orphans", len(tables), f"tables at {role}: {tables[:3]}")
-
-    def _sessions_left(self) -> list[str]:
-        query = "SELECT application_name FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'rosetta%%'"
-        return [name for role, database in self.databases.items() for (name,) in self.rows(role, query, database)]
-
-    def _slots(self) -> tuple[int, int]:
-        query = "SELECT count(*), count(active_pid) FROM pg_replication_slots WHERE database = current_database()"
-        kept, active = self.rows("source", query)[0]
-        return int(kept), int(active)
-
-    def _cluster(self, role: str) -> PostgresCluster:
-        return self.servers[role]
 
     def close(self) -> None:
         """Ends what the case started, however it went."""

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Self
 
 _CHUNK_BYTES = 65536
@@ -29,13 +29,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._lines: set[_Line] = set()
-        self._open = asyncio.Event()
-        self._open.set()
-        self._delay_seconds = 0.0
-        self._bytes_per_second: float | None = None
-        self._cut_on: bytes | None = None
-        self._cut_after: int | None = None
-        self.cuts = 0
+        self._weather = _Weather()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True)
         self._thread.start()
         self._do(self._listen())
@@ -53,6 +47,11 @@ class Proxy:
         self._loop.close()
         self._claim.close()
 
+    @property
+    def cuts(self) -> int:
+        """How often `cut_on` and `cut_after` have cut."""
+        return self._weather.cuts
+
     # -- the line's state -------------------------------------------------------------------------
 
     def heal(self) -> None:
@@ -65,110 +64,97 @@ class Proxy:
 
     def black_hole(self) -> None:
         """Accepts connections and swallows no byte, but passes none either, in both directions."""
-        self._call(self._open.clear)
+        self._loop.call_soon_threadsafe(self._weather.open.clear)
 
     def reset(self) -> None:
         """Resets what is open; new connections pass."""
-        self._call(self._reset_lines)
+        self._loop.call_soon_threadsafe(_reset_all, self._lines)
 
     def delay(self, seconds: float) -> None:
         """Holds every chunk for so long, in each direction."""
-        self._delay_seconds = seconds
+        self._weather.delay_seconds = seconds
 
     def throttle(self, bytes_per_second: float) -> None:
         """Of each connection and direction."""
-        self._bytes_per_second = bytes_per_second
+        self._weather.bytes_per_second = bytes_per_second
 
     def cut_after(self, count: int) -> None:
         """Resets the next connection that has sent `count` bytes upstream, once."""
-        self._cut_after = count
+        self._weather.cut_after = count
 
     def cut_on(self, sent: bytes) -> None:
         """Resets the connection, once, when these bytes have gone upstream; the server's answer is never seen."""
-        self._cut_on = sent
+        self._weather.cut_on = sent
 
     # -- inside the loop --------------------------------------------------------------------------
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
-    def _call(self, act: Callable[[], object]) -> None:
-        async def run() -> None:
-            act()
-
-        self._do(run())
-
     async def _listen(self) -> None:
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, sock=_bound(self.port))
 
     async def _heal(self) -> None:
-        self._delay_seconds, self._bytes_per_second, self._cut_on, self._cut_after = 0.0, None, None, None
-        self._open.set()
+        self._weather.clear_up()
         await self._listen()
 
     async def _refuse(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        self._reset_lines()
-        self._open.set()
+        _reset_all(self._lines)
+        self._weather.open.set()
         await asyncio.sleep(0)
 
-    def _reset_lines(self) -> None:
-        for line in list(self._lines):
-            line.reset()
-
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._open.wait()
+        await self._weather.open.wait()
         try:
             upstream = await asyncio.open_connection("127.0.0.1", self._upstream)
         except OSError:
             _reset(writer)
             return
-        line = _Line(writer, upstream[1])
+        line = _Line(self._weather, writer, upstream[1])
         self._lines.add(line)
         pumps = [
-            asyncio.create_task(self._pump(line, reader, upstream[1], upward=True)),
-            asyncio.create_task(self._pump(line, upstream[0], writer, upward=False)),
+            asyncio.create_task(line.pump(reader, upstream[1], upward=True)),
+            asyncio.create_task(line.pump(upstream[0], writer, upward=False)),
         ]
         await asyncio.wait(pumps)
         self._lines.discard(line)
         line.close()
 
-    async def _pump(
-        self, line: _Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, upward: bool
-    ) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(_CHUNK_BYTES):
-                await self._hold(len(data))
-                if line.cut and not upward:
-                    continue
-                writer.write(data)
-                await writer.drain()
-                if upward and self._cuts(line, data):
-                    line.cut = True
-                    await asyncio.sleep(_ANSWER_SECONDS)
-                    line.reset()
-                    return
-        # One side has ended: a half-open line is no use to a database's protocol.
-        line.close()
 
-    async def _hold(self, size: int) -> None:
-        await self._open.wait()
-        pause = self._delay_seconds + (size / self._bytes_per_second if self._bytes_per_second else 0.0)
+class _Weather:
+    """What every connection of a proxy has to go through."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.cuts = 0
+        self.clear_up()
+
+    def clear_up(self) -> None:
+        self.delay_seconds = 0.0
+        self.bytes_per_second: float | None = None
+        self.cut_on: bytes | None = None
+        self.cut_after: int | None = None
+        self.open.set()
+
+    async def hold(self, size: int) -> None:
+        """Returns when so many bytes may pass."""
+        await self.open.wait()
+        pause = self.delay_seconds + (size / self.bytes_per_second if self.bytes_per_second else 0.0)
         if pause:
             await asyncio.sleep(pause)
-            await self._open.wait()
+            await self.open.wait()
 
-    def _cuts(self, line: _Line, data: bytes) -> bool:
-        line.sent += len(data)
-        if self._cut_on is not None and self._cut_on in line.tail + data:
-            self._cut_on = None
-        elif self._cut_after is not None and line.sent >= self._cut_after:
-            self._cut_after = None
+    def strikes(self, said: bytes, sent: int) -> bool:
+        """Whether a connection that has sent so many bytes, of them `said` last, is to be cut now."""
+        if self.cut_on is not None and self.cut_on in said:
+            self.cut_on = None
+        elif self.cut_after is not None and sent >= self.cut_after:
+            self.cut_after = None
         else:
-            line.tail = data[-64:]
             return False
         self.cuts += 1
         return True
@@ -177,11 +163,34 @@ class Proxy:
 class _Line:
     """One connection through the proxy."""
 
-    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+    def __init__(self, weather: _Weather, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self._weather = weather
         self._ends = (client, server)
-        self.sent = 0
-        self.tail = b""
-        self.cut = False
+        self._sent = 0
+        self._tail = b""
+        self._cut = False
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, upward: bool) -> None:
+        """Passes on what one end says until it ends, or the line does."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK_BYTES):
+                await self._weather.hold(len(data))
+                if self._cut and not upward:
+                    continue
+                writer.write(data)
+                await writer.drain()
+                if upward and self._is_struck(data):
+                    await asyncio.sleep(_ANSWER_SECONDS)
+                    self.reset()
+                    return
+        # One side has ended: a half-open line is no use to a database's protocol.
+        self.close()
+
+    def _is_struck(self, data: bytes) -> bool:
+        self._sent += len(data)
+        self._cut = self._weather.strikes(self._tail + data, self._sent)
+        self._tail = data[-64:]
+        return self._cut
 
     def close(self) -> None:
         for end in self._ends:
@@ -190,6 +199,11 @@ class _Line:
     def reset(self) -> None:
         for end in self._ends:
             _reset(end)
+
+
+def _reset_all(lines: set[_Line]) -> None:
+    for line in list(lines):
+        line.reset()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
