@@ -17,8 +17,9 @@ from compute.dlq.backlog import Backlog
 from rosetta.errors import FencedError, RosettaError
 from rosetta.plants import planted
 
-# How often it looks; what came in between goes into one transaction of the ledger.
 _TICK_SECONDS = 0.1
+# What comes in that time goes into one transaction: a commit of the ledger costs the others more than its bytes do.
+_GATHER_SECONDS = 0.5
 _FAILING_SECONDS = 1.0
 _WAITED_FOR_SECONDS = 2.0
 _STUCK_SECONDS = 10.0
@@ -83,9 +84,12 @@ class Parker:
 
     def _run(self) -> None:
         while not self._stopped.wait(_TICK_SECONDS):
-            cause = self._cause(self._queue.load(), self._events.writer())
+            load = self._queue.load()
+            cause = self._cause(load, self._events.writer())
             if cause is None:
                 self._unblock()
+                continue
+            if load.age_seconds < _GATHER_SECONDS and load.bytes < self._bound_bytes // 2:
                 continue
             try:
                 self._park(cause)
