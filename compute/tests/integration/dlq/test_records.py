@@ -356,6 +356,26 @@ def test_planted_no_key_parking_is_seen(poisoned: Bench) -> None:
     assert [key for key, *_ in bench.rows()] == [1, 2]
 
 
+def test_planted_ignore_dlq_failure_is_seen(bench: Bench) -> None:
+    bench.serve()
+    bench.sql("ALTER TABLE things ADD CONSTRAINT c CHECK (body <> 'bad')")
+
+    def away(*_: object, **__: object) -> None:
+        raise OutageError("the config database is away")
+
+    bench.queue.ledger.park = away  # type: ignore[method-assign, assignment]
+    with pytest.raises(OutageError):
+        bench.write(100, row(10, 1), row(11, 2, body="bad"))
+    assert bench.rows() == []
+    plants.arm("ignore_dlq_failure", "test")
+    try:
+        bench.write(100, row(10, 1), row(11, 2, body="bad"))
+    finally:
+        plants.arm("", "test")
+    assert [key for key, *_ in bench.rows()] == [1]
+    assert bench.states() == []
+
+
 def test_planted_discard_after_retries_is_seen(poisoned: Bench) -> None:
     bench = poisoned
     plants.arm("discard_after_retries", "test")
