@@ -151,7 +151,7 @@ def test_f27_a_clock_that_is_an_hour_wrong_changes_nothing(stage: Stage, other: 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_f28_twenty_restarts_of_two_services_lose_and_double_nothing(stage: Stage, other: ComputeService) -> None:
     seed = 2028
     pipeline, _ = start_under(stage, stage.service, seed)
