@@ -6,14 +6,17 @@ import pytest
 
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 
 pytestmark = pytest.mark.integration
 
 
-def test_rows_flow_from_a_pipeline_made_by_plain_sql(stage: Stage) -> None:
+@pytest.mark.parametrize("engine", list(EngineKind), ids=str)
+def test_rows_flow_from_a_pipeline_made_by_plain_sql(stage: Stage, engine: EngineKind) -> None:
     stage.source("CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, note text)")
     stage.source("INSERT INTO users SELECT n, 'user ' || n, repeat('x', 100) FROM generate_series(1, 5000) n")
     pipeline = stage.start_pipeline()
+    stage.config.run("UPDATE pipelines SET engine = %s", engine.value)
     stage.service.start()
 
     eventually(lambda: stage.same("users"), 60)
