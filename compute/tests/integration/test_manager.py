@@ -205,7 +205,9 @@ def test_nothing_is_decided_while_the_config_database_is_away(
     assert supervisor.streaming_pid(pipeline) == pid
 
 
-def test_f41_a_garbage_config_row_fails_alone_and_the_poll_survives(start: Start, config: ConfigSql, ends: tuple[int, int]) -> None:
+def test_f41_a_garbage_config_row_fails_alone_and_the_poll_survives(
+    start: Start, config: ConfigSql, ends: tuple[int, int]
+) -> None:
     supervisor = start()
     broken = config.add_pipeline("broken", *ends, "PAUSE")
     config.run("ALTER TABLE pipelines DROP CONSTRAINT pipelines_status_check")
