@@ -15,6 +15,7 @@ from tests.clients import API, Sql, Tokens, client_of, endpoints_of
 from rosetta.enums import Role
 
 FIELDS = {"error", "code", "message", "remedy", "details", "timestamp"}
+TAKES_NO_BODY = frozenset({"/auth/logout", "/notifications/read-all", "/settings/alerts/test"})
 JSON = {"Content-Type": "application/json"}
 
 
@@ -59,7 +60,7 @@ async def test_malformed_bodies(app: FastAPI, admin: httpx.AsyncClient, sql: Sql
             if answer.status_code >= 300:
                 check_error(answer, 400, 404, 422)
             else:
-                assert endpoint.path == f"{API}/settings"
+                assert endpoint.path.removeprefix(API) in TAKES_NO_BODY | {"/settings"}
     for table in ("sources", "destinations", "pipelines", "presets"):
         assert sql(f"SELECT count(*) FROM {table}") == [(0,)]
 
