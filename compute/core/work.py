@@ -146,7 +146,8 @@ class Desk:
             self.cover(durable)
 
     def skip(self, batch: ChangeBatch) -> None:
-        """The destination had this batch already."""
+        """The destination had this batch already, and with it whatever was postponed before."""
+        self._postponed = None
         self._written.append((batch.end, batch.sequence))
         if self.durable is not None:
             self.cover(self.durable)

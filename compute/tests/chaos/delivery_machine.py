@@ -101,7 +101,7 @@ class Course(RuleBasedStateMachine):
 
     def holds(self, name: str, probe: Callable[[], bool]) -> None:
         try:
-            eventually(probe, 40, name)
+            eventually(probe, 30, name)
         except AssertionError as error:
             raise BrokenError(f"{name}: {error}") from None
 
