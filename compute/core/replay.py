@@ -133,29 +133,15 @@ class _Attempt:
         return self._outcome
 
     def _try(self, rows: list[OpenRow]) -> None:
-        """All at once; what is refused together with others of its key once more, one after the other."""
         errors = self._write(rows)
         if errors and self._refresh and not any(error.code in _MISSING for error in errors.values()):
             self._refresh = False
             _look_anew(self._desk, self._target)
             errors = self._write([row for row in rows if row.row_id in errors])
-        again = [row for row in rows if row.row_id in errors]
-        for row in again:
-            if not self._refused.isdisjoint(row.key_hashes):
-                continue
-            alone = errors[row.row_id]
-            if len(rows) > 1 and self._shares_key(row, again):
-                found = self._write([row])
-                if not found:
-                    continue
-                alone = found[row.row_id]
-            self._outcome.failed.append(Failed(row.row_id, row.key_hashes, alone))
-            self._refused.update(row.key_hashes)
-
-    @staticmethod
-    def _shares_key(row: OpenRow, rows: Sequence[OpenRow]) -> bool:
-        keys = set(row.key_hashes)
-        return any(other is not row and not keys.isdisjoint(other.key_hashes) for other in rows)
+        for row in rows:
+            if row.row_id in errors:
+                self._outcome.failed.append(Failed(row.row_id, row.key_hashes, errors[row.row_id]))
+                self._refused.update(row.key_hashes)
 
     def _write(self, rows: Sequence[OpenRow]) -> dict[int, RosettaError]:
         """Writes rows in one transaction; returns the errors of those that were refused, by row id."""
@@ -188,19 +174,15 @@ def _versions(row: OpenRow) -> list[tuple[int, int]]:
 
 
 def _in_order(rows: Iterable[OpenRow]) -> Iterator[list[OpenRow]]:
-    """Cuts where a row needs what one before it writes: unchanged values, and keys that move, look at the target."""
+    """Pages without two records of one key: the later one is tried only once the earlier is in the target."""
     page: list[OpenRow] = []
     touched: set[bytes] = set()
-    moved: set[bytes] = set()
     for row in rows:
-        keys, looks = set(row.key_hashes), bool(row.payload.flags & {"has_unchanged", "has_moved"})
-        if page and ((looks and not keys.isdisjoint(touched)) or not keys.isdisjoint(moved)):
+        if not touched.isdisjoint(row.key_hashes):
             yield page
-            page, touched, moved = [], set(), set()
+            page, touched = [], set()
         page.append(row)
-        touched |= keys
-        if "has_moved" in row.payload.flags:
-            moved |= keys
+        touched.update(row.key_hashes)
     if page:
         yield page
 

@@ -76,9 +76,9 @@ def cure(bench: Bench) -> None:
 
 def test_later_changes_of_a_parked_key_wait_behind_it_and_follow_in_order(poisoned: Bench) -> None:
     bench = poisoned
-    bench.write(200, row(110, 2, "second", "bad", "u"), row(111, 3))
+    bench.write(200, row(110, 2, "second", "fine", "u"), row(111, 3))
     bench.write(300, gone(210, 2))
-    bench.write(400, row(310, 2, "fourth", "bad"))
+    bench.write(400, row(310, 2, "fourth", "fine"))
     assert [key for key, *_ in bench.rows()] == [1, 3]
     assert len(bench.states()) == 4
     assert bench.entries() == 4
@@ -86,7 +86,7 @@ def test_later_changes_of_a_parked_key_wait_behind_it_and_follow_in_order(poison
     assert [state for _, state, _ in bench.states()] == ["PARKED"] * 4
     cure(bench)
     assert bench.open_rows() == 0
-    assert bench.rows()[1] == (2, "fourth", "bad")
+    assert bench.rows()[1] == (2, "fourth", "fine")
     bench.write(500, row(410, 2, "fifth", "fine", "u"))
     assert bench.rows()[1] == (2, "fifth", "fine")
     assert bench.entries() == 0
