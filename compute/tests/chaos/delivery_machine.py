@@ -25,6 +25,8 @@ class BrokenError(Exception):
 class Course(RuleBasedStateMachine):
     """A stream and the process that delivers it, and whether all is well in the end."""
 
+    patience_seconds = 30.0
+
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
@@ -101,7 +103,7 @@ class Course(RuleBasedStateMachine):
 
     def holds(self, name: str, probe: Callable[[], bool]) -> None:
         try:
-            eventually(probe, 30, name)
+            eventually(probe, self.patience_seconds, name)
         except AssertionError as error:
             raise BrokenError(f"{name}: {error}") from None
 

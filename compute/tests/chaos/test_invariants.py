@@ -97,7 +97,8 @@ def test_no_silent_completion() -> None:
         ("ignore_dlq_failure", "slot_safe|converge|no_loss|progress_atomic|no_resurrection"),
     ],
 )
-def test_a_planted_bug_is_found(bug: str, broken: str) -> None:
+def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, bug: str, broken: str) -> None:
+    monkeypatch.setattr(Delivery, "patience_seconds", 3.0)
     plants.arm(bug, "test")
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - hypothesis wraps what it cannot repeat
         holds(200)
