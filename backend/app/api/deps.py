@@ -195,12 +195,12 @@ async def get_wal_monitor_service(session: SessionDep, settings: SettingsDep) ->
     return WalMonitorService(WalRepository(session), thresholds, wal_schedule(settings))
 
 
-def get_notification_service(session: SessionDep) -> NotificationService:
-    return NotificationService(NotificationRepository(session), AuditRepository(session))
+def get_notification_service(session: SessionDep, audit: AuditDep) -> NotificationService:
+    return NotificationService(NotificationRepository(session), AuditRepository(session), audit)
 
 
-def get_alert_test(settings: SettingsDep) -> AlertTest:
-    return AlertTest(channels_of(settings))
+def get_alert_test(settings: SettingsDep, audit: AuditDep) -> AlertTest:
+    return AlertTest(channels_of(settings), audit)
 
 
 def get_gauges(session: SessionDep) -> GaugeRepository:

@@ -151,9 +151,12 @@ def test_deleting_a_pipeline_queues_what_must_be_undone_and_leaves_nothing(datab
         "INSERT INTO table_syncs (pipeline_destination_id, table_name) SELECT id, 't' FROM pipeline_destinations",
     )
     rows(database, "DELETE FROM pipelines WHERE name = 'second'")
-    queued = "SELECT kind, source_id, object_name FROM cleanup_tasks ORDER BY id"
+    queued = "SELECT kind, source_id, object_name FROM cleanup_tasks WHERE kind <> 'DROP_STAGING' ORDER BY id"
+    staging = "SELECT destination_id, object_name FROM cleanup_tasks WHERE kind = 'DROP_STAGING' ORDER BY id"
     assert rows(database, queued) == [("DROP_SLOT", 1, "rosetta_1_2")]
+    assert rows(database, staging) == [(1, "2")]
     rows(database, "DELETE FROM pipelines")
+    assert rows(database, staging) == [(1, "2"), (1, "1")]
     assert rows(database, queued)[1:] == [("DROP_SLOT", 1, "rosetta_1_1"), ("DROP_PUBLICATION", 1, "my_pub")]
     for table in ("pipeline_destinations", "pipeline_metadata", "table_syncs"):
         assert rows(database, f"SELECT 1 FROM {table}") == []

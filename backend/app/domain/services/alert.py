@@ -11,6 +11,7 @@ from app.domain.models import Notification
 from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.repositories.alert import RULES
 from app.domain.schemas.notification import ChannelResult
+from app.domain.services.audit import AuditTrail
 from rosetta.enums import Severity
 from rosetta.errors import RosettaError
 
@@ -96,12 +97,15 @@ class AlertService:
 class AlertTest:
     """A test message by every channel; nothing of it is kept."""
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
+    def __init__(self, channels: Sequence[Channel], audit: AuditTrail) -> None:
         self._channels = channels
+        self._audit = audit
 
     async def __call__(self) -> list[ChannelResult]:
         """How each channel took it, in the order of the settings."""
-        return [await self._try(channel) for channel in self._channels]
+        results = [await self._try(channel) for channel in self._channels]
+        await self._audit.record("alerts.test", channels=[result.channel for result in results])
+        return results
 
     async def _try(self, channel: Channel) -> ChannelResult:
         message = Notification(

@@ -66,9 +66,11 @@ class SignInService:
             )
         return await self._begin(user, "link")
 
-    async def end(self, token: str) -> None:
-        """Ends the session; one that is over already changes nothing."""
-        await self._sessions.end(hash_token(token))
+    async def end(self, token: str | None, actor: Actor) -> None:
+        """Ends the session, if there is one."""
+        if token:
+            await self._sessions.end(hash_token(token))
+        await AuditTrail(self._entries, actor).record("user.sign_out", actor.id)
 
     async def _user_of_link(self, user_id: int | None, role: Role) -> User | None:
         if user_id is not None:

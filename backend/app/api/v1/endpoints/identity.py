@@ -44,11 +44,9 @@ async def first_sign_in(
 
 @router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
 @requires(Role.VIEWER)
-async def logout(request: Request, response: Response, service: SignInServiceDep) -> None:
+async def logout(request: Request, response: Response, service: SignInServiceDep, actor: ActorDep) -> None:
     """Ends the session of the cookie; for a bearer token nothing changes."""
-    token = request.cookies.get(SESSION_COOKIE)
-    if token:
-        await service.end(token)
+    await service.end(request.cookies.get(SESSION_COOKIE), actor)
     response.delete_cookie(SESSION_COOKIE, path="/")
 
 
