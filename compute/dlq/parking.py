@@ -117,8 +117,9 @@ class Parking:
         if not entries:
             return
         held = {entry.sync_id for entry in entries if entry.kind is DlqKind.SEGMENT}
-        if held:
-            self._check_limit()
+        full = self._limit() if held else None
+        if full is not None:
+            raise OutageError(full.message, code=full.code, remedy=full.remedy)
 
         def drop_leftovers(session: Session) -> None:
             if held and batch is not None:
@@ -135,11 +136,6 @@ class Parking:
             return
         self._count(entries, parked)
         self._tell(self._dispatcher.announce, parked)
-
-    def _check_limit(self) -> None:
-        full = self._limit()
-        if full is not None:
-            raise OutageError(full.message, code=full.code, remedy=full.remedy)
 
     def begin_anew(self, sync_id: int) -> None:
         """A copy begins: what is parked of the table is superseded by it."""

@@ -272,7 +272,7 @@ class Replays:
         with self.ledger.fenced() as session:
             closed = _close(session, outcome.recovered, "RECOVERED") | _close(session, outcome.superseded, "SUPERSEDED")
             for one in outcome.failed:
-                self._fail(session, one.row_id, one.error)
+                _fail(session, self.policy, one.row_id, one.error)
             refused = {key for one in outcome.failed for key in one.key_hashes}
             if refused:
                 failed = [one.row_id for one in outcome.failed]
@@ -295,7 +295,7 @@ class Replays:
         with self.ledger.fenced() as session:
             oldest = session.execute(_OLDEST, values).scalar()
             if oldest is not None:
-                self._fail(session, oldest, error)
+                _fail(session, self.policy, oldest, error)
                 session.execute(_PUT_HELD_BEHIND, values | {"oldest": oldest})
 
     def mark_held(self, sync_id: int, rows: Sequence[OpenRow]) -> None:
@@ -316,20 +316,20 @@ class Replays:
         with self.ledger.fenced() as session:
             session.execute(_DEFER_HELD, self._place | {"sync_id": sync_id, "seconds": _UNSERVED_SECONDS})
 
-    def _fail(self, session: Session, row_id: int, error: RosettaError) -> None:
-        policy = self.policy
-        values: dict[str, Any] = {
-            "id": row_id,
-            "code": error.code,
-            "message": error.message[:_MESSAGE_CHARACTERS],
-            "max_attempts": policy.max_attempts,
-            "max_age_days": policy.max_age_days,
-            "first_seconds": policy.first_seconds,
-            "longest_seconds": _LONGEST_SECONDS,
-        }
-        found = session.execute(_FAIL, values).one_or_none()
-        if found is not None and found.next_attempt_at is None and planted("discard_after_retries"):
-            session.execute(_DISCARD, {"ids": [row_id]})
+
+def _fail(session: Session, policy: RetryPolicy, row_id: int, error: RosettaError) -> None:
+    values: dict[str, Any] = {
+        "id": row_id,
+        "code": error.code,
+        "message": error.message[:_MESSAGE_CHARACTERS],
+        "max_attempts": policy.max_attempts,
+        "max_age_days": policy.max_age_days,
+        "first_seconds": policy.first_seconds,
+        "longest_seconds": _LONGEST_SECONDS,
+    }
+    found = session.execute(_FAIL, values).one_or_none()
+    if found is not None and found.next_attempt_at is None and planted("discard_after_retries"):
+        session.execute(_DISCARD, {"ids": [row_id]})
 
 
 def _close(session: Session, rows: Sequence[OpenRow], state: str) -> set[int]:

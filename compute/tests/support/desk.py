@@ -118,11 +118,11 @@ class Bench:
     def truncate(self, end: int, *items: Change) -> None:
         ChangesWork(self.batch(end, changes(THINGS, items), truncated=[THINGS.table])).run(self.desk)
 
-    def recover(self) -> None:
-        """One pass, from what is due to nothing due."""
+    def recover(self, steps: int = 1_000) -> None:
+        """One pass, from what is due to nothing due, in at most so many steps."""
         self.recovery.ask()
         self.recovery.step()
-        for _ in range(10_000):
+        for _ in range(steps):
             if self.recovery.pass_at > 0.0:
                 return
             self.recovery.step()

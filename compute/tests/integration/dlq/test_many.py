@@ -81,7 +81,7 @@ def test_f33_many_parked_records_are_recovered_in_pages_and_bounded_memory(bench
     bench.write(10**9, *(row(2 * 10**8 + number, 10**7 + number) for number in range(10_000)))
     measured("batch_of_10000_seconds", begun)
     begun = time.monotonic()
-    bench.recover()
+    bench.recover(steps=RECORDS)
     measured("recovery_seconds", begun)
     assert bench.open_rows() == 0
     assert bench.rows("SELECT count(*) FROM things") == [(RECORDS + 10_000,)]
