@@ -64,6 +64,8 @@ class Policy:
 
 _CRASH = Policy(ObservedStatus.RESTARTING, first_seconds=1.0, longest_seconds=60.0)
 _KILLED = Policy(ObservedStatus.RESTARTING, first_seconds=0.25, longest_seconds=0.5)
+# It was not its own fault, but if it is killed each time before it streams, something is short of memory.
+_KILLED_EARLY = Policy(ObservedStatus.RESTARTING, first_seconds=0.5, longest_seconds=4.0)
 _POLICIES: dict[int, Policy] = {
     # Short and capped low: the source is back without telling us, and recovery is promised within seconds.
     ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, first_seconds=1.0, longest_seconds=4.0),
@@ -82,6 +84,8 @@ def policy_of(code: int, *, streamed: bool) -> Policy:
     """
     if code < 0 and streamed:
         return _KILLED
+    if code == -signal.SIGKILL:
+        return _KILLED_EARLY
     return _POLICIES.get(code, _CRASH)
 
 

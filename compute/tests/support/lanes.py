@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from compute.backfill.flight import Pending
 from compute.core.batch import ChangeBatch, TableChanges, TableSpec
 from compute.core.fan_out import FanOut
 from compute.core.lane import Lane, LanePlan
@@ -62,9 +63,9 @@ class Scene:
         self.engine = ScriptedEngine(capacity_bytes)
         self.fan_out = FanOut(self.engine, self.take_chunks, lambda: None)
         self.failed: list[tuple[int, str, list[int]]] = []
-        self.chunks: dict[str, list[object]] = {}
+        self.chunks: dict[str, list[Pending]] = {}
 
-    def take_chunks(self, watermark: str) -> list[object]:
+    def take_chunks(self, watermark: str) -> list[Pending]:
         return self.chunks.pop(watermark, [])
 
     def progressed(self) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from compute.backfill.flight import Budget, Landed, Landings, PendingChunk, Watermarks, combined
+from compute.backfill.flight import Budget, Landed, Landings, Pending, PendingChunk, Watermarks, combined
 from compute.backfill.ports import CopyProgress
 from compute.backfill.scratch import Scratch, last_line, values_of
 from rosetta.errors import DataError
@@ -73,10 +74,14 @@ def test_a_watermark_releases_its_chunk_once() -> None:
     assert marks.take("chunk:1") == []
 
 
+def _released(number: int) -> list[Pending]:
+    return [_pending(number)]
+
+
 def test_forgetting_returns_what_was_not_released() -> None:
     marks = Watermarks()
     for number in (1, 2, 3):
-        marks.expect("a" if number < 3 else "b", f"chunk:{number}", lambda number=number: [_pending(number)])  # type: ignore[misc]
+        marks.expect("a" if number < 3 else "b", f"chunk:{number}", partial(_released, number))
     marks.take("chunk:1")
     assert [pending.destination_id for pending in marks.forget("a")] == [2]
     assert marks.take("chunk:2") == []
