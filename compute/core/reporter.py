@@ -25,6 +25,8 @@ from rosetta.lsn import Lsn
 
 _TICK_SECONDS = 0.5
 _REPORT_SECONDS = 5.0
+# A line that swallows everything ends no connection; that nothing was answered for so long is all there is to see.
+_SILENT_SECONDS = 15.0
 _FAILING = {WriterPhase.RETRYING: ObservedStatus.RETRYING, WriterPhase.FAILED: ObservedStatus.FAILED}
 _log = structlog.get_logger("compute.reporter")
 
@@ -131,7 +133,8 @@ class Reporter:
     def _observe(
         self, destination_id: int, lane: LaneState, streaming: bool, slot: SlotView, now: float
     ) -> Observation:
-        status, health, failure = judge(lane, streaming, self._sight.book.states(destination_id))
+        source = _silence(now - slot.seen_at)
+        status, health, failure = judge(lane, streaming, self._sight.book.states(destination_id), source)
         writer = lane.writer
         durable = None if writer.durable is None else writer.durable.commit_lsn
         known = durable is not None and slot.current is not None
@@ -148,10 +151,24 @@ class Reporter:
         )
 
 
+def _silence(seconds: float) -> Failure | None:
+    """What is wrong with a source that was last seen so long ago."""
+    if seconds < _SILENT_SECONDS:
+        return None
+    return Failure(
+        "SOURCE_SILENT",
+        "the source does not answer",
+        "Look at the network between here and the source, and at its load; the stream goes on by itself.",
+    )
+
+
 def judge(
-    lane: LaneState, streaming: bool, tables: list[tuple[TableSyncState, Failure | None]]
+    lane: LaneState,
+    streaming: bool,
+    tables: list[tuple[TableSyncState, Failure | None]],
+    source: Failure | None = None,
 ) -> tuple[ObservedStatus, HealthStatus, Failure | None]:
-    """Status, health and reason of one destination; the worst that is so wins."""
+    """Status, health and reason of one destination; the worst that is so wins. `source`: why nothing comes in."""
     writer = lane.writer
     if lane.detached is not None:
         return ObservedStatus.RESYNC_REQUIRED, HealthStatus.ERROR, lane.detached
@@ -161,6 +178,14 @@ def judge(
         return _FAILING[writer.phase], HealthStatus.ERROR, writer.failure
     if not streaming or writer.phase is not WriterPhase.WRITING:
         return ObservedStatus.STARTING, HealthStatus.UNKNOWN, None
+    if source is not None:
+        return ObservedStatus.RETRYING, HealthStatus.ERROR, source
+    return _at_work(lane, tables)
+
+
+def _at_work(
+    lane: LaneState, tables: list[tuple[TableSyncState, Failure | None]]
+) -> tuple[ObservedStatus, HealthStatus, Failure | None]:
     failures = [failure for state, failure in tables if state is TableSyncState.ERROR]
     copying = any(state in {TableSyncState.PENDING, TableSyncState.COPYING} for state, _ in tables)
     status = ObservedStatus.SNAPSHOTTING if copying else ObservedStatus.RUNNING

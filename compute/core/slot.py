@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import psycopg2
@@ -28,10 +28,16 @@ _log = structlog.get_logger("compute.slot")
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """The slot as the source last showed it. `wal_bytes`: what it makes the source retain."""
+    """The slot as the source last showed it.
+
+    Attributes:
+        wal_bytes: what it makes the source retain.
+        seen_at: monotonic time of that answer; of the first question before there was one.
+    """
 
     current: Lsn | None = None
     wal_bytes: int | None = None
+    seen_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class SlotWatch:
         self._thread = threading.Thread(target=self._run, name="slot-watch", daemon=True)
 
     def start(self) -> None:
+        self.view = SlotView()
         self._thread.start()
 
     def stop(self) -> None:

@@ -130,7 +130,7 @@ def f9(arena: Arena) -> None:
         with arena.recovery():
             line.heal()
         arena.lines["source"].black_hole()
-        arena.until_unwell("b", FOUND_SECONDS + 15)  # the driver's time-out is 25 s, and then the process ends
+        arena.until_unwell("b", FOUND_SECONDS)
         with arena.recovery():
             arena.lines["source"].heal()
     arena.write_until_done()
