@@ -158,6 +158,7 @@ class Arena(Data):
         verdict = oracle.Verdict()
         self.arrives(self.tick(), deadline_seconds)
         self._await_ledger(deadline_seconds)
+        self._await_copies(deadline_seconds)
         oracle.compare(verdict, self.config.url, SECRET, deadline_seconds)
         expected = oracle.committed(self.servers["source"], self.databases["source"], self.counted_from)
         for role in self.targets:
@@ -177,6 +178,11 @@ class Arena(Data):
         """Nothing waits in the ledger any more."""
         query = "SELECT count(*) FROM dlq_records WHERE state IN ('PARKED', 'RETRYING')"
         eventually(lambda: self.config.one(query) == 0, timeout_seconds, "the ledger is empty")
+
+    def _await_copies(self, timeout_seconds: float) -> None:
+        """No table is being copied any more: its rows may all be there before the copy knows it."""
+        query = "SELECT count(*) FROM table_syncs WHERE state IN ('PENDING', 'COPYING')"
+        eventually(lambda: self.config.one(query) == 0, timeout_seconds, "no table is being copied")
 
     def _end_services(self, verdict: oracle.Verdict) -> None:
         for service in self.services:
