@@ -1,0 +1,30 @@
+"""Writes the backend's OpenAPI description to web/openapi.json, without a server: `pnpm openapi`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+WEB = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(WEB.parent / "backend"))
+
+from app.core.config import AppEnv, Settings  # noqa: E402
+from app.main import create_app  # noqa: E402
+
+
+def main() -> None:
+    """Nothing is connected to: the settings only have to be acceptable."""
+    settings = Settings(
+        database_url="postgresql://localhost/unused",
+        secret_key="only-for-the-description-of-the-api-0123456789",  # noqa: S106
+        app_env=AppEnv.DEVELOPMENT,
+        log_folder=None,
+    )
+    description = create_app(settings).openapi()
+    text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False)
+    (WEB / "openapi.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

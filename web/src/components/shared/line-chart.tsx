@@ -1,0 +1,100 @@
+import { useEffect, useRef } from 'react'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { useTheme } from '@/lib/theme'
+
+export interface Series {
+  label: string
+  values: (number | null)[]
+  /** A custom property of the theme, e.g. `--chart-1`. */
+  color: string
+}
+
+interface LineChartProps {
+  /** Read in place of the picture. */
+  label: string
+  /** Seconds since 1970, ascending. */
+  times: number[]
+  series: Series[]
+  format: (value: number) => string
+  height?: number
+}
+
+const FONT = '11px ui-sans-serif, system-ui, sans-serif'
+
+function optionsOf({ series, format, height = 200 }: LineChartProps, width: number): uPlot.Options {
+  const style = getComputedStyle(document.documentElement)
+  const color = (name: string) => style.getPropertyValue(name).trim()
+  const axis = {
+    stroke: color('--muted-foreground'),
+    font: FONT,
+    ticks: { show: false },
+    grid: { stroke: color('--border'), width: 1 },
+  }
+  return {
+    width,
+    height,
+    padding: [12, 8, 0, 0],
+    cursor: { points: { size: 7 }, drag: { x: false, y: false } },
+    legend: { show: true, live: true },
+    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1e-3)] } },
+    axes: [
+      { ...axis, grid: { show: false }, space: 70 },
+      { ...axis, size: 64, space: 36, values: (_, ticks) => ticks.map(format) },
+    ],
+    series: [
+      {
+        label: 'Time',
+        value: (_, time) => (time == null ? '–' : new Date(time * 1000).toLocaleTimeString('en-GB')),
+      },
+      ...series.map((line) => ({
+        label: line.label,
+        stroke: color(line.color),
+        width: 2,
+        fill: `color-mix(in oklab, ${color(line.color)} 12%, transparent)`,
+        points: { show: false },
+        value: (_: uPlot, value: number | null) => (value == null ? '–' : format(value)),
+      })),
+    ],
+  }
+}
+
+/** Values over time. It is drawn anew only when its form changes; new values are given to the same picture. */
+export function LineChart(props: LineChartProps) {
+  const { label, times, series, height = 200 } = props
+  const frame = useRef<HTMLDivElement>(null)
+  const chart = useRef<uPlot | null>(null)
+  const newest = useRef(props)
+  const { dark } = useTheme()
+  useEffect(() => {
+    newest.current = props
+    chart.current?.setData([times, ...series.map(({ values }) => values)])
+  })
+  useEffect(() => {
+    const element = frame.current
+    if (!element) return
+    const current = newest.current
+    const plot = new uPlot(
+      optionsOf(current, element.clientWidth),
+      [current.times, ...current.series.map(({ values }) => values)],
+      element,
+    )
+    chart.current = plot
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }))
+    observer.observe(element)
+    return () => {
+      observer.disconnect()
+      plot.destroy()
+      chart.current = null
+    }
+  }, [dark, height])
+  return (
+    <div
+      ref={frame}
+      role="img"
+      aria-label={label}
+      className="text-muted-foreground min-w-0 text-xs"
+      style={{ minHeight: height + 28 }}
+    />
+  )
+}

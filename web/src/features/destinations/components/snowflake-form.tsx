@@ -1,0 +1,100 @@
+import { zodResolver } from '@hookform/resolvers/zod'
+import { useForm } from 'react-hook-form'
+import { ErrorPanel } from '@/components/shared/error-panel'
+import { Field } from '@/components/shared/field'
+import { Button } from '@/components/ui/button'
+import { Card } from '@/components/ui/card'
+import { Input, Textarea } from '@/components/ui/input'
+import { placeErrors } from '@/lib/field-errors'
+import {
+  type SnowflakeTarget,
+  destinationBody,
+  snowflakeSchema,
+  snowflakeValues,
+} from '../data/destination-form'
+import type { DestinationFormProps } from './postgres-form'
+
+const FIELDS = [
+  ['snowflake_account', 'Account', 'organization-account'],
+  ['snowflake_user', 'User', ''],
+  ['snowflake_database', 'Database', ''],
+  ['snowflake_schema', 'Schema', ''],
+  ['snowflake_role', 'Role (optional)', ''],
+  ['snowflake_warehouse', 'Warehouse (optional)', ''],
+] as const
+
+export function SnowflakeForm({ saved, action, pending, error, onSave }: DestinationFormProps) {
+  const form = useForm<SnowflakeTarget>({
+    resolver: zodResolver(snowflakeSchema),
+    defaultValues: snowflakeValues(saved),
+    mode: 'onTouched',
+  })
+  const { errors } = form.formState
+  const hasKey = saved?.secrets.snowflake_private_key || saved?.config.snowflake_private_key_path != null
+  const save = (values: SnowflakeTarget) => {
+    if (!hasKey && !values.snowflake_private_key.includes('PRIVATE KEY-----')) {
+      form.setError(
+        'snowflake_private_key',
+        { message: 'Paste the whole PEM, from -----BEGIN to -----END' },
+        { shouldFocus: true },
+      )
+      return
+    }
+    onSave(destinationBody(values, saved !== undefined), (failure) => placeErrors(form, failure))
+  }
+  return (
+    <form
+      className="flex flex-col gap-5"
+      noValidate
+      onSubmit={(event) => void form.handleSubmit(save)(event)}
+    >
+      <Card className="gap-5 p-5">
+        <Field label="Name" hint="What it is called here." error={errors.name?.message}>
+          <Input {...form.register('name')} placeholder="analytics" autoComplete="off" />
+        </Field>
+        <div className="grid gap-4 sm:grid-cols-2">
+          {FIELDS.map(([name, label, placeholder]) => (
+            <Field key={name} label={label} error={errors[name]?.message}>
+              <Input
+                {...form.register(name)}
+                placeholder={placeholder}
+                autoComplete="off"
+                spellCheck={false}
+              />
+            </Field>
+          ))}
+        </div>
+        <Field
+          label="Private key (PEM)"
+          error={errors.snowflake_private_key?.message}
+          hint={hasKey ? 'Left empty, the saved one stays.' : 'Encrypted at rest, and never shown again.'}
+        >
+          <Textarea
+            {...form.register('snowflake_private_key')}
+            rows={5}
+            className="font-mono text-xs sm:text-xs"
+            placeholder="-----BEGIN ENCRYPTED PRIVATE KEY-----"
+            autoComplete="off"
+            spellCheck={false}
+          />
+        </Field>
+        <Field
+          label="Passphrase of the key (optional)"
+          error={errors.snowflake_private_key_passphrase?.message}
+        >
+          <Input
+            {...form.register('snowflake_private_key_passphrase')}
+            type="password"
+            autoComplete="new-password"
+          />
+        </Field>
+      </Card>
+      {error && <ErrorPanel error={error} title="The destination was not saved" />}
+      <div className="flex justify-end">
+        <Button type="submit" pending={pending}>
+          {action}
+        </Button>
+      </div>
+    </form>
+  )
+}

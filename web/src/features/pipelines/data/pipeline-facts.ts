@@ -1,0 +1,80 @@
+import type { Pipeline, TableSync } from '@/repo/types'
+
+/** Worst first: the state that speaks for a pipeline. */
+const WORST_FIRST = [
+  'FAILED',
+  'RESYNC_REQUIRED',
+  'BLOCKED',
+  'RETRYING',
+  'RESTARTING',
+  'STARTING',
+  'PAUSING',
+  'SNAPSHOTTING',
+  'RUNNING',
+  'PAUSED',
+]
+
+export function observedStatus(pipeline: Pipeline): string | null {
+  const seen = new Set(pipeline.destinations.map(({ metadata }) => metadata?.status as string | undefined))
+  return WORST_FIRST.find((status) => seen.has(status)) ?? null
+}
+
+export function worstLagSeconds(pipeline: Pipeline): number | null {
+  const lags = pipeline.destinations.flatMap(({ metadata }) => metadata?.lag_seconds ?? [])
+  return lags.length > 0 ? Math.max(...lags) : null
+}
+
+export function retainedWalBytes(pipeline: Pipeline): number | null {
+  const sizes = pipeline.destinations.flatMap(({ metadata }) => metadata?.wal_size ?? [])
+  return sizes.length > 0 ? Math.max(...sizes) : null
+}
+
+export function parkedChanges(pipeline: Pipeline): number {
+  return pipeline.destinations.reduce((sum, { parked_changes }) => sum + parked_changes, 0)
+}
+
+export function tableCount(pipeline: Pipeline): number {
+  return pipeline.destinations.reduce((sum, { table_syncs }) => sum + table_syncs.length, 0)
+}
+
+export interface TableRow extends TableSync {
+  destinationId: number
+  destinationName: string
+  /** `schema.table` at the source. */
+  source: string
+  target: string
+}
+
+/** One row for each table of each destination. */
+export function tableRows(pipeline: Pipeline): TableRow[] {
+  return pipeline.destinations.flatMap(({ destination, table_syncs }) =>
+    table_syncs.map((sync) => ({
+      ...sync,
+      destinationId: destination.id,
+      destinationName: destination.name,
+      source: `${sync.schema_name}.${sync.table_name}`,
+      target: `${sync.target_schema ?? sync.schema_name}.${sync.target_name ?? sync.table_name}`,
+    })),
+  )
+}
+
+export interface TableFilter {
+  text: string
+  state: string
+  destinationId: number | null
+}
+
+export function filterTables(
+  rows: readonly TableRow[],
+  { text, state, destinationId }: TableFilter,
+): TableRow[] {
+  const wanted = text.trim().toLowerCase()
+  return rows.filter(
+    (row) =>
+      (wanted === '' ||
+        row.source.toLowerCase().includes(wanted) ||
+        row.target.toLowerCase().includes(wanted)) &&
+      (state === 'all' || row.state === state) &&
+      (destinationId === null || row.destinationId === destinationId),
+  )
+}

@@ -1,0 +1,142 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { Download, Plus, Workflow } from 'lucide-react'
+import { EmptyState } from '@/components/shared/empty-state'
+import { ErrorPanel } from '@/components/shared/error-panel'
+import { PageHeader } from '@/components/shared/page-header'
+import { RowsPending } from '@/components/shared/page-pending'
+import { SearchInput } from '@/components/shared/search-input'
+import { UpdatedAgo } from '@/components/shared/updated-ago'
+import { Button } from '@/components/ui/button'
+import { Card } from '@/components/ui/card'
+import { Select } from '@/components/ui/select'
+import { download, toCsv } from '@/lib/csv'
+import { humanize } from '@/lib/format'
+import { useCan } from '@/lib/use-role'
+import { pipelinesQuery } from '@/repo/pipelines'
+import type { Pipeline } from '@/repo/types'
+import { PipelineTable } from '../components/pipeline-table'
+import {
+  observedStatus,
+  parkedChanges,
+  retainedWalBytes,
+  tableCount,
+  worstLagSeconds,
+} from '../data/pipeline-facts'
+
+export interface PipelineSearch {
+  q?: string
+  state?: string
+}
+
+interface PipelinesPageProps {
+  search: PipelineSearch
+  onSearch: (search: PipelineSearch) => void
+}
+
+function exportCsv(pipelines: readonly Pipeline[]): void {
+  const header = [
+    'name',
+    'source',
+    'wanted',
+    'state',
+    'destinations',
+    'tables',
+    'lag_seconds',
+    'wal_bytes',
+    'parked_changes',
+  ]
+  const rows = pipelines.map((pipeline) => [
+    pipeline.name,
+    pipeline.source.name,
+    pipeline.status,
+    observedStatus(pipeline),
+    pipeline.destinations.map(({ destination }) => destination.name).join(' '),
+    tableCount(pipeline),
+    worstLagSeconds(pipeline),
+    retainedWalBytes(pipeline),
+    parkedChanges(pipeline),
+  ])
+  download('pipelines.csv', toCsv(header, rows))
+}
+
+export function PipelinesPage({ search, onSearch }: PipelinesPageProps) {
+  const { data, error, refetch, dataUpdatedAt } = useQuery(pipelinesQuery())
+  const mayChange = useCan('operator')
+  const all = data?.items ?? []
+  const states = [...new Set(all.map((pipeline) => observedStatus(pipeline) ?? 'UNKNOWN'))].sort()
+  const wanted = (search.q ?? '').toLowerCase()
+  const shown = all.filter(
+    (pipeline) =>
+      [pipeline.name, pipeline.source.name].some((name) => name.toLowerCase().includes(wanted)) &&
+      (!search.state || (observedStatus(pipeline) ?? 'UNKNOWN') === search.state),
+  )
+  const add = mayChange && (
+    <Button asChild size="sm">
+      <Link to="/pipelines/new">
+        <Plus aria-hidden /> Create a pipeline
+      </Link>
+    </Button>
+  )
+  return (
+    <div className="flex flex-col gap-5">
+      <PageHeader title="Pipelines" description={<UpdatedAgo at={dataUpdatedAt} />} actions={add} />
+      {error && !data ? (
+        <ErrorPanel error={error} title="The pipelines cannot be shown" onRetry={() => void refetch()} />
+      ) : !data ? (
+        <Card>
+          <RowsPending />
+        </Card>
+      ) : all.length === 0 ? (
+        <Card>
+          <EmptyState
+            icon={Workflow}
+            title="No pipeline yet"
+            text="A pipeline reads the changes of one source and writes them to any number of destinations."
+          >
+            {add}
+          </EmptyState>
+        </Card>
+      ) : (
+        <>
+          <div className="flex flex-wrap items-center gap-2">
+            <SearchInput
+              label="Find a pipeline"
+              value={search.q ?? ''}
+              onChange={(q) => onSearch({ ...search, q: q || undefined })}
+            />
+            <Select
+              aria-label="State"
+              className="w-44"
+              value={search.state ?? 'all'}
+              onValueChange={(state) => onSearch({ ...search, state: state === 'all' ? undefined : state })}
+              options={[
+                { value: 'all', label: 'Every state' },
+                ...states.map((state) => ({ value: state, label: humanize(state) })),
+              ]}
+            />
+            <Button
+              variant="outline"
+              className="ms-auto"
+              disabled={shown.length === 0}
+              onClick={() => exportCsv(shown)}
+            >
+              <Download aria-hidden /> CSV
+            </Button>
+          </div>
+          <Card>
+            {shown.length > 0 ? (
+              <PipelineTable pipelines={shown} />
+            ) : (
+              <EmptyState icon={Workflow} title="Nothing fits" text="No pipeline has this name and state.">
+                <Button variant="outline" onClick={() => onSearch({})}>
+                  Show all
+                </Button>
+              </EmptyState>
+            )}
+          </Card>
+        </>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,32 @@
+import { QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { TooltipProvider } from '@/components/ui/tooltip'
+import { meQuery } from '@/repo/auth'
+import { whenSignedOut } from '@/repo/client'
+import { createQueryClient } from '@/repo/freshness'
+import { makeRouter } from './router'
+import './styles.css'
+
+const queryClient = createQueryClient()
+const router = makeRouter(queryClient)
+
+// The session ended elsewhere: nothing of it stays in memory, and the way back is kept.
+whenSignedOut(() => {
+  queryClient.setQueryData(meQuery.queryKey, null)
+  const { pathname, href } = router.state.location
+  if (pathname !== '/sign-in') void router.navigate({ to: '/sign-in', search: { next: href } })
+})
+
+const root = document.getElementById('root')
+if (!root) throw new Error('index.html has no #root')
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queryClient}>
+      <TooltipProvider delayDuration={300}>
+        <RouterProvider router={router} />
+      </TooltipProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,23 @@
+import { createFileRoute } from '@tanstack/react-router'
+import * as z from 'zod/mini'
+import { PIPELINE_TABS, PipelinePage } from '@/features/pipelines/pages/pipeline-page'
+
+export const Route = createFileRoute('/_app/pipelines/$pipelineId')({
+  validateSearch: z.object({
+    tab: z.catch(z.optional(z.enum(['overview', 'tables', 'destinations', 'dlq', 'settings'])), undefined),
+    destination: z.catch(z.optional(z.number()), undefined),
+  }),
+  component: function Pipeline() {
+    const { pipelineId } = Route.useParams()
+    const { tab = PIPELINE_TABS[0] } = Route.useSearch()
+    const navigate = Route.useNavigate()
+    return (
+      <PipelinePage
+        key={pipelineId}
+        pipelineId={Number(pipelineId)}
+        tab={tab}
+        onTab={(next) => void navigate({ search: { tab: next }, replace: true })}
+      />
+    )
+  },
+})
