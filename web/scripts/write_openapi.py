@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script of its own, no package
 """Writes the backend's OpenAPI description to web/openapi.json, without a server: `pnpm openapi`."""
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ export interface FlowSeries {
 }
 
 /**
- * Points of the API on an even grid that ends now: a step without a point had no record, and no lag that is known.
+ * Points of the API on an even grid that ends with the last whole step, because the one that runs is not comparable
+ * yet. A step without a point had no record, and no lag that is known.
  * Several points of one step (one per table) are summed; their lag is the worst.
  */
 export function flowSeries(
@@ -23,7 +24,7 @@ export function flowSeries(
   now: number,
 ): FlowSeries {
   const step = stepMinutes * 60
-  const last = Math.floor(now / 1000 / step) * step
+  const last = (Math.floor(now / 1000 / step) - 1) * step
   const count = Math.max(1, Math.floor(minutes / stepMinutes))
   const times = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * step)
   const series: FlowSeries = {
@@ -36,10 +37,8 @@ export function flowSeries(
     const slot = Math.floor(Date.parse(point.minute) / 1000 / step) * step
     const index = count - 1 - (last - slot) / step
     if (index < 0 || index >= count) continue
-    // The step that still runs is shorter than the others.
-    const length = slot === last ? Math.max(1, now / 1000 - slot) : step
-    series.recordsPerSecond[index] = (series.recordsPerSecond[index] ?? 0) + point.records / length
-    series.bytesPerSecond[index] = (series.bytesPerSecond[index] ?? 0) + point.bytes / length
+    series.recordsPerSecond[index] = (series.recordsPerSecond[index] ?? 0) + point.records / step
+    series.bytesPerSecond[index] = (series.bytesPerSecond[index] ?? 0) + point.bytes / step
     const lag = series.lagSeconds[index]
     if (point.lag_seconds_max != null) series.lagSeconds[index] = Math.max(lag ?? 0, point.lag_seconds_max)
   }

@@ -136,18 +136,19 @@ interface HeadingProps {
 }
 
 function Heading({ column, direction, onSort }: HeadingProps) {
+  const className = cn(column.className, 'align-middle')
   if (column.hideHeader) {
     return (
-      <TableHead className={column.className}>
+      <TableHead className={className}>
         <span className="sr-only">{column.header}</span>
       </TableHead>
     )
   }
-  if (!column.sortBy) return <TableHead className={column.className}>{column.header}</TableHead>
+  if (!column.sortBy) return <TableHead className={className}>{column.header}</TableHead>
   const Icon = direction === 'asc' ? ArrowUp : direction === 'desc' ? ArrowDown : ChevronsUpDown
   return (
     <TableHead
-      className={column.className}
+      className={className}
       aria-sort={direction === 'asc' ? 'ascending' : direction === 'desc' ? 'descending' : 'none'}
     >
       <button

@@ -18,11 +18,23 @@ interface LineChartProps {
   series: Series[]
   format: (value: number) => string
   height?: number
+  /** Which point is pointed at; null when none is. */
+  onPoint: (index: number | null) => void
+}
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+const DAY_SECONDS = 86_400
+
+/** Hours and minutes; days where the ticks are that far apart. */
+function timeLabels(ticks: number[]): string[] {
+  const step = (ticks[1] ?? 0) - (ticks[0] ?? 0)
+  return ticks.map((tick) => (step >= DAY_SECONDS ? day : clock).format(tick * 1000))
 }
 
 const FONT = '11px ui-sans-serif, system-ui, sans-serif'
 
-function optionsOf({ series, format, height = 200 }: LineChartProps, width: number): uPlot.Options {
+function optionsOf({ series, format, height = 200, onPoint }: LineChartProps, width: number): uPlot.Options {
   const style = getComputedStyle(document.documentElement)
   const color = (name: string) => style.getPropertyValue(name).trim()
   const axis = {
@@ -34,26 +46,23 @@ function optionsOf({ series, format, height = 200 }: LineChartProps, width: numb
   return {
     width,
     height,
-    padding: [12, 8, 0, 0],
+    padding: [12, 24, 0, 0],
     cursor: { points: { size: 7 }, drag: { x: false, y: false } },
-    legend: { show: true, live: true },
+    legend: { show: false },
+    hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)] },
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1e-3)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70 },
+      { ...axis, grid: { show: false }, space: 70, size: 30, values: (_, ticks) => timeLabels(ticks) },
       { ...axis, size: 64, space: 36, values: (_, ticks) => ticks.map(format) },
     ],
     series: [
-      {
-        label: 'Time',
-        value: (_, time) => (time == null ? '–' : new Date(time * 1000).toLocaleTimeString('en-GB')),
-      },
+      {},
       ...series.map((line) => ({
         label: line.label,
         stroke: color(line.color),
         width: 2,
         fill: `color-mix(in oklab, ${color(line.color)} 12%, transparent)`,
         points: { show: false },
-        value: (_: uPlot, value: number | null) => (value == null ? '–' : format(value)),
       })),
     ],
   }
@@ -94,7 +103,7 @@ export function LineChart(props: LineChartProps) {
       role="img"
       aria-label={label}
       className="text-muted-foreground min-w-0 text-xs"
-      style={{ minHeight: height + 28 }}
+      style={{ minHeight: height }}
     />
   )
 }

@@ -8,6 +8,7 @@ export function NotFound() {
   useDocumentTitle('Not found')
   return (
     <EmptyState
+      wholePage
       icon={Compass}
       title="There is no such page"
       text="The address may be mistyped, or what it showed was deleted."

@@ -12,7 +12,7 @@ interface PageHeaderProps {
 export function PageHeader({ title, aside, description, actions }: PageHeaderProps) {
   useDocumentTitle(title)
   return (
-    <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+    <header className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
       <div className="flex min-w-0 flex-col gap-1">
         <div className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1.5">
           <h1 className="min-w-0 text-xl font-semibold tracking-tight break-words">{title}</h1>

@@ -11,7 +11,7 @@ export function Figures({ summary }: { summary: Summary }) {
     <dl className="grid grid-cols-2 gap-3 md:grid-cols-3 xl:grid-cols-6">
       <Stat
         icon={ArrowRightLeft}
-        label="Records, last hour"
+        label="Records, 1 h"
         value={formatCompact(summary.records_last_hour)}
         hint={formatBytes(summary.bytes_last_hour)}
       />
@@ -25,7 +25,7 @@ export function Figures({ summary }: { summary: Summary }) {
         icon={HardDrive}
         label="Retained WAL"
         value={formatBytes(summary.retained_wal_bytes)}
-        hint="the slot that keeps most"
+        hint="of the largest slot"
       />
       <Stat
         icon={Inbox}

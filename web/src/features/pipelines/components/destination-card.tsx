@@ -121,7 +121,7 @@ function LaneActions({ pipeline, lane }: DestinationCardProps) {
       </label>
       <Select
         id={`policy-${lane.id}`}
-        className="w-60"
+        className="w-72"
         value={policy.isPending ? policy.variables.park_policy : lane.park_policy}
         onValueChange={(value) => policy.mutate({ ...which, park_policy: value as ParkPolicy })}
         options={POLICIES}

@@ -27,7 +27,7 @@ export function OverviewTab({ pipeline }: { pipeline: Pipeline }) {
       <dl className="grid grid-cols-2 gap-3 lg:grid-cols-4">
         <Stat
           icon={ArrowRightLeft}
-          label={`Records, last ${rangeOf(range).label}`}
+          label={`Records, ${rangeOf(range).label}`}
           value={formatCompact(records)}
           hint={`${formatBytes(bytes)}, all destinations`}
         />

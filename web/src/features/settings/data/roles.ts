@@ -1,5 +1,5 @@
 export const ROLES = [
-  { value: 'viewer', label: 'Viewer: sees everything but row values' },
-  { value: 'operator', label: 'Operator: changes pipelines too' },
-  { value: 'admin', label: 'Admin: users, tokens, settings too' },
+  { value: 'viewer', label: 'Viewer: sees, changes nothing' },
+  { value: 'operator', label: 'Operator: runs pipelines' },
+  { value: 'admin', label: 'Admin: everything' },
 ]
