@@ -30,10 +30,8 @@ class Stream {
   }
 }
 
-it('opens one stream when it leads, tells the other tabs, and opens it anew after it was refused', async () => {
-  vi.useFakeTimers()
+function stubBrowser(posted: string[]) {
   Stream.opened = []
-  const posted: string[] = []
   vi.stubGlobal('EventSource', Stream)
   vi.stubGlobal(
     'BroadcastChannel',
@@ -46,6 +44,20 @@ it('opens one stream when it leads, tells the other tabs, and opens it anew afte
   vi.stubGlobal('navigator', {
     locks: { request: (_: string, __: object, work: () => Promise<void>) => Promise.resolve().then(work) },
   })
+}
+
+it('opens no stream when it was ended before it came to lead', async () => {
+  vi.useFakeTimers()
+  stubBrowser([])
+  followEvents(new QueryClient())()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(Stream.opened).toHaveLength(0)
+})
+
+it('opens one stream when it leads, tells the other tabs, and opens it anew after it was refused', async () => {
+  vi.useFakeTimers()
+  const posted: string[] = []
+  stubBrowser(posted)
   const client = new QueryClient()
   const invalidate = vi.spyOn(client, 'invalidateQueries').mockResolvedValue()
   const stop = followEvents(client)

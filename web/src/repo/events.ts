@@ -69,6 +69,8 @@ export function followEvents(client: QueryClient): () => void {
 
 /** Keeps the stream open until `signal`; EventSource itself gives up after an answer that is not 200. */
 function lead(tell: (text: string) => void, signal: AbortSignal): Promise<void> {
+  // The lock may be given in the very moment in which the page goes.
+  if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     let stream: EventSource
     let timer: ReturnType<typeof setTimeout> | undefined

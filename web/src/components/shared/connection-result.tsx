@@ -3,9 +3,19 @@ import type { ApiError } from '@/repo/api-error'
 import type { Connection } from '@/repo/types'
 import { ErrorPanel } from './error-panel'
 
+/** The answer may lie below what is in sight. */
+const show = (element: HTMLElement | null) =>
+  element?.scrollIntoView({ block: 'nearest', behavior: 'smooth' })
+
 /** How a connection test went. */
 export function ConnectionResult({ result, error }: { result?: Connection; error: ApiError | null }) {
-  if (error) return <ErrorPanel error={error} title="The connection failed" />
+  if (error) {
+    return (
+      <div ref={show}>
+        <ErrorPanel error={error} title="The connection failed" />
+      </div>
+    )
+  }
   if (!result) return null
   return (
     <div role="status" className="border-success/35 bg-success/5 flex gap-3 rounded-lg border p-4">

@@ -50,7 +50,7 @@ function optionsOf({ series, format, height = 200, onPoint }: LineChartProps, wi
     cursor: { points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
     hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)] },
-    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1e-3)] } },
+    scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 30, values: (_, ticks) => timeLabels(ticks) },
       { ...axis, size: 64, space: 36, values: (_, ticks) => ticks.map(format) },

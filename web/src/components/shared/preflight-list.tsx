@@ -39,12 +39,14 @@ export function PreflightList({ preflight, onRecheck, rechecking }: PreflightLis
   return (
     <div className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center gap-3" role="status">
-        {preflight.ready ? (
-          <CircleCheck className="text-success size-5 shrink-0" aria-hidden />
-        ) : (
-          <CircleAlert className="text-destructive size-5 shrink-0" aria-hidden />
-        )}
-        <p className="font-semibold">{summary}</p>
+        <span className="flex min-w-0 items-center gap-3">
+          {preflight.ready ? (
+            <CircleCheck className="text-success size-5 shrink-0" aria-hidden />
+          ) : (
+            <CircleAlert className="text-destructive size-5 shrink-0" aria-hidden />
+          )}
+          <p className="font-semibold">{summary}</p>
+        </span>
         <Button size="sm" variant="outline" className="ms-auto" onClick={onRecheck} pending={rechecking}>
           {!rechecking && <RotateCw aria-hidden />} Check again
         </Button>

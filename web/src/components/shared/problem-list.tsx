@@ -15,12 +15,16 @@ const look =
 function Where({ problem }: { problem: Problem }) {
   const arrow = <ArrowRight className="size-3.5 rtl:rotate-180" aria-hidden />
   if (problem.pipeline_id != null) {
-    const tab = problem.code === 'DLQ' ? 'dlq' : problem.destination_id != null ? 'destinations' : undefined
+    const tab = problem.code?.startsWith('DLQ')
+      ? 'dlq'
+      : problem.destination_id != null
+        ? 'destinations'
+        : undefined
     return (
       <Link
         to="/pipelines/$pipelineId"
         params={{ pipelineId: String(problem.pipeline_id) }}
-        search={{ tab }}
+        search={{ tab, destination: tab === 'dlq' ? (problem.destination_id ?? undefined) : undefined }}
         className={look}
       >
         Open the pipeline {arrow}

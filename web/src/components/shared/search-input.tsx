@@ -9,7 +9,7 @@ interface SearchInputProps {
 
 export function SearchInput({ label, value, onChange }: SearchInputProps) {
   return (
-    <div className="relative min-w-0 flex-1 sm:max-w-xs">
+    <div className="relative w-full min-w-0 sm:w-auto sm:max-w-xs sm:flex-1">
       <Search
         className="text-muted-foreground pointer-events-none absolute start-3 top-1/2 size-4 -translate-y-1/2"
         aria-hidden

@@ -38,7 +38,7 @@ export function TablePicker({ tables, picked, onPick }: TablePickerProps) {
     onPick(next)
   }
   return (
-    <div className="overflow-hidden rounded-lg border">
+    <div className="bg-card overflow-hidden rounded-lg border shadow-xs">
       <div className="bg-muted/40 flex flex-wrap items-center gap-x-4 gap-y-2 border-b p-3">
         <label className="flex items-center gap-2 font-medium">
           <Checkbox
