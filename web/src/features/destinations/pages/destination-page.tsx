@@ -46,7 +46,7 @@ export function DestinationPage({ destinationId, tab, onTab }: DestinationPagePr
       <PageHeader
         title={destination.name}
         aside={<Badge tone="outline">{isPostgres ? 'PostgreSQL' : 'Snowflake'}</Badge>}
-        description={<span className="break-all">{placeOf(destination)}</span>}
+        description={<span className="wrap-anywhere">{placeOf(destination)}</span>}
         actions={mayChange && isPostgres && <TestButton id={destination.id} options={testSavedDestination} />}
       />
       <Tabs value={tab} onValueChange={(next) => onTab(next as DestinationTab)}>

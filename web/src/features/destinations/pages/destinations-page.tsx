@@ -30,7 +30,7 @@ const COLUMNS: Column<Destination>[] = [
         >
           {destination.name}
         </Link>
-        <span className="text-muted-foreground text-xs break-all">{placeOf(destination)}</span>
+        <span className="text-muted-foreground text-xs wrap-anywhere">{placeOf(destination)}</span>
       </div>
     ),
   },

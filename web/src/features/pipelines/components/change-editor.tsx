@@ -93,12 +93,12 @@ function Value({ id, column, value, draft, editable, isKey, onDraft }: ValueProp
   const changed = draft !== undefined && draft !== value
   return (
     <div className={cn('grid gap-x-3 gap-y-1 px-3 py-2 sm:grid-cols-[11rem_1fr]', changed && 'bg-info/5')}>
-      <dt className="flex items-start gap-2 pt-1 font-mono text-xs break-all">
+      <dt className="flex items-start gap-2 pt-1 font-mono text-xs wrap-anywhere">
         <label htmlFor={editable ? id : undefined}>{column}</label>
         {isKey && <Badge className="font-sans">key</Badge>}
       </dt>
       <dd className="flex min-w-0 flex-col gap-1">
-        {changed && <del className="text-destructive font-mono text-xs break-all">{value ?? 'NULL'}</del>}
+        {changed && <del className="text-destructive font-mono text-xs wrap-anywhere">{value ?? 'NULL'}</del>}
         {editable ? (
           <div className="flex items-start gap-2">
             <Textarea
@@ -122,7 +122,7 @@ function Value({ id, column, value, draft, editable, isKey, onDraft }: ValueProp
             </Button>
           </div>
         ) : (
-          <span className="pt-1 font-mono text-xs break-all whitespace-pre-wrap">
+          <span className="pt-1 font-mono text-xs wrap-anywhere whitespace-pre-wrap">
             {value ?? <span className="text-muted-foreground">NULL</span>}
           </span>
         )}

@@ -46,8 +46,8 @@ function columnsOf(pipeline: Pipeline): Column<TableRow>[] {
       className: 'min-w-52 align-top',
       cell: (row) => (
         <div className="flex flex-col gap-0.5">
-          <span className="font-medium break-all">{row.source}</span>
-          <span className="text-muted-foreground text-xs break-all">
+          <span className="font-medium wrap-anywhere">{row.source}</span>
+          <span className="text-muted-foreground text-xs wrap-anywhere">
             to {row.destinationName}, {row.target}
             {row.mode === 'append' ? ', every change kept' : ''}
           </span>

@@ -22,7 +22,7 @@ const COLUMNS: Column<Row>[] = [
     header: 'Table',
     sortBy: ({ id }) => id,
     className: 'min-w-52 font-medium',
-    cell: ({ id }) => <span className="break-all">{id}</span>,
+    cell: ({ id }) => <span className="wrap-anywhere">{id}</span>,
   },
   {
     id: 'published',

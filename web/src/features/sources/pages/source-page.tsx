@@ -39,7 +39,7 @@ export function SourcePage({ sourceId, tab, onTab }: SourcePageProps) {
       <PageHeader
         title={source.name}
         description={
-          <span className="break-all">
+          <span className="wrap-anywhere">
             {source.pg_username}@{source.pg_host}:{source.pg_port}/{source.pg_database}
             {source.server_version != null && `, PostgreSQL ${formatServerVersion(source.server_version)}`}
           </span>

@@ -33,7 +33,7 @@ const COLUMNS: Column<Watched>[] = [
         >
           {name}
         </Link>
-        <span className="text-muted-foreground text-xs break-all">
+        <span className="text-muted-foreground text-xs wrap-anywhere">
           {pg_host}:{pg_port}/{pg_database}
         </span>
       </div>
