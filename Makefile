@@ -6,8 +6,8 @@ UV_VERSION := 0.13.8
 UV := .tool/bin/uv
 RUN := .venv/bin/
 
-# The whole suite on two cores: files side by side, each in one process with servers of its own.
-WHOLE_SUITE := --numprocesses=2 --dist=loadfile --durations=25
+# The whole suite on two cores: files side by side, each in one process with servers of its own; tests mostly wait.
+WHOLE_SUITE := --numprocesses=3 --dist=loadfile --durations=25
 
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never

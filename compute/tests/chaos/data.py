@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -24,6 +25,7 @@ class Data:
     """The databases of one case, by role: `source`, `config`, and the targets."""
 
     def __init__(self, servers: Servers, seed: int, changes: int, targets: Sequence[str]) -> None:
+        self.began_at = datetime.now(UTC)
         self.servers, self.seed, self.changes = servers, seed, changes
         self.targets = tuple(targets)
         self.databases = {role: servers.new_database(role) for role in ("source", "config", *self.targets)}

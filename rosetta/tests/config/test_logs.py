@@ -115,7 +115,7 @@ def test_configuring_again_replaces_and_does_not_double(tmp_path: Path) -> None:
 
 
 def test_servers_speak_through_the_same_chain(tmp_path: Path) -> None:
-    server = logging.getLogger("uvicorn.access")
+    server = logging.getLogger("uvicorn.error")
     server.addHandler(logging.StreamHandler())
     server.propagate = False
     logs.configure("backend", "INFO", tmp_path)

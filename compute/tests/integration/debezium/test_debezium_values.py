@@ -10,6 +10,7 @@ from compute.core.batch import META_COLUMNS
 from compute.tests.integration.debezium.conftest import Source, new_source, spec
 from compute.tests.integration.debezium.host import EngineHost
 from compute.tests.integration.debezium.replica import lines_of
+from compute.tests.support.folders import open_to_servers
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint, connect
@@ -184,8 +185,7 @@ def test_old_rows_of_deletes_are_keys_or_whole(source: Source) -> None:
 
 def test_transaction_ids_go_on_behind_the_first_four_billion(host: EngineHost, tmp_path_factory: Factory) -> None:
     folder = tmp_path_factory.mktemp("epoch")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
+    open_to_servers(folder)
     cluster = PostgresCluster(folder / "pg", free_port(), "cluster-password")
     cluster.initialise()
     reset = cluster.account.run([cluster.bin() / "pg_resetwal", "--epoch=7", "-D", cluster.data])

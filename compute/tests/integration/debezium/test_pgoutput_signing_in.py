@@ -18,6 +18,7 @@ from compute.engine.base import EngineSource
 from compute.engine.pgoutput import wire as wire_module
 from compute.engine.pgoutput.session import ReplicationSession
 from compute.engine.pgoutput.wire import Wire, WireError
+from compute.tests.support.folders import open_to_servers
 from rosetta.errors import ConfigurationError
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
@@ -58,8 +59,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluste
     if not (DEBIAN_15 / "postgres").exists():
         pytest.skip("needs Debian's postgresql-15: the embedded server is built without TLS")
     folder = tmp_path_factory.mktemp("secured")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
+    open_to_servers(folder)
     cluster = PostgresCluster(folder / "pg", free_port(), "cluster-password", {"ssl": "on"}, binaries=DEBIAN_15)
     cluster.initialise()
     for name, content in zip(("server.crt", "server.key"), _certificate(), strict=True):
