@@ -38,7 +38,8 @@ def test_a_resync_of_few_differences_moves_little(copying: Copying, capsys: pyte
         f" FROM generate_series(1, {ROWS}) n",
         "VACUUM ANALYZE public.t",
     )
-    copying.start(CopyOptions(poll_seconds=0.1))
+    # a hundred chunks, ten of which differ, however many rows there are
+    copying.start(CopyOptions(poll_seconds=0.1, batch_rows=ROWS // 100))
     copy_seconds, copy_bytes = timed(copying, "INITIAL")
     at_target(copying, "VACUUM ANALYZE public.t")
     step = ROWS // 10
