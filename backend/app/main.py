@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import documentation, errors, health, metrics
 from app.api.access import AuthenticationMiddleware, authorize
+from app.api.dashboard import DashboardMiddleware
 from app.api.deps import connect_policy
 from app.api.middleware import BodyLimitMiddleware, RequestLogMiddleware, SecurityHeadersMiddleware
 from app.api.rate_limit import RateLimitMiddleware
@@ -101,8 +102,10 @@ def _add_middleware(app: FastAPI, settings: Settings, database: DatabaseManager)
         allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=["Authorization", "Content-Type"],
     )
-    app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestLogMiddleware)
+    if settings.dashboard_folder is not None:
+        app.add_middleware(DashboardMiddleware, api=app, folder=settings.dashboard_folder)
+    app.add_middleware(SecurityHeadersMiddleware)
 
 
 def _own_services(settings: Settings) -> list[tuple[str, int]]:

@@ -79,6 +79,7 @@ def settings(cluster: PostgresCluster, config_database: str) -> Settings:
         secret_key=SECRET_KEY,
         app_env=AppEnv.TESTING,
         log_folder=None,
+        dashboard_folder=None,
         db_pool_size=3,
         connect_timeout_seconds=3,
     )

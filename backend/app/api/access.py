@@ -14,17 +14,17 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import error_response
+from app.api.session_cookies import SESSION_COOKIE, end_session, renewing
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.core.exceptions import ApplicationError, AuthenticationRequiredError, PermissionDeniedError
 from app.domain.repositories import SessionRepository, TokenRepository
 from app.domain.schemas.identity import Actor
-from app.domain.services.sign_in import authenticate_session
+from app.domain.services.sign_in import Recognised, authenticate_session
 from app.domain.services.token import authenticate
 from rosetta.enums import ActorKind, Role
 
 PUBLIC_PATHS: Final = frozenset({"/health", "/health/live", "/api/v1/auth/login", "/api/v1/auth/first-sign-in"})
-SESSION_COOKIE: Final = "rosetta_session"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _RANK: Final = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -83,29 +83,35 @@ class AuthenticationMiddleware:
             return
         request = Request(scope)
         try:
-            request.state.actor = await self._actor(request)
+            known = await self._recognise(request)
         except ApplicationError as error:
-            await error_response(error)(scope, receive, send)
+            response = error_response(error)
+            if isinstance(error, AuthenticationRequiredError) and SESSION_COOKIE in request.cookies:
+                end_session(response)
+            await response(scope, receive, send)
             return
+        request.state.actor = known.actor
+        if known.extended_until is not None:
+            send = renewing(request, send, request.cookies[SESSION_COOKIE], known.extended_until)
         await self._app(scope, receive, send)
 
-    async def _actor(self, request: Request) -> Actor:
+    async def _recognise(self, request: Request) -> Recognised:
         if not self._settings.auth_enabled:
             _require_loopback(request)
-            return _DEVELOPER
+            return Recognised(_DEVELOPER)
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and text.strip():
             async with self._database.transaction() as session:
-                return await authenticate(TokenRepository(session), text.strip())
-        actor = await self._actor_of_session(request) if not scheme else None
-        if actor is None:
+                return Recognised(await authenticate(TokenRepository(session), text.strip()))
+        known = await self._session_of(request) if not scheme else None
+        if known is None:
             raise AuthenticationRequiredError(
                 "A bearer token or a session is needed.",
                 remedy="Sign in, or send the header `Authorization: Bearer <token>`; `rosetta token create` makes one.",
             )
-        return actor
+        return known
 
-    async def _actor_of_session(self, request: Request) -> Actor | None:
+    async def _session_of(self, request: Request) -> Recognised | None:
         token = request.cookies.get(SESSION_COOKIE)
         if not token:
             return None

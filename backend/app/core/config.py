@@ -14,6 +14,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rosetta.secrets import check_secret_key
 
 BACKEND_FOLDER = Path(__file__).resolve().parents[2]
+# A released package carries the built dashboard; in a checkout `pnpm build` leaves it in web.
+_DASHBOARDS = (BACKEND_FOLDER / "app" / "dashboard", BACKEND_FOLDER.parent / "web" / "dist")
+
+
+def _built_dashboard() -> Path | None:
+    return next((folder for folder in _DASHBOARDS if (folder / "index.html").is_file()), None)
 
 
 class AppEnv(StrEnum):
@@ -56,6 +62,8 @@ class Settings(BaseSettings):
     # address that is not refused anyway (see app.infrastructure.network).
     connect_allowlist: Annotated[list[str], NoDecode] = []
     connect_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    # The built dashboard, served beside the API; left out: the one that the package or the checkout has, if any.
+    dashboard_folder: Path | None = Field(default_factory=_built_dashboard)
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     db_pool_size: int = Field(default=20, ge=1)
     db_max_overflow: int = Field(default=10, ge=0)
@@ -95,6 +103,8 @@ class Settings(BaseSettings):
         if not self.auth_enabled and self.app_env is not AppEnv.DEVELOPMENT:
             raise ValueError("AUTH_ENABLED=false needs APP_ENV=development")
         check_secret_key(self.secret_key.get_secret_value(), production=self.app_env is AppEnv.PRODUCTION)
+        if self.dashboard_folder is not None and not (self.dashboard_folder / "index.html").is_file():
+            raise ValueError("DASHBOARD_FOLDER has no index.html; `pnpm build` makes one")
         if "*" in self.cors_origins:
             raise ValueError("CORS_ORIGINS names origins; `*` is not accepted because requests carry credentials")
         return self

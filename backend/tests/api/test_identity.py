@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from app.api.access import SESSION_COOKIE
+from app.api.session_cookies import SESSION_COOKIE, SIGNED_IN_COOKIE
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
@@ -81,6 +81,29 @@ async def test_a_password_signs_in_and_logging_out_ends_the_session(
     assert (await browser.get(f"{API}/auth/me")).status_code == 401
 
 
+async def test_a_page_can_tell_that_somebody_is_signed_in_without_asking(
+    admin: httpx.AsyncClient, browser: httpx.AsyncClient, sql: Sql
+) -> None:
+    await add_user(admin)
+    answer = await browser.post(f"{API}/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    shown = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(SIGNED_IN_COOKIE))
+    assert shown.startswith(f"{SIGNED_IN_COOKIE}=1;")
+    assert "httponly" not in shown.lower()
+    assert "samesite=strict" in shown.lower()
+    # it opens nothing by itself
+    session = browser.cookies.pop(SESSION_COOKIE)
+    assert (await browser.get(f"{API}/auth/me")).status_code == 401
+    # and goes with the session, however that ends
+    browser.cookies.set(SESSION_COOKIE, session, domain="localhost.local", path="/")
+    sql("DELETE FROM user_sessions")
+    assert (await browser.get(f"{API}/auth/me")).status_code == 401
+    assert SIGNED_IN_COOKIE not in browser.cookies
+    assert await sign_in(browser) == 200
+    assert SIGNED_IN_COOKIE in browser.cookies
+    assert (await browser.post(f"{API}/auth/logout")).status_code == 204
+    assert not list(browser.cookies)
+
+
 async def test_wrong_credentials_look_alike(admin: httpx.AsyncClient, browser: httpx.AsyncClient) -> None:
     await add_user(admin)
     await add_user(admin, "eve@example.org", password=None)
@@ -137,8 +160,11 @@ async def test_an_idle_session_ends_and_one_in_use_lasts(
     await add_user(admin)
     await sign_in(browser)
     sql("UPDATE user_sessions SET expires_at = now() + interval '1 hour'")
-    assert (await browser.get(f"{API}/auth/me")).status_code == 200
+    extended = await browser.get(f"{API}/auth/me")
+    assert extended.status_code == 200
+    assert extended.headers["set-cookie"].count("expires=") == 2  # the browser keeps its cookies as long
     assert sql("SELECT expires_at > now() + interval '11 hours' FROM user_sessions") == [(True,)]
+    assert "set-cookie" not in (await browser.get(f"{API}/auth/me")).headers
     sql("UPDATE user_sessions SET expires_at = now() - interval '1 second'")
     assert (await browser.get(f"{API}/auth/me")).status_code == 401
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
@@ -47,14 +47,16 @@ class SessionRepository(BaseRepository[UserSession]):
             .where(UserSession.token_hash == token_hash, UserSession.expires_at > func.now(), User.is_active)
         )
 
-    async def extend(self, token_hash: bytes, length: timedelta) -> None:
-        """A session in use lasts on; written only once half of its time is over."""
-        await self.session.execute(
+    async def extend(self, token_hash: bytes, length: timedelta) -> datetime | None:
+        """A session in use lasts on; written, and its new end returned, only once half of its time is over."""
+        extended: datetime | None = await self.session.scalar(
             update(UserSession)
             .where(UserSession.token_hash == token_hash, UserSession.expires_at < func.now() + length / 2)
             .values(expires_at=func.now() + length)
+            .returning(UserSession.expires_at)
             .execution_options(synchronize_session=False)
         )
+        return extended
 
     async def end(self, token_hash: bytes) -> None:
         await self.session.execute(delete(UserSession).where(UserSession.token_hash == token_hash))

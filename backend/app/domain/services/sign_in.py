@@ -27,6 +27,14 @@ class SignedIn:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Who asks; `extended_until` when their session was prolonged just now."""
+
+    actor: Actor
+    extended_until: datetime | None = None
+
+
 class SignInService:
     """Makes and ends sessions. A session in use lasts on; an idle one ends after `session_length`."""
 
@@ -93,14 +101,13 @@ class SignInService:
         return SignedIn(actor, token, expires_at)
 
 
-async def authenticate_session(sessions: SessionRepository, token: str, session_length: timedelta) -> Actor | None:
+async def authenticate_session(sessions: SessionRepository, token: str, session_length: timedelta) -> Recognised | None:
     """Who a session's cookie stands for; None when it is over."""
     token_hash = hash_token(token)
     user = await sessions.user_of(token_hash)
     if user is None:
         return None
-    await sessions.extend(token_hash, session_length)
-    return actor_of(user)
+    return Recognised(actor_of(user), await sessions.extend(token_hash, session_length))
 
 
 def actor_of(user: User) -> Actor:

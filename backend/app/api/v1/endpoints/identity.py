@@ -6,8 +6,9 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.access import SESSION_COOKIE, public, require_known_origin, requires
+from app.api.access import public, require_known_origin, requires
 from app.api.deps import ActorDep, SettingsDep, SignInServiceDep, UserServiceDep
+from app.api.session_cookies import SESSION_COOKIE, end_session, set_session
 from app.core.config import Settings
 from app.domain.schemas.identity import Actor, FirstSignIn, Login, PasswordChange, SessionView
 from app.domain.services.sign_in import SignedIn
@@ -29,7 +30,7 @@ async def login(
 ) -> SessionView:
     """Begins a session: the answer sets a cookie that scripts cannot read."""
     _from_our_page(request, settings)
-    return _set_cookie(request, response, await service.by_password(body.email, body.password.get_secret_value()))
+    return _begin(request, response, await service.by_password(body.email, body.password.get_secret_value()))
 
 
 @router.post("/first-sign-in")
@@ -39,7 +40,7 @@ async def first_sign_in(
 ) -> SessionView:
     """Begins a session with the token of a one-time link; `rosetta sign-in-link` makes one."""
     _from_our_page(request, settings)
-    return _set_cookie(request, response, await service.by_link(body.token))
+    return _begin(request, response, await service.by_link(body.token))
 
 
 @router.post("/logout", status_code=HTTPStatus.NO_CONTENT)
@@ -47,7 +48,7 @@ async def first_sign_in(
 async def logout(request: Request, response: Response, service: SignInServiceDep, actor: ActorDep) -> None:
     """Ends the session of the cookie; for a bearer token nothing changes."""
     await service.end(request.cookies.get(SESSION_COOKIE), actor)
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    end_session(response)
 
 
 @router.put("/password", status_code=HTTPStatus.NO_CONTENT)
@@ -63,14 +64,6 @@ def _from_our_page(request: Request, settings: Settings) -> None:
         require_known_origin(request, settings.cors_origins)
 
 
-def _set_cookie(request: Request, response: Response, signed_in: SignedIn) -> SessionView:
-    response.set_cookie(
-        SESSION_COOKIE,
-        signed_in.token,
-        expires=signed_in.expires_at,
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
-    )
+def _begin(request: Request, response: Response, signed_in: SignedIn) -> SessionView:
+    set_session(request, response, signed_in.token, signed_in.expires_at)
     return SessionView(actor=signed_in.actor, expires_at=signed_in.expires_at)
