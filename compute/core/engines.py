@@ -5,35 +5,26 @@ from __future__ import annotations
 from compute.config.settings import Settings
 from compute.core.catalog.plan import PipelinePlan
 from compute.engine.base import ChangeEngine, EngineSource
-from rosetta.enums import EngineKind, Profile
-from rosetta.errors import ConfigurationError
+from rosetta.enums import EngineKind
 
 
 def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> ChangeEngine:
-    """An engine that is not started yet; the pipeline's own limits go before the settings'.
+    """An engine that is not started yet; the pipeline's own limits go before the settings'."""
+    match plan.engine:
+        case EngineKind.PGOUTPUT:
+            from compute.engine.pgoutput.engine import PgoutputEngine
 
-    Raises ConfigurationError for one that this version does not have.
-    """
-    source = _source(plan)
-    if plan.engine == EngineKind.PGOUTPUT:
-        from compute.engine.pgoutput.engine import PgoutputEngine
+            return PgoutputEngine(_source(plan), plan.profile)
+        case EngineKind.DEBEZIUM:
+            from compute.engine.debezium.engine import DebeziumEngine
 
-        return PgoutputEngine(source, Profile(plan.profile))
-    if plan.engine != EngineKind.DEBEZIUM:
-        raise ConfigurationError(
-            f"this version has no engine {plan.engine}",
-            code="ENGINE_UNKNOWN",
-            remedy=f"UPDATE pipelines SET engine = 'debezium' WHERE id = {plan.pipeline_id};",
-        )
-    from compute.engine.debezium.engine import DebeziumEngine
-
-    return DebeziumEngine(
-        source,
-        Profile(plan.profile),
-        heap_scale=heap_scale,
-        batch_rows=plan.max_batch_rows or settings.pipeline_max_batch_size,
-        queue_rows=plan.max_queue_rows or settings.pipeline_max_queue_size,
-    )
+            return DebeziumEngine(
+                _source(plan),
+                plan.profile,
+                heap_scale=heap_scale,
+                batch_rows=plan.max_batch_rows or settings.pipeline_max_batch_size,
+                queue_rows=plan.max_queue_rows or settings.pipeline_max_queue_size,
+            )
 
 
 def _source(plan: PipelinePlan) -> EngineSource:

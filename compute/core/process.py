@@ -126,11 +126,10 @@ class PipelineProcess:
 
     def ending(self) -> Ending | None:
         """How it ended, or None while it lives. The first answer frees all that the process held here."""
-        if self._process.is_alive():
+        code = self._process.exitcode
+        if code is None:
             return None
         self._listen()
-        code = self._process.exitcode
-        assert code is not None  # noqa: S101 - a dead process has one
         streamed = 0.0 if self._streaming_since is None else time.monotonic() - self._streaming_since
         if self.stopping and code != ExitCode.FENCED:  # killed at the deadline or not: it is what was asked for
             code = ExitCode.STOPPED

@@ -11,7 +11,16 @@ from sqlalchemy.orm import Session
 from compute.core.catalog.database import ConfigDatabase
 from compute.sources.postgres import Origin
 from rosetta.endpoints import source_endpoint
-from rosetta.enums import DeleteMode, DestinationType, ParkPolicy, SyncMode, TableSyncDesired, TableSyncState
+from rosetta.enums import (
+    DeleteMode,
+    DestinationType,
+    EngineKind,
+    ParkPolicy,
+    Profile,
+    SyncMode,
+    TableSyncDesired,
+    TableSyncState,
+)
 from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
@@ -113,8 +122,8 @@ class PipelinePlan:
     origin: Origin | None
     dropped_for: str | None
     failover: bool
-    engine: str
-    profile: str
+    engine: EngineKind
+    profile: Profile
     max_batch_rows: int | None
     max_queue_rows: int | None
     destinations: tuple[DestinationPlan, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource, EngineState
@@ -41,12 +41,21 @@ class Memory:
 
 
 _MB: Final = 1024 * 1024
-_T = TypeVar("_T")
 
 MEMORY: Final = {
     Profile.SMALL: Memory(2 * _MB, 4 * _MB, 6 * _MB),
     Profile.FAST: Memory(8 * _MB, 32 * _MB, 48 * _MB),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an engine consists of once it was started."""
+
+    slot: SlotWatch
+    outbox: Outbox
+    reader: StreamReader
+    thread: threading.Thread
 
 
 class PgoutputEngine:
@@ -58,11 +67,8 @@ class PgoutputEngine:
         self._memory = MEMORY[profile]
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._slot: SlotWatch | None = None
+        self._parts: _Parts | None = None
         self._session: ReplicationSession | None = None
-        self._outbox: Outbox | None = None
-        self._reader: StreamReader | None = None
-        self._thread: threading.Thread | None = None
         self._start = StreamPosition(Lsn(0))
         # Why the stream ended: an error, or words that are still to be held against the slot.
         self._error: RosettaError | None = None
@@ -84,20 +90,21 @@ class PgoutputEngine:
             ResyncRequiredError: the slot is lost or already beyond `position`.
             OutageError: the source cannot be reached. That another process reads the slot shows in `take`.
         """
-        if self._thread is not None:
+        if self._parts is not None:
             raise RuntimeError("an engine starts once; make a new one")
         if self._profile is Profile.SMALL:
             limit_malloc()
-        self._slot = SlotWatch(self._source, position)
-        reference_xid = self._slot.check_start()
+        slot = SlotWatch(self._source, position)
+        reference_xid = slot.check_start()
         self._start = position
-        self._outbox = Outbox(self._memory.outstanding_bytes, position.commit_lsn)
+        outbox = Outbox(self._memory.outstanding_bytes, position.commit_lsn)
         limits = Limits(self._memory.soft_bytes, self._memory.hard_bytes)
-        self._reader = StreamReader(self._outbox, limits, position, cuts, self._tell)
-        self._reader.set_reference(reference_xid)
-        self._reader.set_tables(tables)
-        self._thread = threading.Thread(target=self._run, name="pgoutput-engine", daemon=True)
-        self._thread.start()
+        reader = StreamReader(outbox, limits, position, cuts, self._tell)
+        reader.set_reference(reference_xid)
+        reader.set_tables(tables)
+        thread = threading.Thread(target=self._run, name="pgoutput-engine", daemon=True)
+        self._parts = _Parts(slot, outbox, reader, thread)
+        thread.start()
 
     def take(self, timeout_seconds: float) -> ChangeBatch | None:
         """The next batch or None; see the contract.
@@ -106,20 +113,18 @@ class PgoutputEngine:
             ResyncRequiredError: the engine failed because its slot was lost, or stood beyond the position.
             OutageError: the engine failed; the message says why.
         """
-        batch = self._started_outbox().take(timeout_seconds)
+        batch = self._started().outbox.take(timeout_seconds)
         if batch is None and not self._stopped:
             self._raise_failure()
         return batch
 
     def acknowledge(self, sequence: int) -> None:
         """See the contract; the slot follows within a quarter of a second, or when the engine stops."""
-        self._started_outbox().acknowledge(sequence)
+        self._started().outbox.acknowledge(sequence)
 
     def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
         """See the contract."""
-        if self._reader is None:
-            raise RuntimeError("the engine was not started")
-        self._reader.set_tables(tables)
+        self._started().reader.set_tables(tables)
 
     def state(self) -> EngineState:
         """What is so now; STREAMING once the slot is ours and still stands where it was looked at."""
@@ -137,19 +142,18 @@ class PgoutputEngine:
             OutageError: the thread did not end in time; only the end of the process frees the slot then.
         """
         with self._lock:
-            if self._stopped or self._thread is None or self._outbox is None:
-                self._stopped = True
-                return
-            self._stopped = True
+            parts, stopped, self._stopped = self._parts, self._stopped, True
+        if stopped or parts is None:
+            return
         self._stopping.set()
-        self._outbox.close()
-        self._thread.join(STOP_SECONDS)
-        if self._thread.is_alive():
+        parts.outbox.close()
+        parts.thread.join(STOP_SECONDS)
+        if parts.thread.is_alive():
             raise OutageError(f"the engine did not end within {STOP_SECONDS:.0f} s", code="ENGINE_HANGS")
 
     def _raise_failure(self) -> None:
         if self._error is None and self._reason is not None:
-            self._error = self._checked_slot().explain(self._reason)
+            self._error = self._started().slot.explain(self._reason)
         if self._error is not None:
             raise self._error
 
@@ -172,7 +176,7 @@ class PgoutputEngine:
             raise  # the thread hook writes down where
         finally:
             heartbeat.stop()
-            self._started_outbox().close()
+            self._started().outbox.close()
             if self._session is not None:
                 self._session.close()
 
@@ -183,7 +187,7 @@ class PgoutputEngine:
             try:
                 session.stream(self._start.commit_lsn)
                 # What the slot was asked for it gives only while it is not beyond that.
-                self._checked_slot().check_streaming()
+                self._started().slot.check_streaming()
                 self._streaming = True
                 return session
             except WireError as error:
@@ -198,8 +202,8 @@ class PgoutputEngine:
         return None
 
     def _follow(self, session: ReplicationSession) -> None:
-        reader, outbox = self._reader, self._started_outbox()
-        assert reader is not None  # noqa: S101 - start made it
+        parts = self._started()
+        reader, outbox = parts.reader, parts.outbox
         read, receive = reader.read, session.read
         while not self._stopping.is_set():
             reader.go_on()
@@ -216,21 +220,14 @@ class PgoutputEngine:
     def _tell(self) -> None:
         """Done while the outbox is full: the source must go on hearing of us."""
         if self._session is not None:
-            self._session.tell(self._started_outbox().acknowledged)
+            self._session.tell(self._started().outbox.acknowledged)
 
     def _finish(self, session: ReplicationSession) -> None:
         """Has the slot take what was acknowledged, and ends the stream in good order."""
-        session.tell(self._started_outbox().acknowledged, now=True)
+        session.tell(self._started().outbox.acknowledged, now=True)
         session.end()
 
-    def _checked_slot(self) -> SlotWatch:
-        return _made(self._slot)
-
-    def _started_outbox(self) -> Outbox:
-        return _made(self._outbox)
-
-
-def _made(part: _T | None) -> _T:
-    if part is None:
-        raise RuntimeError("the engine was not started")
-    return part
+    def _started(self) -> _Parts:
+        if self._parts is None:
+            raise RuntimeError("the engine was not started")
+        return self._parts

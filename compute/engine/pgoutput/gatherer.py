@@ -51,7 +51,8 @@ class Gatherer:
         self._lsn = NO_LSN
         self._ordinal = 0
         self._in_transaction = False
-        self._batch: Gathering | None = Gathering(start, self._specs, start)
+        self._batch = Gathering(start, self._specs, start)
+        self._on_offer = False  # from the end of one round of reading to the start of the next
         self._reached = start
         # Tables of this batch by their relation's id; None: passed over.
         self._open: dict[bytes, Table | None] = {}
@@ -62,20 +63,19 @@ class Gatherer:
 
     def go_on(self) -> None:
         """Called before a round of reading: goes on with the batch that was offered, unless it was taken."""
-        if self._batch is None:
-            self._batch = self._outbox.reclaim()
-            if self._batch is None:
-                self._renew()
-        if self._batch is not None and self._batch.specs is not self._specs:
+        if self._on_offer and not self._outbox.reclaim():
+            self._renew()
+        self._on_offer = False
+        if self._batch.specs is not self._specs:
             self._publish()
 
     def offer(self) -> None:
         """Called after a round of reading: what ends between transactions may be taken."""
         batch, position = self._batch, self._position()
-        if batch is None or self._in_transaction or position <= batch.start:
+        if self._on_offer or self._in_transaction or position <= batch.start:
             return
         batch.end = self._reached = position
-        self._batch = None
+        self._on_offer = True
         self._outbox.offer(batch)
 
     def _next_ordinal(self, lsn: int) -> int:
@@ -84,7 +84,7 @@ class Gatherer:
     def _admit(self, lsn: int, ordinal: int) -> bool:
         """False for a change that an earlier start delivered; ends batches that are to end before it."""
         position = StreamPosition(Lsn(self._base), Lsn(lsn), ordinal)
-        if self._gathered().watermarks:
+        if self._batch.watermarks:
             self._publish()
         self._cut_before(position)
         self._behind = self._behind and position <= self._start
@@ -104,17 +104,13 @@ class Gatherer:
             position = StreamPosition(Lsn(self._base))
         return max(position, self._reached)
 
-    def _gathered(self) -> Gathering:
-        assert self._batch is not None, "nothing is read while a batch is on offer"  # noqa: S101 - go_on sees to it
-        return self._batch
-
     def _renew(self) -> None:
         self._batch = Gathering(self._reached, self._specs, self._reached)
         self._open = {}
 
     def _publish(self, end: StreamPosition | None = None) -> None:
         """Hands the batch on, with all that was read before the present message or up to `end`."""
-        batch, position = self._gathered(), max(end or self._position(), self._reached)
+        batch, position = self._batch, max(end or self._position(), self._reached)
         batch.end = self._reached = position
         self._renew()
         if position > batch.start:

@@ -76,11 +76,11 @@ class Outbox:
             self._offered = gathering
             self._changed.notify_all()
 
-    def reclaim(self) -> Gathering | None:
-        """Takes the offered batch back; None when there is none or it was taken."""
+    def reclaim(self) -> bool:
+        """Takes the offered batch back; False when there is none or it was taken."""
         with self._changed:
-            gathering, self._offered = self._offered, None
-            return gathering
+            offered, self._offered = self._offered is not None, None
+            return offered
 
     def take(self, timeout_seconds: float) -> ChangeBatch | None:
         """The next batch, or None when none came in time or none will come. For one thread."""

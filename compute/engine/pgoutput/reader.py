@@ -81,7 +81,7 @@ class StreamReader(Gatherer):
         self._in_transaction = False
         self._lsn = NO_LSN
         self._base = max(self._base, end)
-        batch = self._gathered()
+        batch = self._batch
         if batch.retained_bytes >= self._limits.soft_bytes or batch.watermarks:
             self._publish()
 
@@ -103,7 +103,7 @@ class StreamReader(Gatherer):
             admitted = boundary > self._start
             self._base = int(boundary.commit_lsn)
         if admitted and message.content:
-            self._gathered().watermarks.append(message.content.decode())
+            self._batch.watermarks.append(message.content.decode())
             self._watchful = True  # a watermark stands at the very end of its batch
             if not message.transactional:
                 self._publish()
@@ -133,10 +133,10 @@ class StreamReader(Gatherer):
             ordinal = self._next_ordinal(lsn)
             admitted = self._admit(lsn, ordinal) if self._watchful else True
             relation = self._known(oid.to_bytes(4, "big"))
-            if admitted and relation.table in self._gathered().specs:
-                if self._gathered().tables:
+            if admitted and relation.table in self._batch.specs:
+                if self._batch.tables:
                     self._publish()
-                batch = self._gathered()
+                batch = self._batch
                 batch.truncated.append(relation.table)
                 batch.micros = max(batch.micros, self._micros)
             self._lsn, self._ordinal = lsn, ordinal
@@ -152,14 +152,14 @@ class StreamReader(Gatherer):
         return table
 
     def _grow(self, grown: int) -> None:
-        batch = self._gathered()
+        batch = self._batch
         batch.retained_bytes += grown
         batch.micros = max(batch.micros, self._micros)
         if batch.retained_bytes >= self._limits.hard_bytes:
             self._publish()
 
     def _table(self, oid: bytes) -> Table | None:
-        relation, batch = self._known(oid), self._gathered()
+        relation, batch = self._known(oid), self._batch
         spec = batch.specs.get(relation.table)
         if spec is None:
             self._open[oid] = None
