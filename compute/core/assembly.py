@@ -112,6 +112,9 @@ class _Assembly:
     def reload(self) -> None:
         """Brings destinations and tables in line with the plan as it is now."""
         plan = self.catalog.plans.read(self.spec.pipeline_id)
+        # First, and each time: what must be removed there waits neither for the source nor for an earlier reload.
+        self.lanes.part(plan)
+        self.catalog.cleanup.let_go(self.spec.pipeline_id, self.fan_out.lanes)
         schemas = self.source.tables()
         missing = {
             destination.pipeline_destination_id: schemas.keys() - {sync.source for sync in destination.tables}
@@ -124,10 +127,7 @@ class _Assembly:
             plan = self.catalog.plans.read(self.spec.pipeline_id)
         if self.lanes.take_back(plan):
             plan = self.catalog.plans.read(self.spec.pipeline_id)
-        before = self.fan_out.lanes.keys()
         self.tables.apply(self.lanes.match(plan), schemas)
-        for destination_id in before - {one.destination_id for one in plan.destinations}:
-            self.catalog.cleanup.hasten(self.spec.pipeline_id, destination_id)
         if self.streaming:
             self.book.route(self.engine.set_tables)
 

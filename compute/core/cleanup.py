@@ -17,7 +17,9 @@ from rosetta.enums import CleanupKind
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 
+_FIRST_DELAY_SECONDS = 0.25
 _LONGEST_DELAY_SECONDS = 60.0
+_OUTAGE_SECONDS = 1.0  # of the config database
 _log = structlog.get_logger("compute.cleanup")
 
 
@@ -29,6 +31,7 @@ class CleanupWorker:
         self._interval_seconds = interval_seconds
         self._wake = threading.Event()
         self._released: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._letting_go: set[int] = set()  # kept until the config database has heard of it
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="cleanup", daemon=True)
 
@@ -51,30 +54,35 @@ class CleanupWorker:
 
     def _run(self) -> None:
         while not self._ended:
-            try:
-                while not self._released.empty():
-                    self._catalog.cleanup.hasten(self._released.get())
-                delayed = [self._attempt(task) for task in self._catalog.cleanup.claim()]
-            except OutageError as error:
-                _log.warning("cleanup_waits", error=error.message)
-                delayed = []
-            wait_seconds = min([self._interval_seconds, *filter(None, delayed)])
-            self._wake.wait(wait_seconds)
+            self._wake.wait(self._pass())
             self._wake.clear()
 
-    def _attempt(self, task: CleanupTask) -> float | None:
-        """Does one task; the delay until its next attempt when it failed."""
+    def _pass(self) -> float:
+        """Does what is due; the seconds until there may be more."""
+        try:
+            while not self._released.empty():
+                self._letting_go.add(self._released.get())
+            while self._letting_go:
+                self._catalog.cleanup.ended(next(iter(self._letting_go)))
+                self._letting_go.pop()
+            while not self._ended and (task := self._catalog.cleanup.claim()):
+                self._attempt(task)
+            return min(self._interval_seconds, self._catalog.cleanup.next_seconds())
+        except OutageError as error:
+            _log.warning("cleanup_waits", error=error.message)
+            return min(self._interval_seconds, _OUTAGE_SECONDS)
+
+    def _attempt(self, task: CleanupTask) -> None:
         try:
             if not self._catalog.cleanup.used_again(task):
                 self._undo(task)
             self._catalog.cleanup.done(task.task_id)
         except RosettaError as error:
-            delay_seconds = min(_LONGEST_DELAY_SECONDS, 0.5 * 2.0 ** min(task.attempts, 10))
+            delay_seconds = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0 ** min(task.attempts - 1, 10))
             self._catalog.cleanup.retry(task.task_id, error.message, delay_seconds)
             _log.warning("cleanup_failed", kind=task.kind, name=task.object_name, error=error.message)
-            return delay_seconds
+            return
         _log.info("cleanup_done", kind=task.kind, name=task.object_name)
-        return None
 
     def _undo(self, task: CleanupTask) -> None:
         if task.destination_id is not None:

@@ -65,17 +65,21 @@ class Lanes:
             Standing(self._parts.dlq.ledger, destination.destination_id).attach()
         return bool(asked)
 
-    def match(self, plan: PipelinePlan) -> PipelinePlan:
-        """Makes and removes lanes; returns the plan without the destinations that are suspended."""
-        self.detached = {one.destination_id: _DETACHED for one in plan.destinations if one.detached}
-        active = tuple(one for one in plan.destinations if not one.detached)
-        wanted = {one.destination_id: one for one in active}
-        running = self._fan_out.lanes.keys()
-        for destination_id in running - wanted.keys():
+    def part(self, plan: PipelinePlan) -> None:
+        """Removes the lanes of destinations that have left, or are suspended; nothing is written to them any more."""
+        active = {one.destination_id for one in plan.destinations if not one.detached}
+        for destination_id in self._fan_out.lanes.keys() - active:
             self._fan_out.remove(destination_id)
             self._parts.dlq.leave(destination_id)
-        for destination_id in wanted.keys() - running:
-            self._add(wanted[destination_id])
+
+    def match(self, plan: PipelinePlan) -> PipelinePlan:
+        """Makes and removes lanes; returns the plan without the destinations that are suspended."""
+        self.part(plan)
+        self.detached = {one.destination_id: _DETACHED for one in plan.destinations if one.detached}
+        active = tuple(one for one in plan.destinations if not one.detached)
+        for one in active:
+            if one.destination_id not in self._fan_out.lanes:
+                self._add(one)
         return replace(plan, destinations=active)
 
     def reached(self) -> list[StreamPosition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -14,18 +15,29 @@ _CLAIM_SECONDS = 60
 # Claiming moves the next attempt away, so that two instances never work on one task at once.
 _CLAIM = text("""
     UPDATE cleanup_tasks SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => :seconds)
-    WHERE id IN (SELECT id FROM cleanup_tasks WHERE next_attempt_at <= now()
-                 ORDER BY next_attempt_at LIMIT 20 FOR UPDATE SKIP LOCKED)
+    WHERE id = (SELECT id FROM cleanup_tasks WHERE next_attempt_at <= now()
+                ORDER BY attempts, next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, source_id, destination_id, object_name, attempts""")
 _USED_AGAIN = text("""
     SELECT EXISTS (SELECT FROM pipelines p JOIN sources s ON s.id = p.source_id
                    WHERE s.id = :source_id AND (s.publication_name = :name OR p.slot_name = :name))
         OR EXISTS (SELECT FROM pipeline_destinations
                    WHERE destination_id = :destination_id AND pipeline_id::text = :name)""")
-_HASTEN = text("""
+_LET_GO = text("""
+    WITH due AS (
+        UPDATE cleanup_tasks SET next_attempt_at = now()
+        WHERE kind = 'DROP_STAGING' AND object_name = :pipeline_id AND attempts = 0 AND next_attempt_at > now()
+          AND destination_id <> ALL(CAST(:serving AS bigint[]))
+        RETURNING id)
+    SELECT pg_notify('rosetta_config', '{"table": "cleanup_tasks"}') FROM due LIMIT 1""")
+# Those that failed, too: what they waited for may have been this process.
+_ENDED = text("""
     UPDATE cleanup_tasks SET next_attempt_at = now()
-    WHERE kind = 'DROP_STAGING' AND object_name = :pipeline_id AND attempts = 0
-      AND (destination_id = :destination_id OR CAST(:destination_id AS bigint) IS NULL)""")
+    WHERE next_attempt_at > now()
+      AND CASE kind WHEN 'DROP_STAGING' THEN object_name = :pipeline_id
+                    WHEN 'DROP_SLOT' THEN right(object_name, length(:pipeline_id) + 1) = '_' || :pipeline_id
+                    ELSE false END""")
+_NEXT = text("SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM cleanup_tasks")
 _DONE = text("DELETE FROM cleanup_tasks WHERE id = :id")
 _RETRY = text("""
     UPDATE cleanup_tasks SET last_error = :error, next_attempt_at = now() + make_interval(secs => :seconds)
@@ -56,11 +68,17 @@ class CleanupTasks:
     def __init__(self, database: ConfigDatabase) -> None:
         self._database = database
 
-    def claim(self) -> list[CleanupTask]:
-        """The tasks that are due, ours for a minute."""
+    def claim(self) -> CleanupTask | None:
+        """A task that is due, ours for a minute; one that has failed before waits for those that have not."""
         with self._database.transaction() as session:
-            rows = session.execute(_CLAIM, {"seconds": _CLAIM_SECONDS}).all()
-        return [CleanupTask(row.id, CleanupKind(row.kind), *row[2:]) for row in rows]
+            row = session.execute(_CLAIM, {"seconds": _CLAIM_SECONDS}).one_or_none()
+        return None if row is None else CleanupTask(row.id, CleanupKind(row.kind), *row[2:])
+
+    def next_seconds(self) -> float:
+        """Until a task is due; infinite without one."""
+        with self._database.transaction() as session:
+            seconds: float | None = session.execute(_NEXT).scalar()
+        return float("inf") if seconds is None else max(0.0, seconds)
 
     def used_again(self, task: CleanupTask) -> bool:
         """Whether a pipeline made since then uses the object, which so must stay."""
@@ -71,10 +89,15 @@ class CleanupTasks:
             ).scalar_one()
             return used
 
-    def hasten(self, pipeline_id: int, destination_id: int | None = None) -> None:
-        """No process writes for this pipeline (to this destination) any more: what waited for that may begin."""
+    def let_go(self, pipeline_id: int, serving: Iterable[int]) -> None:
+        """The pipeline's process writes to the destinations `serving` only: what it left at others may be removed."""
         with self._database.transaction() as session:
-            session.execute(_HASTEN, {"pipeline_id": str(pipeline_id), "destination_id": destination_id})
+            session.execute(_LET_GO, {"pipeline_id": str(pipeline_id), "serving": list(serving)})
+
+    def ended(self, pipeline_id: int) -> None:
+        """A deleted pipeline has no process any more: what waited or failed because of it is due."""
+        with self._database.transaction() as session:
+            session.execute(_ENDED, {"pipeline_id": str(pipeline_id)})
 
     def done(self, task_id: int) -> None:
         with self._database.transaction() as session:

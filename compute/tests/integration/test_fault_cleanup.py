@@ -84,7 +84,7 @@ def test_f35_deleting_with_an_end_unreachable_is_done_when_it_is_back(stage: Sta
         eventually(lambda: not process_exists(pid), 20)
         failing = "SELECT max(attempts) FROM cleanup_tasks WHERE last_error IS NOT NULL"
         eventually(lambda: (stage.config.one(failing) or 0) >= 3, 40, "it is tried again and again")
-    clean(stage, 60)
+    clean(stage)
 
 
 def test_f35_a_destination_that_leaves_is_cleaned_and_the_other_does_not_notice(stage: Stage) -> None:
@@ -98,8 +98,7 @@ def test_f35_a_destination_that_leaves_is_cleaned_and_the_other_does_not_notice(
         eventually(lambda: stage.same("lines", "copy.lines") or stage.rows(stage.target_database, "copy.lines"), 60)
         eventually(lambda: f"position of {second}" in left_at_target(stage), 30)
         stage.config.run("DELETE FROM pipeline_destinations WHERE destination_id = %s", second)
-        # At the latest when the minute is over in which the process may let go of it.
-        eventually(lambda: f"position of {second}" not in left_at_target(stage), 90, "its position is gone")
+        eventually(lambda: f"position of {second}" not in left_at_target(stage), 30, "its position is gone")
         tasks = "SELECT count(*) FROM cleanup_tasks"
         eventually(lambda: stage.config.one(tasks) == 0, 15, "before the minute of grace")
         assert stage.service.streaming_pid(pipeline) == pid

@@ -1,0 +1,123 @@
+"""What is left behind is removed as soon as that is possible: what is due, who says so, and how soon again."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from compute.config.settings import Settings
+from compute.core.catalog import Catalog
+from compute.core.catalog.cleanup import CleanupTasks
+from compute.core.cleanup import CleanupWorker
+from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.waiting import eventually
+from rosetta.local.postgres import PostgresCluster
+
+pytestmark = pytest.mark.integration
+
+LEFT = "SELECT count(*) FROM cleanup_tasks"
+NOW_DUE = "SELECT count(*) FROM cleanup_tasks WHERE next_attempt_at <= now()"
+
+
+@pytest.fixture
+def catalog(config: ConfigSql) -> Iterator[Catalog]:
+    settings = Settings(
+        _env_file=None, secret_key="a secret key for tests", config_database_url=config.url, log_folder=None
+    )
+    made = Catalog(settings, "test", application="rosetta compute test")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tasks(catalog: Catalog) -> CleanupTasks:
+    return catalog.cleanup
+
+
+def leased_pipeline(config: ConfigSql, cluster: PostgresCluster, target: str = "none") -> tuple[int, int]:
+    """A pipeline that somebody runs, and its destination."""
+    source = config.add_source(cluster, "none")
+    destination = config.add_destination(cluster, target)
+    pipeline = config.add_pipeline("p", source, destination)
+    config.run("UPDATE pipelines SET slot_name = 'rosetta_1_' || id")
+    config.run(
+        "INSERT INTO pipeline_leases (pipeline_id, instance_id, epoch, expires_at)"
+        " VALUES (%s, 'other', 1, now() + interval '1 hour')",
+        pipeline,
+    )
+    return pipeline, destination
+
+
+def test_what_a_process_lets_go_of_is_due_at_once_and_everybody_hears_of_it(
+    config: ConfigSql, cluster: PostgresCluster, tasks: CleanupTasks
+) -> None:
+    pipeline, destination = leased_pipeline(config, cluster)
+    config.run("DELETE FROM pipeline_destinations")
+    assert (config.one(LEFT), config.one(NOW_DUE)) == (1, 0), "its process may still write there"
+    assert tasks.claim() is None
+    assert 50 < tasks.next_seconds() <= 60
+    config.run("LISTEN rosetta_config")
+    connection = config.connection
+
+    def heard() -> int:
+        connection.poll()
+        count = len(connection.notifies)
+        connection.notifies.clear()
+        return count
+
+    heard()
+    tasks.let_go(pipeline, [destination])
+    tasks.let_go(pipeline + 1, [])
+    assert config.one(NOW_DUE) == 0
+    tasks.let_go(pipeline, [destination + 1])
+    assert select.select([connection], [], [], 5)[0], "the supervisor is told"
+    assert heard() == 1
+    assert tasks.next_seconds() == 0
+    task = tasks.claim()
+    assert task is not None
+    assert task.destination_id == destination
+    tasks.let_go(pipeline, [])
+    assert tasks.claim() is None, "one that is under way is not begun a second time"
+    assert heard() == 0
+
+
+def test_the_end_of_a_process_makes_due_what_failed_because_of_it(
+    config: ConfigSql, cluster: PostgresCluster, tasks: CleanupTasks
+) -> None:
+    pipeline, _ = leased_pipeline(config, cluster)
+    config.run("DELETE FROM pipelines")
+    slot = tasks.claim()
+    assert slot is not None
+    assert slot.object_name == f"rosetta_1_{pipeline}", "the destination's is not due yet"
+    tasks.retry(slot.task_id, "in use", 60.0)
+    assert tasks.claim() is None
+    tasks.ended(10 * pipeline)
+    assert tasks.claim() is None
+    tasks.ended(pipeline)
+    first, second = tasks.claim(), tasks.claim()
+    assert first is not None
+    assert second is not None
+    assert (first.attempts, second.attempts) == (1, 2), "what was never tried comes first"
+
+
+def test_a_failure_is_tried_again_soon_whatever_the_interval(
+    config: ConfigSql, cluster: PostgresCluster, catalog: Catalog, new_database: Callable[[], str]
+) -> None:
+    """The worker is woken once; from then on only the clock of the tasks drives it."""
+    target = new_database()
+    pipeline, destination = leased_pipeline(config, cluster, target)
+    worker = CleanupWorker(catalog, interval_seconds=3_600)
+    with cluster.connect("postgres") as admin, admin.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {target} ALLOW_CONNECTIONS false")
+    config.run("DELETE FROM pipeline_destinations")
+    worker.start()
+    catalog.cleanup.let_go(pipeline, [])
+    worker.wake()
+    failing = "SELECT max(attempts) FROM cleanup_tasks WHERE last_error IS NOT NULL"
+    eventually(lambda: (config.one(failing) or 0) >= 4, 10, "it is tried again and again")
+    with cluster.connect("postgres") as admin, admin.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {target} ALLOW_CONNECTIONS true")
+    eventually(lambda: config.one(LEFT) == 0, 15, f"destination {destination} has nothing left")
+    worker.stop()
