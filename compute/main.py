@@ -18,6 +18,7 @@ def main() -> int:
     from compute.core.catalog import Catalog
     from compute.core.instance import new_instance_id
     from compute.core.manager import PipelineManager
+    from compute.engine.debezium.archive_maker import ArchiveMaker
     from compute.server import HealthServer
     from rosetta import logs, migrate, plants
 
@@ -38,10 +39,13 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: manager.stop())
     server.start()
+    archive = ArchiveMaker()
+    archive.start()
     structlog.get_logger("compute").info("compute_started", instance_id=instance_id)
     try:
         manager.run()
     finally:
+        archive.stop()
         server.stop()
         catalog.close()
     structlog.get_logger("compute").info("compute_stopped", instance_id=instance_id)

