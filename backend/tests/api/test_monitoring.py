@@ -7,8 +7,8 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from app.api.v1.endpoints.events import _lines
 from app.core.config import Settings
 from app.core.database import DatabaseManager
+from app.domain.models import Notification
 from app.domain.repositories import AlertRepository, NotificationRepository, WalRepository
 from app.domain.services import AlertService, WalMonitorService
 from app.domain.services.alert import AlertLimits
@@ -317,12 +318,69 @@ async def test_a_channel_that_fails_is_tried_again_and_named_without_its_secret(
     passes = passes_of(app, told, channels_of(told))
     sql("INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', 'k', 't', 'm')")
     await passes.alert()
-    delivered = sql("SELECT delivered FROM notifications")[0][0]
-    assert "status 500" in delivered["slack"]["error"]
-    assert "s3cret" not in json.dumps(delivered)
+    pauses = []
+    for _ in range(3):
+        delivered = sql("SELECT delivered FROM notifications")[0][0]
+        assert "status 500" in delivered["slack"]["error"]
+        assert "s3cret" not in json.dumps(delivered)
+        pauses.append(datetime.fromisoformat(delivered["slack"]["not_before"]) - datetime.now(UTC))
+        await passes.alert()  # not due yet
+        sql("UPDATE notifications SET delivered = jsonb_set(delivered, '{slack,not_before}', '\"2001-01-01\"')")
+        await passes.alert()
+    assert len(handler.heard) == 4
+    assert [round(pause.total_seconds() / 30) for pause in pauses] == [1, 2, 4]
     handler.answer = 200
+    sql("UPDATE notifications SET delivered = jsonb_set(delivered, '{slack,not_before}', '\"2001-01-01\"')")
     await passes.alert()
-    assert "raised_at" in sql("SELECT delivered FROM notifications")[0][0]["slack"]
+    assert set(sql("SELECT delivered FROM notifications")[0][0]["slack"]) == {"raised_at"}
+
+
+class _Watcher:
+    """A channel that looks, while it sends, at what its sender holds meanwhile."""
+
+    name = "watcher"
+
+    def __init__(self, sql: Sql, passes: Callable[[], Passes]) -> None:
+        self._sql = sql
+        self._passes = passes
+        self.sent: list[int] = []
+
+    async def send(self, notification: Notification, *, resolved: bool) -> None:
+        self.sent.append(notification.id)
+        self._sql("SELECT 1 FROM notifications FOR UPDATE NOWAIT")
+        assert self._sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'") == [(0,)]
+        if len(self.sent) == 1:  # another worker that takes itself for the leader
+            other = _Watcher(self._sql, self._passes)
+            await self._passes()._tell(other)
+            self.sent += other.sent
+
+
+async def test_a_message_on_its_way_holds_nothing_and_is_sent_by_one(
+    app: FastAPI, settings: Settings, sql: Sql
+) -> None:
+    for key in ("a", "b", "c"):
+        sql(
+            "INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', %s, 't', 'm')",
+            key,
+        )
+    watcher = _Watcher(sql, lambda: passes_of(app, settings))
+    await passes_of(app, settings)._tell(watcher)
+    assert sorted(watcher.sent) == [1, 2, 3]
+
+
+async def test_old_messages_do_not_stand_in_the_way_of_new_ones(
+    app: FastAPI, settings: Settings, sql: Sql, inbox: tuple[type[_Inbox], str]
+) -> None:
+    handler, url = inbox
+    told = settings.model_copy(update={"alert_slack_url": SecretStr(url)})
+    sql(
+        "INSERT INTO notifications (kind, severity, dedup_key, title, message, delivered)"
+        " SELECT 'K', 'INFO', n::text, 't', 'm', '{\"slack\": {\"raised_at\": \"2026-01-01\"}}'"
+        " FROM generate_series(1, 300) n"
+    )
+    sql("INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', 'new', 'N', 'm')")
+    await passes_of(app, told, channels_of(told)).alert()
+    assert len(handler.heard) == 1
 
 
 async def test_the_test_button_says_how_each_channel_took_it(

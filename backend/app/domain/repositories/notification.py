@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, DateTime, and_, cast, delete, func, not_, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from app.domain.models import Notification
 from app.domain.repositories.base import BaseRepository
@@ -64,16 +64,41 @@ class NotificationRepository(BaseRepository[Notification]):
         )
         return rows.all()
 
-    async def recent(self, age: timedelta, limit: int) -> Sequence[Notification]:
-        """What is open, or was resolved within `age`, oldest first; locked, and without what another worker has."""
-        rows = await self.session.scalars(
+    async def untold(self, channel: str, age: timedelta) -> Notification | None:
+        """The oldest row that `channel` has not been told of, raised or resolved (within `age`), and may be now.
+
+        Locked, and none that another worker has.
+        """
+        told = Notification.delivered[channel]
+        not_before = cast(told["not_before"].astext, DateTime(timezone=True))
+        raised = told["raised_at"].astext.is_not(None)
+        news = or_(
+            and_(Notification.resolved_at.is_(None), not_(raised)),
+            and_(Notification.resolved_at > func.now() - age, raised, told["resolved_at"].astext.is_(None)),
+        )
+        return await self.session.scalar(
             select(Notification)
-            .where(or_(Notification.resolved_at.is_(None), Notification.resolved_at > func.now() - age))
+            .where(news, or_(not_before.is_(None), not_before <= func.now()))
             .order_by(Notification.id)
-            .limit(limit)
+            .limit(1)
             .with_for_update(skip_locked=True)
         )
-        return rows.all()
+
+    async def note_delivery(
+        self, notification_id: int, channel: str, told: Mapping[str, Any], pause: timedelta | None
+    ) -> None:
+        """Keeps what `channel` was told; nothing more is due there before `pause` is over. Other channels stay."""
+        value = func.jsonb_strip_nulls(
+            cast(told, JSONB).concat(
+                func.jsonb_build_object("not_before", None if pause is None else func.now() + pause)
+            )
+        )
+        await self.session.execute(
+            update(Notification)
+            .where(Notification.id == notification_id)
+            .values(delivered=Notification.delivered.concat(func.jsonb_build_object(channel, value)))
+            .execution_options(synchronize_session=False)
+        )
 
     async def forget(self, age: timedelta) -> None:
         """Deletes what is resolved and older than `age`."""

@@ -23,7 +23,9 @@ class NotificationView(Stamped):
     occurrences: int
     read_at: datetime | None
     resolved_at: datetime | None
-    delivered: dict[str, Any] = Field(description="per channel: when it was told, or why that failed")
+    delivered: dict[str, Any] = Field(
+        description="per channel: when it was told, or why that failed and when it is tried again"
+    )
 
 
 class NotificationQuery(PageRequest):

@@ -1,12 +1,14 @@
-"""Alerts: what the rules find becomes notifications, and what passes is resolved; both are told to the channels."""
+"""Alerts: what the rules find becomes notifications, and what passes is resolved; the channels are told of both."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from app.core.exceptions import ServiceUnavailableError
 from app.domain.models import Notification
 from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.repositories.alert import RULES
@@ -16,7 +18,11 @@ from rosetta.enums import Severity
 from rosetta.errors import RosettaError
 
 _RESOLVED_TOLD_WITHIN: Final = timedelta(days=1)
-_MESSAGES_AT_ONCE: Final = 100
+_FIRST_PAUSE: Final = timedelta(seconds=30)
+_LONGEST_PAUSE: Final = timedelta(hours=1)
+# Longer than any sender waits for a channel to answer (`SEND_SECONDS`).
+LEASE: Final = timedelta(seconds=60)
+SEND_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,19 @@ class Channel(Protocol):
         """Tells it once; bounded in time. Raises RosettaError, free of secrets, when that fails."""
 
 
+async def send(channel: Channel, notification: Notification) -> None:
+    """Tells it once, within `SEND_SECONDS`. Raises RosettaError, free of secrets, when that fails."""
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await channel.send(notification, resolved=notification.resolved_at is not None)
+    except TimeoutError:
+        raise ServiceUnavailableError(
+            f"The alert could not be sent by {channel.name} (no answer within {SEND_SECONDS:.0f} s).",
+            code="ALERT_NOT_SENT",
+            remedy=f"Check that the server of {channel.name} can be reached from the backend.",
+        ) from None
+
+
 class AlertService:
     def __init__(self, alerts: AlertRepository, notifications: NotificationRepository, limits: AlertLimits) -> None:
         self._alerts = alerts
@@ -67,31 +86,47 @@ class AlertService:
             passed.resolved_at = now
         await self._notifications.flush()
 
-    async def deliver(self, channels: Sequence[Channel]) -> None:
-        """Tells each channel of each notification once when it is raised and once when it is resolved."""
-        if not channels:
-            return
-        for row in await self._notifications.recent(_RESOLVED_TOLD_WITHIN, _MESSAGES_AT_ONCE):
-            for channel in channels:
-                await self._tell(channel, row)
-        await self._notifications.flush()
 
-    async def _tell(self, channel: Channel, row: Notification) -> None:
-        told = dict(row.delivered.get(channel.name, {}))
-        resolved = row.resolved_at is not None
-        # What came and went before anybody heard of it is not worth two messages.
-        if "resolved_at" in told or (not resolved and "raised_at" in told) or (resolved and "raised_at" not in told):
-            return
-        now = datetime.now(UTC).isoformat()
-        try:
-            await channel.send(row, resolved=resolved)
-        except RosettaError as error:
-            told |= {"failed_at": now, "error": error.message}
-        else:
-            told = {**told, "resolved_at" if resolved else "raised_at": now}
-            told.pop("error", None)
-            told.pop("failed_at", None)
-        row.delivered = {**row.delivered, channel.name: told}
+class AlertOutbox:
+    """What a channel has still to be told, one message at a time: taken, sent by the caller, then noted.
+
+    Each call belongs in a transaction of its own, and no transaction lasts while a message is on its way. What was
+    taken is nobody else's for `LEASE`; a sender that dies meanwhile leaves it to the next, so a message may arrive
+    twice, and is never forgotten.
+    """
+
+    def __init__(self, notifications: NotificationRepository) -> None:
+        self._notifications = notifications
+
+    async def take(self, channel: str) -> Notification | None:
+        """The oldest message that `channel` has to be told now, leased; None when there is none.
+
+        Each notification is told when it is raised and when it is resolved; one that came and went before anybody
+        heard of it is not worth two messages, nor one that was resolved a day ago.
+        """
+        row = await self._notifications.untold(channel, _RESOLVED_TOLD_WITHIN)
+        if row is not None:
+            await self._notifications.note_delivery(row.id, channel, row.delivered.get(channel, {}), LEASE)
+        return row
+
+    async def sent(self, channel: str, row: Notification) -> None:
+        """Notes that `channel` was told of `row` as `take` returned it."""
+        before = row.delivered.get(channel, {})
+        told = {name: at for name, at in before.items() if name == "raised_at"}
+        told["resolved_at" if row.resolved_at is not None else "raised_at"] = _now()
+        await self._notifications.note_delivery(row.id, channel, told, None)
+
+    async def failed(self, channel: str, row: Notification, error: RosettaError) -> None:
+        """Notes why `channel` could not be told; the message is due again after a pause that doubles each time."""
+        before = row.delivered.get(channel, {})
+        attempts = int(before.get("attempts", 0)) + 1
+        told = {**before, "failed_at": _now(), "error": error.message, "attempts": attempts}
+        pause = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 16), _LONGEST_PAUSE)
+        await self._notifications.note_delivery(row.id, channel, told, pause)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 class AlertTest:
@@ -103,9 +138,9 @@ class AlertTest:
 
     async def __call__(self) -> list[ChannelResult]:
         """How each channel took it, in the order of the settings."""
-        results = [await self._try(channel) for channel in self._channels]
+        results = await asyncio.gather(*(self._try(channel) for channel in self._channels))
         await self._audit.record("alerts.test", channels=[result.channel for result in results])
-        return results
+        return list(results)
 
     async def _try(self, channel: Channel) -> ChannelResult:
         message = Notification(
@@ -117,7 +152,7 @@ class AlertTest:
             created_at=datetime.now(UTC),
         )
         try:
-            await channel.send(message, resolved=False)
+            await send(channel, message)
         except RosettaError as error:
             return ChannelResult(channel=channel.name, error=error.message)
         return ChannelResult(channel=channel.name, error=None)

@@ -6,7 +6,8 @@ import asyncio
 import resource
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -25,7 +26,7 @@ from app.domain.repositories import (
 )
 from app.domain.schemas.identity import Actor
 from app.domain.services import AlertService, AuditTrail, SourceService, WalMonitorService
-from app.domain.services.alert import AlertLimits, Channel
+from app.domain.services.alert import AlertLimits, AlertOutbox, Channel, send
 from app.domain.services.thresholds import Thresholds
 from app.domain.services.wal_monitor import WalSchedule
 from app.infrastructure.tasks.runner import Task
@@ -105,9 +106,28 @@ class Passes:
         async with self._database.transaction() as session:
             limits = AlertLimits.of(await SettingRepository(session).all())
             await AlertService(AlertRepository(session), NotificationRepository(session), limits).evaluate()
+        await asyncio.gather(*(self._tell(channel) for channel in self._channels))
+
+    async def _tell(self, channel: Channel) -> None:
+        """Tells one channel all its news; after a failure the rest waits for the next pass."""
+        while True:
+            async with self._outbox() as outbox:
+                row = await outbox.take(channel.name)
+            if row is None:
+                return
+            try:
+                await send(channel, row)
+            except RosettaError as error:
+                async with self._outbox() as outbox:
+                    await outbox.failed(channel.name, row, error)
+                return
+            async with self._outbox() as outbox:
+                await outbox.sent(channel.name, row)
+
+    @asynccontextmanager
+    async def _outbox(self) -> AsyncIterator[AlertOutbox]:
         async with self._database.transaction() as session:
-            service = AlertService(AlertRepository(session), NotificationRepository(session), limits)
-            await service.deliver(self._channels)
+            yield AlertOutbox(NotificationRepository(session))
 
     async def measure(self) -> None:
         """Keeps what this process uses."""
