@@ -5,6 +5,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 UV := .tool/bin/uv
 RUN := .venv/bin/
+# The dashboard's tools; where they cannot be had that is said and passed over, but not in CI.
+WEB := .tool/bin/python scripts/web.py $(if $(filter true,$(CI)),,--skip)
 
 # The whole suite on two cores: files side by side, each in one process with servers of its own; tests mostly wait.
 WHOLE_SUITE := --numprocesses=3 --dist=loadfile --durations=25
@@ -18,16 +20,21 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 unexport VIRTUAL_ENV UV_DEFAULT_INDEX UV_INDEX
 
 .DEFAULT_GOAL := help
-.PHONY: help sync up test lint types bench chaos e2e docs clean
+.PHONY: help sync up bundle test lint types bench chaos e2e docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: export ROSETTA_STARTED_AT := $(shell date +%s)
-up: sync ## Start the whole platform with sample data; Ctrl-C stops it and keeps the data
+up: $(UV) ## Start the whole platform with sample data; Ctrl-C stops it and keeps the data
+	@$(WEB) bundle & $(UV) sync --quiet --locked --all-packages && wait
 	@$(RUN)rosetta up $(ARGS)
 
+bundle: $(UV) ## Build the dashboard into web/dist, when its sources changed
+	@$(WEB) bundle
+
 test: sync ## Run every test lane that needs no Docker (one: make test ARGS=path)
+	$(if $(ARGS),,$(WEB) run test)
 	$(RUN)pytest $(or $(ARGS),$(WHOLE_SUITE))
 
 lint: sync ## Style, imports, sizes, and that only public package indexes are named
@@ -36,6 +43,7 @@ lint: sync ## Style, imports, sizes, and that only public package indexes are na
 	$(RUN)lint-imports
 	$(RUN)python scripts/check_sizes.py
 	$(RUN)python scripts/check_indexes.py
+	$(WEB) run lint
 
 types: sync ## Check types, strictly
 	$(RUN)mypy rosetta backend compute scripts conftest.py $(wildcard tests)

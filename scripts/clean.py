@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MADE = (
     *(".rosetta", ".reports", "logs", ".tool", ".venv", "dist", "build"),
+    *("web/dist", "web/node_modules"),
     *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache", ".hypothesis"),
 )
 

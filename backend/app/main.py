@@ -104,7 +104,12 @@ def _add_middleware(app: FastAPI, settings: Settings, database: DatabaseManager)
     )
     app.add_middleware(RequestLogMiddleware)
     if settings.dashboard_folder is not None:
-        app.add_middleware(DashboardMiddleware, api=app, folder=settings.dashboard_folder)
+        app.add_middleware(
+            DashboardMiddleware,
+            api=app,
+            folder=settings.dashboard_folder,
+            everybody_signed_in=not settings.auth_enabled,
+        )
     app.add_middleware(SecurityHeadersMiddleware)
 
 

@@ -58,7 +58,8 @@ def say(line: str) -> None:
 
 
 def introduce(stack: Stack, home: Home) -> None:
-    """Says where everything is; the token only when it is new."""
+    """Says where everything is; the token only when it is new, and each time a link that signs in once."""
+    say(f"dashboard  {stack.sign_in_link() or 'is not built; `make bundle` builds it, then start again'}")
     say(f"API        {stack.addresses.backend}/docs")
     if stack.new_token is not None:
         say(f"token      {stack.new_token} (shown once; `rosetta token create` makes others)")

@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 from rosetta.enums import Role
-from rosetta.local.access import create_token, token_works
+from rosetta.local.access import create_sign_in_link, create_token, token_works
 from rosetta.local.account import server_account
 from rosetta.local.demo.bootstrap import Place, ensure_sample
 from rosetta.local.demo.source import SOURCE, TARGETS, ensure_database, ensure_shop
@@ -158,6 +158,12 @@ class Stack:
 
     def api(self) -> Remote:
         return Remote(self.addresses.backend, self.addresses.secrets.api_token or "")
+
+    def sign_in_link(self) -> str | None:
+        """A link to the dashboard that signs in once, as an administrator; None when no dashboard was built."""
+        if not _responds(f"{self.addresses.backend}/favicon.svg"):
+            return None
+        return f"{self.addresses.backend}/first-sign-in#token={create_sign_in_link(self.addresses.config)}"
 
     def _ensure_token(self) -> None:
         """The stack's own token, made the first time and kept with its secrets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -29,16 +30,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "built"
 
 
-@pytest.fixture
-async def visitor(settings: Settings, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who is not signed in."""
-    served = settings.model_copy(update={"dashboard_folder": folder})
+@asynccontextmanager
+async def visiting(settings: Settings, **changes: object) -> AsyncIterator[httpx.AsyncClient]:
+    served = settings.model_copy(update=changes)
     database = DatabaseManager()
     app = create_app(served, database)
     database.open(served)
     async with client_of(app) as client:
         yield client
     await database.close()
+
+
+@pytest.fixture
+async def visitor(settings: Settings, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who is not signed in."""
+    async with visiting(settings, dashboard_folder=folder) as client:
+        yield client
 
 
 async def test_files_are_served_to_everybody_and_kept_as_long_as_they_may(visitor: httpx.AsyncClient) -> None:
@@ -60,6 +67,14 @@ async def test_an_address_inside_the_dashboard_opens_it(visitor: httpx.AsyncClie
         answer = await visitor.get(path, headers=NAVIGATION)
         assert (answer.status_code, answer.text) == (200, INDEX), path
         assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_without_authentication_a_page_knows_that_it_may_ask(
+    visitor: httpx.AsyncClient, settings: Settings, folder: Path
+) -> None:
+    assert "set-cookie" not in (await visitor.get("/", headers=NAVIGATION)).headers
+    async with visiting(settings, dashboard_folder=folder, auth_enabled=False) as anybody:
+        assert "rosetta_signed_in=1" in (await anybody.get("/", headers=NAVIGATION)).headers["set-cookie"]
 
 
 async def test_what_is_not_there_is_an_error_in_the_one_format(visitor: httpx.AsyncClient) -> None:
