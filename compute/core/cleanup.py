@@ -1,4 +1,7 @@
-"""Undoes what pipelines have left behind: slots and publications of ours at sources, side tables at destinations."""
+"""Undoes what pipelines have left behind.
+
+Slots and publications of ours at sources, side tables at destinations, streams in Redis.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ import threading
 import psycopg2
 import structlog
 
+from compute.config.settings import Settings
 from compute.core.catalog import Catalog
 from compute.core.catalog.cleanup import CleanupTask
 from compute.destinations.registry import remove_traces
 from compute.sources.postgres import PostgresSource
+from rosetta.backoff import Backoff
 from rosetta.dialects.postgres import quoted
 from rosetta.enums import CleanupKind
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 
-_FIRST_DELAY_SECONDS = 0.25
-_LONGEST_DELAY_SECONDS = 60.0
+_RETRIES = Backoff(0.25, 60.0)
 _OUTAGE_SECONDS = 1.0  # of the config database
 _log = structlog.get_logger("compute.cleanup")
 
@@ -26,9 +30,10 @@ _log = structlog.get_logger("compute.cleanup")
 class CleanupWorker:
     """A thread of the supervisor, so that an unreachable source holds nothing up."""
 
-    def __init__(self, catalog: Catalog, interval_seconds: float) -> None:
+    def __init__(self, catalog: Catalog, settings: Settings) -> None:
         self._catalog = catalog
-        self._interval_seconds = interval_seconds
+        self._settings = settings
+        self._interval_seconds = settings.poll_seconds
         self._wake = threading.Event()
         self._released: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._letting_go: set[int] = set()  # kept until the config database has heard of it
@@ -78,16 +83,14 @@ class CleanupWorker:
                 self._undo(task)
             self._catalog.cleanup.done(task.task_id)
         except RosettaError as error:
-            delay_seconds = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0 ** min(task.attempts - 1, 10))
-            self._catalog.cleanup.retry(task.task_id, error.message, delay_seconds)
+            self._catalog.cleanup.retry(task.task_id, error.message, _RETRIES.delay_seconds(task.attempts))
             _log.warning("cleanup_failed", kind=task.kind, name=task.object_name, error=error.message)
             return
         _log.info("cleanup_done", kind=task.kind, name=task.object_name)
 
     def _undo(self, task: CleanupTask) -> None:
         if task.destination_id is not None:
-            kind, config = self._catalog.plans.destination(task.destination_id)
-            remove_traces(kind, config, int(task.object_name), task.destination_id)
+            self._undo_at_destination(task.destination_id, int(task.object_name))
             return
         if task.source_id is None:
             raise ConfigurationError(f"a task {task.kind} names neither source nor destination")
@@ -100,6 +103,16 @@ class CleanupWorker:
                 source.close()
         else:
             drop_publication(endpoint, task.object_name)
+
+    def _undo_at_destination(self, destination_id: int, pipeline_id: int) -> None:
+        from compute.dlq.removal import remove_streams  # only now: the supervisor needs Redis for nothing else
+
+        url, prefix = self._settings.redis_url.get_secret_value(), self._settings.dlq_key_prefix
+        try:
+            kind, config = self._catalog.plans.destination(destination_id)
+            remove_traces(kind, config, pipeline_id, destination_id)
+        finally:  # either may be away for long
+            remove_streams(url, prefix, destination_id, self._catalog.cleanup.feeding(destination_id))
 
 
 def drop_publication(endpoint: PostgresEndpoint, name: str) -> None:

@@ -62,7 +62,7 @@ class PipelineManager:
         self._prepare = prepare
         self._listener = ConfigListener(catalog.database)
         self._sharing = Sharing(catalog, instance_id, settings.drain_seconds)
-        self._cleanup = CleanupWorker(catalog, settings.poll_seconds)
+        self._cleanup = CleanupWorker(catalog, settings)
         self._verify = VerifyWorker(settings, catalog, instance_id)
         self._slot_guard = SlotGuard(catalog, settings.slot_check_seconds)
         self._pipelines: dict[int, Supervised] = {}

@@ -67,13 +67,7 @@ class Dispatcher:
         self._prefix = prefix
         self._source_id = source_id
         self._consumer = f"pipeline-{pipeline_id}"  # the same after a restart: what was delivered is still its own
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # a connection of the pool that died while idle
-            decode_responses=True,
-        )
+        self._client = connected(url)
 
     def key(self, destination_id: int, table: TableId) -> str:
         """The name of a stream."""
@@ -81,7 +75,7 @@ class Dispatcher:
 
     def check(self) -> None:
         """Returns if Redis takes entries now."""
-        with _translated("asking Redis"):
+        with translated("asking Redis"):
             self._client.ping()
 
     def announce(self, rows: Iterable[Parked]) -> None:
@@ -98,7 +92,7 @@ class Dispatcher:
         They stay pending, this pipeline's own, until they are forgotten.
         """
         key, taken = self.key(destination_id, table), 0
-        with _translated("reading parked changes"):
+        with translated("reading parked changes"):
             while True:
                 try:
                     answer: Any = self._client.xreadgroup(GROUP, self._consumer, {key: ">"}, count=_PAGE_ROWS)
@@ -113,14 +107,14 @@ class Dispatcher:
 
     def length(self, destination_id: int, table: TableId) -> int:
         """How many entries a stream has; 0 when it does not exist."""
-        with _translated("counting parked changes"):
+        with translated("counting parked changes"):
             return self._client.xlen(self.key(destination_id, table))
 
     def pages(self, destination_id: int, table: TableId) -> Iterator[list[Parked]]:
         """The rows that have an entry, in pages. What is added meanwhile may or may not be among them."""
         key, start = self.key(destination_id, table), "-"
         while True:
-            with _translated("listing parked changes"):
+            with translated("listing parked changes"):
                 page = cast("list[tuple[str, dict[str, str]]]", self._client.xrange(key, start, "+", _PAGE_ROWS))
             if not page:
                 return
@@ -134,7 +128,7 @@ class Dispatcher:
         streams: dict[str, list[int]] = defaultdict(list)
         for row in rows:
             streams[self.key(row.destination_id, row.table)].append(row.row_id)
-        with _translated(doing):
+        with translated(doing):
             for key, row_ids in streams.items():
                 ascending = iter(sorted(row_ids))
                 while page := list(islice(ascending, _PAGE_ROWS)):
@@ -149,8 +143,20 @@ def _entries_of(answer: Any) -> int:
     return sum(len(entries[0]) if entries and isinstance(entries[0], list) else len(entries) for entries in streams)
 
 
+def connected(url: str) -> redis.Redis:
+    """A client that answers, or fails, within seconds; it connects when it is first used."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1),  # a connection of the pool that died while idle
+        decode_responses=True,
+    )
+
+
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
+    """Raises OutageError (DLQ_DISPATCH_AWAY) for whatever Redis could not do in the block."""
     try:
         yield
     except redis.RedisError as error:

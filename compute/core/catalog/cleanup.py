@@ -23,6 +23,9 @@ _USED_AGAIN = text("""
                    WHERE s.id = :source_id AND (s.publication_name = :name OR p.slot_name = :name))
         OR EXISTS (SELECT FROM pipeline_destinations
                    WHERE destination_id = :destination_id AND pipeline_id::text = :name)""")
+_FEEDING = text("""
+    SELECT DISTINCT p.source_id FROM pipeline_destinations pd JOIN pipelines p ON p.id = pd.pipeline_id
+    WHERE pd.destination_id = :destination_id""")
 _LET_GO = text("""
     WITH due AS (
         UPDATE cleanup_tasks SET next_attempt_at = now()
@@ -88,6 +91,11 @@ class CleanupTasks:
                 {"source_id": task.source_id, "destination_id": task.destination_id, "name": task.object_name},
             ).scalar_one()
             return used
+
+    def feeding(self, destination_id: int) -> frozenset[int]:
+        """The sources of the pipelines that a destination has."""
+        with self._database.transaction() as session:
+            return frozenset(session.execute(_FEEDING, {"destination_id": destination_id}).scalars())
 
     def let_go(self, pipeline_id: int, serving: Iterable[int]) -> None:
         """The pipeline's process writes to the destinations `serving` only: what it left at others may be removed."""

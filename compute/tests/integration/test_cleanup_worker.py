@@ -11,8 +11,12 @@ from compute.config.settings import Settings
 from compute.core.catalog import Catalog
 from compute.core.catalog.cleanup import CleanupTasks
 from compute.core.cleanup import CleanupWorker
+from compute.dlq.dispatcher import Dispatcher
+from compute.dlq.records import Parked
 from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.valkey import Valkey
 from compute.tests.support.waiting import eventually
+from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 
 pytestmark = pytest.mark.integration
@@ -22,10 +26,20 @@ NOW_DUE = "SELECT count(*) FROM cleanup_tasks WHERE next_attempt_at <= now()"
 
 
 @pytest.fixture
-def catalog(config: ConfigSql) -> Iterator[Catalog]:
-    settings = Settings(
-        _env_file=None, secret_key="a secret key for tests", config_database_url=config.url, log_folder=None
+def settings(config: ConfigSql, stage_valkey: Valkey) -> Settings:
+    return Settings(
+        _env_file=None,
+        secret_key="a secret key for tests",
+        config_database_url=config.url,
+        log_folder=None,
+        poll_seconds=3_600,
+        redis_url=stage_valkey.url,
+        dlq_key_prefix="a[*]:dlq",
     )
+
+
+@pytest.fixture
+def catalog(settings: Settings) -> Iterator[Catalog]:
     made = Catalog(settings, "test", application="rosetta compute test")
     yield made
     made.close()
@@ -102,22 +116,50 @@ def test_the_end_of_a_process_makes_due_what_failed_because_of_it(
     assert (first.attempts, second.attempts) == (1, 2), "what was never tried comes first"
 
 
-def test_a_failure_is_tried_again_soon_whatever_the_interval(
-    config: ConfigSql, cluster: PostgresCluster, catalog: Catalog, new_database: Callable[[], str]
+def parked(settings: Settings, valkey: Valkey, source: int, pipeline: int, destination: int) -> set[str]:
+    """Streams as a pipeline makes them: of a table with an odd name, with a row that came late; their keys."""
+    dispatcher = Dispatcher(valkey.url, settings.dlq_key_prefix, source, pipeline)
+    table = TableId("public", "odd:7\nname")
+    for row in (5, 3):
+        dispatcher.announce([Parked(row, destination, table)])
+    dispatcher.close()
+    key = dispatcher.key(destination, table)
+    return {key, f"{key}:late"}
+
+
+def test_what_fails_is_tried_again_soon_until_side_tables_and_streams_are_gone(
+    config: ConfigSql,
+    cluster: PostgresCluster,
+    catalog: Catalog,
+    settings: Settings,
+    stage_valkey: Valkey,
+    new_database: Callable[[], str],
 ) -> None:
     """The worker is woken once; from then on only the clock of the tasks drives it."""
     target = new_database()
     pipeline, destination = leased_pipeline(config, cluster, target)
-    worker = CleanupWorker(catalog, interval_seconds=3_600)
+    other = config.add_source(cluster, "another")
+    config.add_pipeline("other", other, destination)
+    stage_valkey.flush()
+    source = config.one("SELECT source_id FROM pipelines WHERE id = %s", pipeline)
+    parked(settings, stage_valkey, source, pipeline, destination)
+    kept = parked(settings, stage_valkey, other, pipeline + 1, destination)
+    kept |= parked(settings, stage_valkey, source, pipeline, 10 * destination)
+    worker = CleanupWorker(catalog, settings)
     with cluster.connect("postgres") as admin, admin.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {target} ALLOW_CONNECTIONS false")
-    config.run("DELETE FROM pipeline_destinations")
+    stage_valkey.kill()
+    config.run("DELETE FROM pipeline_destinations WHERE pipeline_id = %s", pipeline)
     worker.start()
     catalog.cleanup.let_go(pipeline, [])
     worker.wake()
     failing = "SELECT max(attempts) FROM cleanup_tasks WHERE last_error IS NOT NULL"
-    eventually(lambda: (config.one(failing) or 0) >= 4, 10, "it is tried again and again")
+    eventually(lambda: (config.one(failing) or 0) >= 3, 10, "it is tried again and again")
+    stage_valkey.start()
+    with stage_valkey.client() as client:
+        eventually(lambda: set(client.keys("*")) == kept, 15, "an unreachable destination keeps no stream")
+    assert config.one(LEFT) == 1
     with cluster.connect("postgres") as admin, admin.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {target} ALLOW_CONNECTIONS true")
-    eventually(lambda: config.one(LEFT) == 0, 15, f"destination {destination} has nothing left")
+    eventually(lambda: config.one(LEFT) == 0, 30, "nothing is left")
     worker.stop()
