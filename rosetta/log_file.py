@@ -35,7 +35,8 @@ class SharedRotatingFile(RotatingFileHandler):
                 super().doRollover()
 
     def _is_full(self) -> bool:
-        return Path(self.baseFilename).stat().st_size >= self.maxBytes
+        # Of the open file: its name may be another's at this moment, or nobody's in the middle of a rotation.
+        return self.stream is not None and os.fstat(self.stream.fileno()).st_size >= self.maxBytes
 
     def _follow(self) -> None:
         """Opens the file again when its name stands for another one, or for none."""
