@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import _iter_routes_with_context
+from sqlalchemy import event
 
 from rosetta.enums import Role
 
@@ -21,6 +23,20 @@ def client_of(app: FastAPI, token: str | None = None, **options: Any) -> httpx.A
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.ASGITransport(app=app, **options)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
+
+
+@contextmanager
+def counted(app: FastAPI) -> Iterator[list[str]]:
+    """The statements that the application sends to the config database meanwhile."""
+    statements: list[str] = []
+    engine = app.state.database._engine.sync_engine
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(engine, "before_cursor_execute", note)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -38,16 +39,18 @@ _HELP: Final = {
 class _State(Collector):
     """Rows of (name, labels, value), one family per name."""
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = rows
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._rows = defaultdict[str, list[Mapping[str, Any]]](list)
+        for row in rows:
+            self._rows[row["name"]].append(row)
 
     def collect(self) -> Iterator[Metric]:
         for name, help_text in _HELP.items():
-            of_name = [row for row in self._rows if row["name"] == name]
-            labels = sorted(of_name[0]["labels"]) if of_name else []
+            rows = self._rows[name]
+            labels = sorted(rows[0]["labels"]) if rows else []
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             family = kind(name, help_text, labels=labels)
-            for row in of_name:
+            for row in rows:
                 family.add_metric([str(row["labels"][label]) for label in labels], float(row["value"]))
             yield family
 

@@ -30,7 +30,7 @@ from app.infrastructure.tasks.leadership import Leadership
 from app.infrastructure.tasks.passes import Passes
 from fastapi import FastAPI
 from pydantic import SecretStr
-from tests.clients import API, Sql
+from tests.clients import API, Sql, counted
 
 from rosetta.local.postgres import PostgresCluster
 
@@ -110,6 +110,15 @@ async def test_growth_tells_when_wal_becomes_critical(app: FastAPI, source_id: i
         thresholds = Thresholds(wal_critical_bytes=2_201_000)
         service = WalMonitorService(WalRepository(session), thresholds, WalSchedule(timedelta(seconds=1), 3))
         (view,) = await service.views()
+        # how many sources there are makes no difference
+        sql(
+            "INSERT INTO sources SELECT (jsonb_populate_record(s, jsonb_build_object('id', 99, 'name', 'o',"
+            " 'replication_id', 99))).* FROM sources s"
+        )
+        sql("INSERT INTO wal_monitor (source_id, status) VALUES (99, 'OK')")
+        with counted(app) as statements:
+            assert [row.growth_bytes_per_second is None for row in await service.views()] == [False, True]
+        assert len(statements) == 2
     # the rows were written a moment apart
     assert view.growth_bytes_per_second == pytest.approx(1000, rel=0.01)
     assert view.critical_in_seconds == pytest.approx(1000, rel=0.01)

@@ -60,18 +60,24 @@ class WalRepository(BaseRepository[WalMonitor]):
             statement = statement.where(WalMetric.source_id == source_id)
         return (await self.session.scalars(statement)).all()
 
-    async def growth(self, source_id: int, window: timedelta) -> float | None:
-        """Bytes a second by which the most retained WAL grew within `window`; None without two measurements."""
+    async def growth(self, window: timedelta) -> dict[int, float]:
+        """Bytes a second by which the most retained WAL of each source grew within `window`.
+
+        A source without two measurements is not in it.
+        """
         per_time = (
-            select(WalMetric.recorded_at.label("at"), func.max(WalMetric.retained_bytes).label("bytes"))
-            .where(WalMetric.source_id == source_id, WalMetric.recorded_at > func.now() - window)
-            .group_by(WalMetric.recorded_at)
+            select(
+                WalMetric.source_id,
+                WalMetric.recorded_at.label("at"),
+                func.max(WalMetric.retained_bytes).label("bytes"),
+            )
+            .where(WalMetric.recorded_at > func.now() - window)
+            .group_by(WalMetric.source_id, WalMetric.recorded_at)
             .subquery()
         )
-        slope = await self.session.scalar(
-            select(func.regr_slope(per_time.c.bytes, func.extract("epoch", per_time.c.at))).select_from(per_time)
-        )
-        return None if slope is None else float(slope)
+        slope = func.regr_slope(per_time.c.bytes, func.extract("epoch", per_time.c.at))
+        rows = await self.session.execute(select(per_time.c.source_id, slope).group_by(per_time.c.source_id))
+        return {source_id: float(growth) for source_id, growth in rows if growth is not None}
 
 
 class FlowRepository(BaseRepository[DataFlowRecord]):

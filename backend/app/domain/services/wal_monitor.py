@@ -82,10 +82,10 @@ class WalMonitorService:
 
     async def views(self) -> list[WalMonitorView]:
         """The newest check of every source, with a forecast."""
-        return [await self._view(row) for row in await self._wal.all()]
+        growth = await self._wal.growth(_GROWTH_WINDOW)
+        return [self._view(row, growth.get(row.source_id)) for row in await self._wal.all()]
 
-    async def _view(self, row: WalMonitor) -> WalMonitorView:
-        growth = await self._wal.growth(row.source_id, _GROWTH_WINDOW)
+    def _view(self, row: WalMonitor, growth: float | None) -> WalMonitorView:
         left = None if row.retained_bytes is None else self._thresholds.wal_critical_bytes - row.retained_bytes
         critical_in = max(0.0, left / growth) if growth is not None and growth > 0 and left is not None else None
         return WalMonitorView(
