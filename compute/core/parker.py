@@ -12,9 +12,10 @@ import structlog
 
 from compute.core.exit_codes import Failure
 from compute.core.lane_queue import Carried, LaneQueue, Load
+from compute.core.leftovers import Leftovers
 from compute.core.writer_state import WriterState
 from compute.dlq.backlog import Backlog
-from rosetta.errors import FencedError, RosettaError
+from rosetta.errors import FencedError, OutageError, RosettaError
 from rosetta.plants import planted
 
 _TICK_SECONDS = 0.1
@@ -64,6 +65,7 @@ class Parker:
         self._backlog = backlog
         self._bound_bytes = bound_bytes
         self._page_bytes = min(bound_bytes, _PAGE_BYTES)
+        self._leftovers = Leftovers(destination_id, backlog)
         self._events = events
         self._stopped = threading.Event()
         self._alerted = True  # an earlier process may have left one open
@@ -88,6 +90,7 @@ class Parker:
             cause = self._cause(load, self._events.writer())
             if cause is None:
                 self._unblock()
+                self._settle()
                 continue
             if load.age_seconds < _GATHER_SECONDS and load.bytes < self._bound_bytes // 2:
                 continue
@@ -122,9 +125,23 @@ class Parker:
             return
         carried = self._queue.uncovered(self._page_bytes)
         if carried:
-            self._backlog.park([one.parcel for one in carried], carried[-1].batch.end, cause)
+            try:
+                self._backlog.park([one.parcel for one in carried], carried[-1].batch.end, cause)
+            except OutageError:
+                self._leftovers.doubt(carried[-1].batch.end)
+                raise
             self._stored(carried)
         self._unblock()
+
+    def _settle(self) -> None:
+        if self._queue.has_gaps:
+            return  # whoever fills them closes all that lies before their end
+        try:
+            self._leftovers.settle(self._events.writer().durable)
+        except FencedError:
+            raise
+        except RosettaError as error:
+            self._log.warning("leftovers_wait", code=error.code, error=error.message)
 
     def _stored(self, carried: list[Carried]) -> None:
         if carried:

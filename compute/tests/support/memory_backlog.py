@@ -18,7 +18,10 @@ _ids = itertools.count(1)
 
 
 class MemoryBacklog:
-    """Outlives lanes, as a ledger does. `away` makes every call fail; `full` is the limit that is reached."""
+    """Outlives lanes, as a ledger does.
+
+    `away` makes every call fail; `full` is the limit that is reached; with `mute` a park is done, and fails.
+    """
 
     def __init__(self, destination_id: int = 1) -> None:
         self.destination_id = destination_id
@@ -26,6 +29,7 @@ class MemoryBacklog:
         self.reached: StreamPosition | None = None
         self.away: OutageError | None = None
         self.full: Failure | None = None
+        self.mute: OutageError | None = None
         self.detaches = False
         self.alerts: list[str | None] = []
         self.transactions = 0
@@ -61,6 +65,8 @@ class MemoryBacklog:
                     self.rows[row.row_id] = row
             self.reached = reached
             self.transactions += 1
+        if self.mute is not None:
+            raise self.mute
 
     def page(self, after: StreamPosition, upto: StreamPosition, max_bytes: int) -> list[OpenRow]:
         self._answer()

@@ -14,6 +14,7 @@ from compute.core.resumption import Resumption
 from compute.core.writer_state import WriterPhase
 from compute.destinations.base import Destination, TableTarget, WriteBatch, WriteResult
 from compute.destinations.memory import MemoryDestination, MemoryStore
+from compute.dlq.parcels import Parcel
 from compute.tests.support.lanes import TABLE, Scene, batch, rows
 from compute.tests.support.memory_backlog import MemoryBacklog
 from compute.tests.support.waiting import eventually
@@ -180,6 +181,29 @@ def test_a_chunk_keeps_its_place_while_batches_around_it_are_parked(scene: Scene
     away.off.set()
     eventually(lambda: not lane.state.catching_up)
     assert destination.notes == ["1", "2", "chunk", "3"]
+
+
+def test_a_park_whose_answer_was_lost_leaves_nothing_open(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compute.core.leftovers._AGAIN_SECONDS", 0.1)
+    store, away, backlog = MemoryStore(), Switch("open"), MemoryBacklog()
+    backlog.mute = OutageError("the connection was lost", code="CONFIG_DB_AWAY")
+    lane = scene.add(1, Recording(store, away), backlog=backlog)
+    for number in (1, 2, 3):
+        scene.fan_out.route(batch(number, number))
+    eventually(lambda: backlog.rows)
+    assert scene.engine.acknowledged == []
+    away.off.set()
+    eventually(lambda: scene.engine.acknowledged[-1:] == [3])
+    eventually(lambda: not backlog.rows, what="it is closed while running")
+    assert not backlog.superseded
+    backlog.mute = None
+    late = MemoryBacklog()  # a transaction that commits after all, when nobody waits for it any more
+    parcel = Parcel(batch(2, 2), {TABLE: (1,)})
+    late.park([parcel], batch(2).end, Failure("LATE", "late"))
+    backlog.rows |= late.rows
+    eventually(lambda: not backlog.rows, what="also what was committed late")
+    assert rows(store) == {"1", "2", "3"}
+    assert not lane.state.catching_up
 
 
 def test_with_the_ledger_away_too_nothing_is_acknowledged_and_nothing_is_lost(scene: Scene) -> None:
