@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +11,10 @@ import structlog
 
 from compute.backfill.flight import Landings
 from compute.backfill.ports import CopyJobs
+from rosetta.backoff import Backoff
 from rosetta.errors import OutageError
 
-_FIRST_DELAY_SECONDS = 0.2
-_LONGEST_DELAY_SECONDS = 5.0
+_OUTAGES = Backoff(0.4, 5.0)
 _WAIT_SECONDS = 0.2
 _log = structlog.get_logger("compute.backfill")
 
@@ -74,11 +73,10 @@ class Patience:
 
     def _wait_after(self, error: OutageError) -> None:
         self._attempts += 1
-        longest = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0 ** min(self._attempts, 10))
         if self._attempts == 1:
             _log.warning("copy_waits", job_id=self._job_id, code=error.code, error=error.message)
         with suppress(OutageError):  # it is the config database that is away: then nobody can be told
             self.say(f"waits: {error.message}")
-        until = time.monotonic() + longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, protects nothing
+        until = time.monotonic() + _OUTAGES.delay_seconds(self._attempts)
         while time.monotonic() < until:
             self.pause()

@@ -13,11 +13,11 @@ STUCK            silent for too long, ended by the supervisor (never a real exit
 
 from __future__ import annotations
 
-import random
 import signal
 from dataclasses import dataclass
 from enum import IntEnum
 
+from rosetta.backoff import Backoff
 from rosetta.enums import HealthStatus, ObservedStatus
 from rosetta.errors import ConfigurationError, FencedError, OutageError, ResyncRequiredError, RosettaError
 
@@ -49,31 +49,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a kind of ending is shown, and how long to wait before trying again (doubling, jittered)."""
+    """How a kind of ending is shown, and how long to wait before the next start."""
 
     status: ObservedStatus
-    first_seconds: float
-    longest_seconds: float
+    backoff: Backoff
     health: HealthStatus = HealthStatus.ERROR
 
-    def delay_seconds(self, failures: int) -> float:
-        """Delay before the next start after `failures` >= 1 in a row; between half and all of the doubled value."""
-        ceiling = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, 30))
-        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads restarts, protects nothing
 
-
-_CRASH = Policy(ObservedStatus.RESTARTING, first_seconds=1.0, longest_seconds=60.0)
-_KILLED = Policy(ObservedStatus.RESTARTING, first_seconds=0.25, longest_seconds=0.5)
+_CRASH = Policy(ObservedStatus.RESTARTING, Backoff(1.0, 60.0))
+_KILLED = Policy(ObservedStatus.RESTARTING, Backoff(0.25, 0.5))
 # It was not its own fault, but if it is killed each time before it streams, something is short of memory.
-_KILLED_EARLY = Policy(ObservedStatus.RESTARTING, first_seconds=0.5, longest_seconds=4.0)
+_KILLED_EARLY = Policy(ObservedStatus.RESTARTING, Backoff(0.5, 4.0))
 _POLICIES: dict[int, Policy] = {
     # Short and capped low: the source is back without telling us, and recovery is promised within seconds.
-    ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, first_seconds=1.0, longest_seconds=4.0),
-    ExitCode.RESYNC_REQUIRED: Policy(ObservedStatus.RESYNC_REQUIRED, first_seconds=10.0, longest_seconds=60.0),
-    ExitCode.CONFIGURATION: Policy(ObservedStatus.FAILED, first_seconds=5.0, longest_seconds=30.0),
-    ExitCode.FENCED: Policy(
-        ObservedStatus.RESTARTING, first_seconds=1.0, longest_seconds=15.0, health=HealthStatus.UNKNOWN
-    ),
+    ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, Backoff(1.0, 4.0)),
+    ExitCode.RESYNC_REQUIRED: Policy(ObservedStatus.RESYNC_REQUIRED, Backoff(10.0, 60.0)),
+    ExitCode.CONFIGURATION: Policy(ObservedStatus.FAILED, Backoff(5.0, 30.0)),
+    ExitCode.FENCED: Policy(ObservedStatus.RESTARTING, Backoff(1.0, 15.0), health=HealthStatus.UNKNOWN),
 }
 
 

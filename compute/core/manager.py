@@ -139,7 +139,7 @@ class PipelineManager:
         if ending.code == ExitCode.OUT_OF_MEMORY:
             one.heap_scale = min(one.heap_scale * 2, _LARGEST_HEAP_SCALE)
         policy = policy_of(ending.code, streamed=ending.streamed_seconds > 0)
-        delay_seconds = policy.delay_seconds(one.failures)
+        delay_seconds = policy.backoff.delay_seconds(one.failures)
         one.waiting = None if one.served is None else Waiting(one.served, time.monotonic() + delay_seconds)
         self._declarations.add(pipeline_id, policy.status, policy.health, ending.failure, restarts=1)
         _log.warning(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from compute.core.lane_queue import Carried, LaneQueue, Load
 from compute.core.leftovers import Leftovers
 from compute.core.writer_state import WriterState
 from compute.dlq.backlog import Backlog
+from rosetta.backoff import Backoff
 from rosetta.errors import FencedError, OutageError, RosettaError
 from rosetta.plants import planted
 
@@ -26,7 +26,7 @@ _WAITED_FOR_SECONDS = 2.0
 _STUCK_SECONDS = 10.0
 _MANY_BATCHES = 256
 _PAGE_BYTES = 4_000_000  # of one transaction of the ledger, or one batch
-_RETRY_SECONDS = 1.0
+_RETRIES = Backoff(1.0, 1.0)
 _ALERT_SECONDS = 15.0
 _JOIN_SECONDS = 2.0
 _SLOW = Failure("DESTINATION_SLOW", "the destination does not take its changes as fast as they come")
@@ -102,7 +102,7 @@ class Parker:
                 if planted("ignore_dlq_failure"):
                     self._stored(self._queue.uncovered(self._page_bytes))
                 self._block(Failure.of(error))
-                self._stopped.wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
+                self._stopped.wait(_RETRIES.delay_seconds(1))
 
     def _cause(self, load: Load, writer: WriterState) -> Failure | None:
         """Why what waits must go into the ledger; None while it may wait here."""
@@ -155,7 +155,7 @@ class Parker:
             self._events.detached(limit)
             return
         self._block(limit)
-        self._stopped.wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
+        self._stopped.wait(_RETRIES.delay_seconds(1))
 
     def _block(self, failure: Failure) -> None:
         if self.blocked is None or self.blocked.code != failure.code:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,12 +9,12 @@ from enum import StrEnum
 import structlog
 
 from compute.core.exit_codes import Failure
+from rosetta.backoff import Backoff
 from rosetta.errors import OutageError, RosettaError
 from rosetta.lsn import StreamPosition
 
-_FIRST_DELAY_SECONDS = 0.2
-_OUTAGE_DELAY_SECONDS = 1.0  # nobody else waits, so looking often costs little
-_REFUSAL_DELAY_SECONDS = 15.0
+_OUTAGE = Backoff(0.2, 1.0)  # nobody else waits, so looking often costs little
+_REFUSAL = Backoff(0.2, 15.0)
 _log = structlog.get_logger("compute.writer")
 
 
@@ -76,10 +75,8 @@ class Condition:
             )
         phase = WriterPhase.RETRYING if outage else WriterPhase.FAILED
         self.now = Moment(phase, Failure.of(error), known.since or time.monotonic())
-        longest_seconds = _OUTAGE_DELAY_SECONDS if outage else _REFUSAL_DELAY_SECONDS
-        ceiling = min(longest_seconds, _FIRST_DELAY_SECONDS * 2.0 ** min(self._attempts, 20))
         self._attempts += 1
-        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, protects nothing
+        return (_OUTAGE if outage else _REFUSAL).delay_seconds(self._attempts)
 
     def end(self) -> None:
         self.now = Moment(WriterPhase.STOPPED)

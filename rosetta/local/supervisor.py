@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from rosetta.backoff import Backoff
 from rosetta.errors import OutageError
 from rosetta.local.account import Account
 from rosetta.local.process import CURRENT_ACCOUNT, STOP_SIGNALS, spawn, stop
 
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 30.0
+RESTARTS = Backoff(1.0, 30.0)
 STABLE_SECONDS = 60.0
 TAIL_LINES = 6
 
@@ -123,7 +123,7 @@ class Supervisor:
         stop(ended, signal.SIGKILL, 0)  # what it left behind in its group
         running.process = None
         running.failures = 1 if now - running.started_at > STABLE_SECONDS else running.failures + 1
-        delay = min(FIRST_BACKOFF_SECONDS * 2 ** (running.failures - 1), LONGEST_BACKOFF_SECONDS)
+        delay = RESTARTS.ceiling_seconds(running.failures)
         running.restart_at = now + delay
         self._report(f"{running.service.name} ended with {ended.returncode}; starting it again in {delay:g} s")
 

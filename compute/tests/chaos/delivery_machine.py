@@ -14,6 +14,7 @@ from compute.tests.chaos.delivery_world import CAPACITY_BYTES, KEYS, NUMBERS, Pr
 from compute.tests.contract.changes import Change, changes
 from compute.tests.support.lanes import SCHEMA
 from compute.tests.support.waiting import eventually
+from rosetta.backoff import Backoff
 from rosetta.errors import FencedError, OutageError
 from rosetta.lsn import Lsn, StreamPosition
 
@@ -187,14 +188,15 @@ class Delivery(Course):
 
 def hasten(setattr_: Callable[[object, str, object], None]) -> None:
     """Makes lanes look and try again within milliseconds instead of seconds."""
-    for module, name, seconds in (
+    hastened: tuple[tuple[object, str, object], ...] = (
         (writer, "_IDLE_SECONDS", 0.005),
         (writer, "_PROGRESS_SECONDS", 0.005),
-        (writer_state, "_FIRST_DELAY_SECONDS", 0.002),
-        (writer_state, "_OUTAGE_DELAY_SECONDS", 0.01),
+        (writer_state, "_OUTAGE", Backoff(0.002, 0.01)),
+        (writer_state, "_REFUSAL", Backoff(0.002, 15.0)),
         (parker, "_TICK_SECONDS", 0.005),
         (parker, "_FAILING_SECONDS", 0.02),
         (parker, "_WAITED_FOR_SECONDS", 0.02),
-        (parker, "_RETRY_SECONDS", 0.01),
-    ):
-        setattr_(module, name, seconds)
+        (parker, "_RETRIES", Backoff(0.01, 0.01)),
+    )
+    for module, name, value in hastened:
+        setattr_(module, name, value)

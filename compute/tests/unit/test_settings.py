@@ -92,10 +92,10 @@ def test_exit_codes(error: BaseException, code: ExitCode) -> None:
 def test_delays_grow_are_jittered_and_end() -> None:
     crash = policy_of(ExitCode.INTERNAL, streamed=False)
     for failures, ceiling in ((1, 1.0), (2, 2.0), (5, 16.0), (50, 60.0)):
-        delays = {crash.delay_seconds(failures) for _ in range(50)}
+        delays = {crash.backoff.delay_seconds(failures) for _ in range(50)}
         assert len(delays) > 1
         assert all(ceiling / 2 <= delay <= ceiling for delay in delays)
-    assert max(policy_of(-9, streamed=True).delay_seconds(50) for _ in range(50)) <= 2.0
+    assert max(policy_of(-9, streamed=True).backoff.delay_seconds(50) for _ in range(50)) <= 2.0
     assert policy_of(ExitCode.RESYNC_REQUIRED, streamed=True).status is ObservedStatus.RESYNC_REQUIRED
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rosetta.backoff import Backoff
 from rosetta.errors import OutageError
 from rosetta.local import supervisor as supervisor_module
 from rosetta.local.supervisor import Service, Supervisor
@@ -101,8 +102,7 @@ def test_a_service_that_stays_silent_is_given_up(supervisor: Supervisor, service
 def test_a_service_that_ended_is_started_again_later_and_later(
     supervisor: Supervisor, service: Make, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "FIRST_BACKOFF_SECONDS", 0.25)
-    monkeypatch.setattr(supervisor_module, "LONGEST_BACKOFF_SECONDS", 1.0)
+    monkeypatch.setattr(supervisor_module, "RESTARTS", Backoff(0.25, 1.0))
     supervisor.launch(service("raise SystemExit(7)"))
 
     def failed_four_times() -> bool:

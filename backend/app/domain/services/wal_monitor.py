@@ -11,12 +11,13 @@ from app.domain.ports import WalState
 from app.domain.repositories import WalRepository
 from app.domain.schemas.monitoring import WalMonitorView
 from app.domain.services.thresholds import Thresholds
+from rosetta.backoff import Backoff
 from rosetta.enums import WalMonitorStatus
 from rosetta.errors import RosettaError
 from rosetta.lsn import Lsn
 
 _GROWTH_WINDOW: Final = timedelta(hours=1)
-_LONGEST_BACK_OFF: Final = timedelta(hours=1)
+_LONGEST_PAUSE_SECONDS: Final = 3600.0
 # What PostgreSQL says of a slot whose WAL is no longer safe.
 _ENDANGERED: Final = frozenset({"unreserved", "lost"})
 
@@ -74,11 +75,12 @@ class WalMonitorService:
         """Keeps a check that failed; the first few are repeated at the interval, later ones with growing pauses."""
         failures = await self._wal.failures_of(source_id) + 1
         beyond = max(0, failures - self._schedule.max_retries)
-        pause = min(self._schedule.interval * 2 ** min(beyond, 16), max(_LONGEST_BACK_OFF, self._schedule.interval))
+        interval = self._schedule.interval.total_seconds()
+        pauses = Backoff(interval, max(_LONGEST_PAUSE_SECONDS, interval))
         values: dict[str, object] = {"consecutive_failures": failures, "last_error": error.message}
         if failures >= self._schedule.max_retries:
             values["status"] = WalMonitorStatus.ERROR
-        await self._wal.put(source_id, pause, values)
+        await self._wal.put(source_id, timedelta(seconds=pauses.ceiling_seconds(beyond + 1)), values)
 
     async def views(self) -> list[WalMonitorView]:
         """The newest check of every source, with a forecast."""
