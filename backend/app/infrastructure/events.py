@@ -63,18 +63,23 @@ class EventFeed:
                 await self._one_session()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 _log.warning("event_feed_interrupted", error_class=type(error).__name__)
-            self._tell('{"table": null}')  # whatever changed in between was not heard
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _one_session(self) -> None:
         session = await asyncpg.connect(
             self._dsn, timeout=_CONNECT_SECONDS, server_settings={"application_name": "rosetta-backend events"}
         )
+        ended = asyncio.Event()
+        session.add_termination_listener(lambda _: ended.set())
         try:
             for channel in CHANNELS:
                 await session.add_listener(channel, lambda *heard: self._tell(str(heard[3])))
-            while True:
-                await asyncio.sleep(_ALIVE_SECONDS)
+            self._tell('{"table": null}')  # whatever changed before was not heard
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), _ALIVE_SECONDS)
+                    return
+                # A connection that was cut without a word shows only when it is used.
                 await session.fetchval("SELECT 1", timeout=_CONNECT_SECONDS)
         finally:
             session.terminate()

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -33,6 +33,7 @@ from pydantic import SecretStr
 from tests.clients import API, Sql, counted
 
 from rosetta.local.postgres import PostgresCluster
+from rosetta.tests.waiting import eventually_async
 
 SLOT = "rosetta_4_1"
 
@@ -130,9 +131,7 @@ async def test_one_worker_leads_and_another_takes_over(cluster: PostgresCluster,
     assert not await second.held()
     assert await first.held()
     first.release()
-    async with asyncio.timeout(10):
-        while not await second.held():  # noqa: ASYNC110 - the server ends the first session in its own time
-            await asyncio.sleep(0.05)
+    await eventually_async(second.held)  # the server ends the first session in its own time
     assert not await first.held()
     second.release()
 
@@ -243,6 +242,31 @@ async def test_every_rule_finds_what_it_is_for(
         "SLOT_STUCK",
         "WAL",
     ]
+
+
+async def test_changes_that_wait_are_one_alert_from_the_limit_on_until_they_are_recovered(
+    app: FastAPI, admin: httpx.AsyncClient, sql: Sql, source_id: int, destination_body: dict[str, Any]
+) -> None:
+    pipeline_id = await pipeline(sql, admin, source_id, destination_body)
+
+    async def told(limits: AlertLimits | None = None) -> list[tuple[str, str, int]]:
+        await evaluate(app, limits)
+        items = (await admin.get(f"{API}/notifications", params={"open": True})).json()["items"]
+        return [(row["kind"], row["message"], row["pipeline_id"]) for row in items]
+
+    for error_class in ("DATA", "OUTAGE"):
+        sql(
+            "INSERT INTO dlq_records (pipeline_id, source_id, destination_id, schema_name, table_name, kind, row_count,"
+            " commit_lsn, change_lsn, ordinal, payload, payload_bytes, error_class, error_message)"
+            " VALUES (1, 1, 1, 'public', 't', 'RECORD', 2, '0/1', '0/1', 0, '', 0, %s, 'x')",
+            error_class,
+        )
+    assert await told(AlertLimits(dlq_rows=5)) == []
+    assert await told() == [("DLQ", "4 rows are parked.", pipeline_id)]
+    sql("UPDATE dlq_records SET state = 'RECOVERED' WHERE error_class = 'OUTAGE'")
+    assert await told() == [("DLQ", "2 rows are parked.", pipeline_id)]
+    sql("UPDATE dlq_records SET state = 'RECOVERED'")
+    assert await told() == []
 
 
 async def test_notifications_are_read_and_deleted(app: FastAPI, admin: httpx.AsyncClient, sql: Sql) -> None:
@@ -409,31 +433,20 @@ async def test_the_test_button_says_how_each_channel_took_it(
     assert "ConnectionRefusedError" in email["error"]
 
 
-@pytest.fixture
-async def feed(cluster: PostgresCluster, config_database: str) -> AsyncIterator[EventFeed]:
-    made = EventFeed(cluster.dsn(config_database))
-    made.start()
-    yield made
-    await made.stop()
-
-
-async def test_events_say_what_changed(feed: EventFeed, sql: Sql) -> None:
+async def test_events_say_what_changed(cluster: PostgresCluster, sql: Sql, config_database: str) -> None:
+    feed = EventFeed(cluster.dsn(config_database))
     lines = _lines(feed)
     async with asyncio.timeout(20):
         assert (await anext(lines)).startswith("retry:")
-        writing = asyncio.create_task(_until_cancelled(sql))
-        line = await anext(lines)
-        while '"settings"' not in line:
-            line = await anext(lines)
-        writing.cancel()
-    assert json.loads(line.removeprefix("data: "))["op"] in {"INSERT", "UPDATE"}
-
-
-async def _until_cancelled(sql: Sql) -> None:
-    """Changes a setting again and again: the feed may not listen yet."""
-    while True:
-        sql("INSERT INTO settings VALUES ('k', '1') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        await asyncio.sleep(0.05)
+        first = asyncio.create_task(anext(lines))
+        feed.start()
+        assert await first == 'data: {"table": null}\n\n', "from now on everything is heard"
+        sql("INSERT INTO settings VALUES ('k', '1')")
+        assert json.loads((await anext(lines)).removeprefix("data: "))["op"] == "INSERT"
+        interrupted = asyncio.create_task(anext(lines))
+        sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rosetta-backend events'")
+        assert json.loads((await interrupted).removeprefix("data: ")) == {"table": None}
+        await feed.stop()
 
 
 async def test_the_tasks_of_a_worker_start_and_end_with_it(settings: Settings) -> None:

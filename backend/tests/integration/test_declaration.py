@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from rosetta.enums import Role
 from rosetta.errors import ConfigurationError, OutageError
 from rosetta.local.ports import free_port
 from rosetta.remote import Remote
+from rosetta.tests.waiting import eventually
 
 SECRET = "canary-password"
 DECLARED: dict[str, Any] = {
@@ -81,9 +81,7 @@ def remote(settings: Settings, tokens: Tokens) -> Iterator[Remote]:
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: server.started, 30)
     with Remote(f"http://127.0.0.1:{port}", tokens[Role.ADMIN]) as made:
         yield made
     server.should_exit = True

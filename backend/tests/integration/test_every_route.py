@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -33,15 +32,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from tests.conftest import SECRET_KEY
+from tests.servers import BACKEND, running_backend
 
 from rosetta import migrate
 from rosetta.enums import Role
 from rosetta.local.access import create_token
-from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
 
-BACKEND = Path(__file__).parents[2]
 REPORT = BACKEND.parent / ".reports" / "security.json"
+SENDERS = 8
 EXAMPLES = int(os.environ.get("ROSETTA_FUZZ_EXAMPLES", "6"))
 CHECKS = [
     status_code_conformance,
@@ -51,6 +50,8 @@ CHECKS = [
 ]
 # An endless answer, and what ends the very session that asks.
 LEFT_OUT = {"/api/v1/events", "/api/v1/auth/logout"}
+
+Case = schemathesis.Case[Any]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -100,7 +101,6 @@ class Backend:
     proxy: SlowProxy
     dsn: Callable[[str], str]
     database: str
-    statuses: Counter[int] = field(default_factory=Counter)
 
     def allow_connections(self, allowed: bool) -> None:
         """Shuts everybody out of the config database, or lets them in again."""
@@ -123,14 +123,11 @@ def backend(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) 
         # A generated request may not find, and revoke, the token that all of them use.
         cursor.execute("SELECT setval(pg_get_serial_sequence('tokens', 'id'), 4000000000000000)")
     token = create_token(cluster.dsn(database), "fuzz", Role.ADMIN)
-    proxy, port = SlowProxy(cluster.port), free_port()
+    proxy = SlowProxy(cluster.port)
     url = cluster.dsn(database).replace(f":{cluster.port}/", f":{proxy.port}/")
     environment = {
-        **os.environ,
         "DATABASE_URL": url,
         "SECRET_KEY": SECRET_KEY,
-        "APP_ENV": "testing",
-        "PORT": str(port),
         "LOG_FOLDER": str(tmp_path_factory.mktemp("logs")),
         "CONNECT_TIMEOUT_SECONDS": "1",
         "RATE_LIMIT_PER_MINUTE": "1000000",
@@ -139,95 +136,86 @@ def backend(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) 
         # Generated hosts must not make the test wait for the name service of whoever runs it.
         "CONNECT_ALLOWLIST": "127.0.0.0/8",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.main"], cwd=BACKEND, env=environment, stdout=subprocess.DEVNULL
-    )
-    made = Backend(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}, proxy, cluster.dsn, database)
+    headers = {"Authorization": f"Bearer {token}"}
     try:
-        _wait(made.url, process)
-        yield made
+        with running_backend(environment) as address:
+            yield Backend(address, headers, proxy, cluster.dsn, database)
     finally:
-        process.terminate()
-        process.wait(20)
         proxy.close()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            httpx.get(f"{url}/health", trust_env=False)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the server did not answer")
-
-
-def exercise(backend: Backend, description: dict[str, Any], examples: int) -> int:
-    """Generated requests for every operation; returns how many operations there were."""
+@pytest.fixture(scope="module")
+def cases(backend: Backend) -> list[list[Case]]:
+    """Generated requests of every operation; the same ones are sent in each state of the config database."""
+    description = httpx.get(f"{backend.url}/openapi.json", headers=backend.headers, trust_env=False).json()
     schema = schemathesis.openapi.from_dict(description)
     schema.config.update(base_url=backend.url)
-    count = 0
+    found = []
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), "the description itself is not valid"
-        operation = result.ok()
-        if operation.path in LEFT_OUT:
-            continue
-        count += 1
-
-        @seed(20261121)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy())
-        def ask(case: schemathesis.Case[Any]) -> None:
-            answer = case.call(headers=backend.headers, timeout=60)
-            backend.statuses[answer.status_code] += 1
-            checks = CHECKS if answer.status_code == 503 else [not_a_server_error, *CHECKS]
-            case.validate_response(answer, checks=checks)
-
-        ask()
-    return count
-
-
-def describe(backend: Backend) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{backend.url}/openapi.json", headers=backend.headers, trust_env=False).json()
+        if result.ok().path not in LEFT_OUT:
+            found.append(generated(result.ok()))
     return found
 
 
-def test_every_route_answers_as_described(backend: Backend) -> None:
-    operations = exercise(backend, describe(backend), EXAMPLES)
-    assert operations > 60
-    assert backend.statuses[200] > 20
-    assert backend.statuses[401] < operations, "the token was lost on the way"
-    undeclared = sum(count for status, count in backend.statuses.items() if status >= 500 and status != 503)
+def generated(operation: Any) -> list[Case]:
+    made: list[Case] = []
+
+    @seed(20261121)
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def keep(case: Case) -> None:
+        made.append(case)
+
+    keep()
+    return made
+
+
+def exercise(backend: Backend, cases: Iterable[Case]) -> Counter[int]:
+    """Sends them, several at a time, and checks each answer against the description; how often each status came."""
+
+    def ask(case: Case) -> int:
+        answer = case.call(headers=backend.headers, timeout=60)
+        checks = CHECKS if answer.status_code == 503 else [not_a_server_error, *CHECKS]
+        case.validate_response(answer, checks=checks)
+        return int(answer.status_code)
+
+    with ThreadPoolExecutor(SENDERS) as senders:
+        return Counter(senders.map(ask, cases))
+
+
+def test_every_route_answers_as_described(backend: Backend, cases: list[list[Case]]) -> None:
+    statuses = exercise(backend, chain.from_iterable(cases))
+    assert len(cases) > 60
+    assert statuses[200] > 20
+    assert statuses[401] < len(cases), "the token was lost on the way"
+    undeclared = sum(count for status, count in statuses.items() if status >= 500 and status != 503)
     REPORT.parent.mkdir(exist_ok=True)
     known = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-    REPORT.write_text(json.dumps(known | {"undeclared_5xx": undeclared, "fuzzed_routes": operations}))
+    REPORT.write_text(json.dumps(known | {"undeclared_5xx": undeclared, "fuzzed_routes": len(cases)}))
     assert undeclared == 0
 
 
-def test_every_route_answers_when_the_config_database_is_slow(backend: Backend) -> None:
-    description = describe(backend)
+def test_every_route_answers_when_the_config_database_is_slow(backend: Backend, cases: list[list[Case]]) -> None:
     backend.proxy.delay_seconds = 0.05
     try:
-        exercise(backend, description, 1)
+        statuses = exercise(backend, (of_operation[0] for of_operation in cases))
     finally:
         backend.proxy.delay_seconds = 0.0
+    assert statuses.total() == len(cases)
 
 
-def test_every_route_says_so_when_the_config_database_is_away(backend: Backend) -> None:
-    description = describe(backend)
+def test_every_route_says_so_when_the_config_database_is_away(backend: Backend, cases: list[list[Case]]) -> None:
     backend.allow_connections(False)
-    backend.statuses.clear()
     try:
-        exercise(backend, description, 1)
+        statuses = exercise(backend, (of_operation[0] for of_operation in cases))
     finally:
         backend.allow_connections(True)
-    assert backend.statuses[503] > 60
-    assert backend.statuses[500] == 0
+    assert statuses[503] > 60
+    assert statuses[500] == 0

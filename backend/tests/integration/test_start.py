@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +12,11 @@ from app.core.database import DatabaseManager
 from app.main import create_app
 from asgi_lifespan import LifespanManager
 from tests.conftest import SECRET_KEY
+from tests.servers import MODULE, running_backend
 
-from rosetta.local.postgres import PostgresCluster, free_port
+from rosetta.local.postgres import PostgresCluster
 
 CANARY = "canary-query-03fe"
-BACKEND = Path(__file__).parents[2]
 
 
 async def test_the_lifespan_migrates_and_closes(
@@ -40,39 +36,20 @@ async def test_the_lifespan_migrates_and_closes(
 def test_a_server_starts_serves_and_stops(
     cluster: PostgresCluster, new_database: Callable[[], str], tmp_path: Path, server: str
 ) -> None:
-    port = str(free_port())
     commands = {
-        "module": ["-m", "app.main"],
-        "uvicorn": ["-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", port],
-        "gunicorn": ["-m", "gunicorn", "app.main:app", "-k", "uvicorn.workers.UvicornWorker", f"-b127.0.0.1:{port}"],
+        "module": MODULE,
+        "uvicorn": ("-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", "{port}"),
+        "gunicorn": ("-m", "gunicorn", "app.main:app", "-k", "uvicorn.workers.UvicornWorker", "-b127.0.0.1:{port}"),
     }
     environment = {
-        **os.environ,
         "DATABASE_URL": cluster.dsn(new_database()),
         "SECRET_KEY": SECRET_KEY,
-        "APP_ENV": "testing",
-        "PORT": port,
         "LOG_FOLDER": str(tmp_path),
         "PYTHONWARNINGS": "default",
     }
-    process = subprocess.Popen([sys.executable, *commands[server]], cwd=BACKEND, env=environment)
-    try:
-        assert _answers(f"http://127.0.0.1:{port}/health", process) == 200
-        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/sources", params={"name": CANARY}).status_code == 401
-    finally:
-        process.terminate()
-        assert process.wait(20) in {0, -15}
+    with running_backend(environment, commands[server]) as url:
+        assert httpx.get(f"{url}/api/v1/sources", params={"name": CANARY}, trust_env=False).status_code == 401
     log = (tmp_path / "app.log").read_text()
     assert '"backend_stopped"' in log
     assert "/api/v1/sources" in log
     assert CANARY not in log  # a query may hold the key of a row
-
-
-def _answers(url: str, process: subprocess.Popen[bytes]) -> int:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return httpx.get(url).status_code
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not answer")

@@ -1,25 +1,12 @@
-"""Waiting for a condition with a deadline, instead of for a time."""
+"""Waiting, and what tests ask of processes meanwhile."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
+from rosetta.tests.waiting import eventually
 
-
-def eventually(probe: Callable[[], T], timeout_seconds: float = 15.0, what: str = "") -> T:
-    """The first truthy answer of `probe`; AssertionError, with the last answer, at the deadline."""
-    deadline = time.monotonic() + timeout_seconds
-    answer = probe()
-    while not answer and time.monotonic() < deadline:
-        threading.Event().wait(0.05)
-        answer = probe()
-    assert answer, f"{what or probe} within {timeout_seconds} s; last answer {answer!r}"
-    return answer
+__all__ = ["eventually", "peak_bytes", "process_exists"]
 
 
 def process_exists(pid: int) -> bool:
@@ -28,3 +15,12 @@ def process_exists(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that a process ever had resident, by the kernel's own mark; 0 for one that is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)

@@ -18,7 +18,8 @@ import pytest
 from rosetta.local.home import Home
 from rosetta.local.settings import OWN_VARIABLES
 from rosetta.local.stack import Addresses, local_addresses
-from rosetta.tests.local.processes import alive, eventually, family, marked
+from rosetta.tests.local.processes import alive, family, marked
+from rosetta.tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 

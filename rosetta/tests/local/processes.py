@@ -1,9 +1,7 @@
-"""Finds processes, by their ancestor or by a mark in their environment, and waits for conditions."""
+"""Finds processes, by their ancestor or by a mark in their environment."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 
@@ -53,13 +51,3 @@ def _facts(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return None if fields[0] == "Z" else (int(fields[1]), int(fields[19]))
-
-
-def eventually(condition: Callable[[], bool], timeout_seconds: float = 20.0) -> bool:
-    """Whether the condition became true in time."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -15,7 +15,8 @@ from rosetta.backoff import Backoff
 from rosetta.errors import OutageError
 from rosetta.local import supervisor as supervisor_module
 from rosetta.local.supervisor import Service, Supervisor
-from rosetta.tests.local.processes import alive, eventually, family, marked
+from rosetta.tests.local.processes import alive, family, marked
+from rosetta.tests.waiting import eventually
 
 SLEEPER = "import signal; signal.pause()"
 STUBBORN_WITH_CHILD = """

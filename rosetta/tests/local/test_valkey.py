@@ -11,7 +11,7 @@ import redis
 from rosetta.local.ports import free_port
 from rosetta.local.supervisor import Service, Supervisor
 from rosetta.local.valkey import ValkeyServer
-from rosetta.tests.local.processes import eventually
+from rosetta.tests.waiting import eventually
 
 
 @pytest.fixture

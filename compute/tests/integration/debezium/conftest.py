@@ -16,6 +16,7 @@ from rosetta.enums import EngineKind, Profile
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn, StreamPosition
+from rosetta.tests.waiting import eventually
 
 PATIENCE_SECONDS = 30.0
 # For what is so of one engine only.
@@ -31,12 +32,7 @@ def by_table(*specs: TableSpec) -> Mapping[TableId, TableSpec]:
 
 
 def wait_until(what: str, true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    pause = 0.002
-    while not true():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(pause)
-        pause = min(0.1, pause * 2)
+    eventually(true, seconds, what)
 
 
 @dataclass
