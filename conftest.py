@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,30 +72,38 @@ def cluster_15() -> Iterator[PostgresCluster]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def new_database(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
-    """Makes empty databases and drops them, with their slots, after the test."""
+@contextmanager
+def _databases(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
+    """Makes empty databases and drops them, with their slots, at the end."""
     made: list[str] = []
+    with closing(cluster.connect()) as connection, connection.cursor() as cursor:
 
-    def make() -> str:
-        name = f"t{next(_names)}"
-        with closing(cluster.connect()) as connection, connection.cursor() as cursor:
+        def make() -> str:
+            name = f"t{next(_names)}"
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        made.append(name)
-        return name
+            made.append(name)
+            return name
 
-    yield make
-    connection = cluster.connect()
-    with connection.cursor() as cursor:
+        yield make
         for name in made:
-            cursor.execute(
-                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = %s AND active",
-                (name,),
-            )
             cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            # Ended and waited for: the slot of a session that is about to end cannot be dropped yet.
+            cursor.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", (name,))
             cursor.execute(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", (name,)
             )
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+
+
+@pytest.fixture
+def new_database(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
+    """Makes empty databases of `cluster` for one test."""
+    with _databases(cluster) as make:
+        yield make
+
+
+@pytest.fixture
+def new_database_15(cluster_15: PostgresCluster) -> Iterator[Callable[[], str]]:
+    """The same of `cluster_15`."""
+    with _databases(cluster_15) as make:
+        yield make

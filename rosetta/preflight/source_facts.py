@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rosetta.dialects.postgres import literal
-from rosetta.dialects.postgres.catalog import publication_tables_sql
+from rosetta.dialects.postgres.catalog import publication_tables_sql, published_from
 from rosetta.preflight.failover import failover_facts_sql
 
 
@@ -61,10 +61,7 @@ def _details_sql(publication: str) -> str:
             FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
             JOIN pg_namespace ln ON ln.oid = l.relnamespace
             WHERE c.relkind = 'p' AND t.isleaf AND l.relreplident <> c.relreplident), '[]'))), '[]')
-    FROM pg_publication_tables p
-    JOIN pg_namespace n ON n.nspname = p.schemaname
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
-    WHERE p.pubname = {literal(publication)}"""
+    {published_from(publication)}"""
 
 
 # Tables that no publication can hold: unlogged and foreign ones. (Temporary ones belong to one session.)

@@ -23,12 +23,26 @@ def publication_tables_sql(publication: str) -> str:
     their partitions.
     """
     # to_jsonb, because PostgreSQL 13 and 14 have no column lists
-    return _schemas_sql(f"""
-    SELECT c.oid AS relation, to_jsonb(p) -> 'attnames' AS published
+    return _schemas_sql(
+        f"SELECT c.oid AS relation, to_jsonb(p) -> 'attnames' AS published {published_from(publication)}"
+    )
+
+
+def published_from(publication: str) -> str:
+    """FROM and WHERE over a publication's tables: `p` is of pg_publication_tables, `c` of pg_class.
+
+    A table that belongs to an extension (PostGIS's spatial_ref_sys) is in every publication FOR ALL TABLES, and the
+    extension brings it to the target itself: it takes part only where the publication names it.
+    """
+    return f"""
     FROM pg_publication_tables p
     JOIN pg_namespace n ON n.nspname = p.schemaname
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
-    WHERE p.pubname = {literal(publication)}""")
+    WHERE p.pubname = {literal(publication)} AND (
+        NOT EXISTS (SELECT FROM pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+        OR EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication b ON b.oid = r.prpubid
+                   WHERE r.prrelid = c.oid AND b.pubname = p.pubname))"""
 
 
 def tables_sql(tables: Iterable[TableId]) -> str:
