@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rosetta import migrate
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
 
@@ -19,6 +20,8 @@ _names = itertools.count(1)
 
 _POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 _POSTGIS_15 = Path("/usr/share/postgresql/15/extension/postgis.control")
+# Tests end servers, not the machine: what the kernel was given is safe.
+SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 SKIP_IS_FAILURE = os.environ.get("CI") == "true"
 
 
@@ -52,7 +55,7 @@ def _folder() -> Path:
 def cluster() -> Iterator[PostgresCluster]:
     """One PostgreSQL 18 cluster for the session; tests take databases of it."""
     folder = _folder()
-    server = PostgresCluster(folder / "pg", free_port(), "cluster-password")
+    server = PostgresCluster(folder / "pg", free_port(), "cluster-password", SETTINGS)
     server.start()
     yield server
     server.stop()
@@ -65,7 +68,7 @@ def cluster_15() -> Iterator[PostgresCluster]:
     if not (_POSTGRES_15 / "postgres").exists() or not _POSTGIS_15.exists():
         pytest.skip("needs Debian's postgresql-15 and postgresql-15-postgis-3")
     folder = _folder()
-    server = PostgresCluster(folder / "pg", free_port(), "cluster-password", binaries=_POSTGRES_15)
+    server = PostgresCluster(folder / "pg", free_port(), "cluster-password", SETTINGS, binaries=_POSTGRES_15)
     server.start()
     yield server
     server.stop()
@@ -73,14 +76,14 @@ def cluster_15() -> Iterator[PostgresCluster]:
 
 
 @contextmanager
-def _databases(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
-    """Makes empty databases and drops them, with their slots, at the end."""
+def _databases(cluster: PostgresCluster) -> Iterator[Callable[..., str]]:
+    """Makes databases, empty or like a template, and drops them, with their slots, at the end."""
     made: list[str] = []
     with closing(cluster.connect()) as connection, connection.cursor() as cursor:
 
-        def make() -> str:
+        def make(template: str = "template0") -> str:
             name = f"t{next(_names)}"
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
             made.append(name)
             return name
 
@@ -96,14 +99,29 @@ def _databases(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def new_database(cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
-    """Makes empty databases of `cluster` for one test."""
+def new_database(cluster: PostgresCluster) -> Iterator[Callable[..., str]]:
+    """Makes databases of `cluster` for one test."""
     with _databases(cluster) as make:
         yield make
 
 
+@pytest.fixture(scope="session")
+def migrated_template(cluster: PostgresCluster) -> str:
+    """A database with the config schema, to copy: migrating takes ten times as long."""
+    with closing(cluster.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE migrated TEMPLATE template0")
+    migrate.upgrade(cluster.dsn("migrated"))
+    return "migrated"
+
+
 @pytest.fixture
-def new_database_15(cluster_15: PostgresCluster) -> Iterator[Callable[[], str]]:
+def new_config_database(new_database: Callable[..., str], migrated_template: str) -> Callable[[], str]:
+    """Makes empty config databases of this version for one test."""
+    return lambda: new_database(migrated_template)
+
+
+@pytest.fixture
+def new_database_15(cluster_15: PostgresCluster) -> Iterator[Callable[..., str]]:
     """The same of `cluster_15`."""
     with _databases(cluster_15) as make:
         yield make

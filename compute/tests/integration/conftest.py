@@ -12,15 +12,13 @@ from compute.tests.support.copy_load import SCHEMA
 from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
 from compute.tests.support.valkey import Valkey
-from rosetta import migrate
 from rosetta.local.postgres import PostgresCluster
 
 
 @pytest.fixture
-def config(cluster: PostgresCluster, new_database: Callable[[], str]) -> Iterator[ConfigSql]:
+def config(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> Iterator[ConfigSql]:
     """An empty config database with the current schema."""
-    database = new_database()
-    migrate.upgrade(cluster.dsn(database))
+    database = new_config_database()
     connection = cluster.connect(database)
     yield ConfigSql(connection, cluster.dsn(database), database)
     connection.close()

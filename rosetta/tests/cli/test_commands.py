@@ -78,10 +78,9 @@ def test_doctor_checks_the_named_config_database_and_keeps_its_password(
 
 
 def test_a_token_is_printed_once_and_only_its_hash_is_kept(
-    rosetta: Run, cluster: PostgresCluster, new_database: Callable[[], str]
+    rosetta: Run, cluster: PostgresCluster, new_config_database: Callable[[], str]
 ) -> None:
-    name = new_database()
-    upgrade(cluster.dsn(name))
+    name = new_config_database()
     answer = rosetta("token", "create", "--role", "operator", "--name", "ci", DATABASE_URL=cluster.dsn(name))
     assert answer.returncode == 0, answer.stderr
     token = answer.stdout.strip()

@@ -15,7 +15,6 @@ import pytest
 
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import OWN_VARIABLES
-from rosetta.migrate import upgrade
 from rosetta.secrets import Keyring
 from rosetta.tests.parking import CANARY, Parking, Sql, make_parking
 
@@ -24,10 +23,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def url(cluster: PostgresCluster, new_database: Callable[[], str]) -> str:
-    url = cluster.dsn(new_database())
-    upgrade(url)
-    return url
+def url(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> str:
+    return cluster.dsn(new_config_database())
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from rosetta import migrate
 from rosetta.database import sync_url
 from rosetta.dead_letters import Payload, open_payload, seal_payload
 from rosetta.errors import SecretError
@@ -47,9 +46,8 @@ def fill(url: str, keyring: Keyring) -> None:
         )
 
 
-def test_everything_moves_to_the_new_key(cluster: PostgresCluster, new_database: Callable[[], str]) -> None:
-    url = cluster.dsn(new_database())
-    migrate.upgrade(url)
+def test_everything_moves_to_the_new_key(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> None:
+    url = cluster.dsn(new_config_database())
     fill(url, Keyring.from_secret_key(OLD))
     both, new = Keyring.from_secret_key(NEW, [OLD]), Keyring.from_secret_key(NEW)
     assert rotate(url, both) == Rotation(secrets=2, payloads=1, waiting=1)
@@ -64,9 +62,8 @@ def test_everything_moves_to_the_new_key(cluster: PostgresCluster, new_database:
             open_source_password(source, Keyring.from_secret_key(OLD))
 
 
-def test_what_no_key_opens_stops_the_rotation(cluster: PostgresCluster, new_database: Callable[[], str]) -> None:
-    url = cluster.dsn(new_database())
-    migrate.upgrade(url)
+def test_what_no_key_opens_stops_the_rotation(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> None:
+    url = cluster.dsn(new_config_database())
     fill(url, Keyring.from_secret_key("a key that nobody has any more"))
     with pytest.raises(SecretError) as refused:
         rotate(url, Keyring.from_secret_key(NEW, [OLD]))

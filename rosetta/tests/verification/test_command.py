@@ -15,7 +15,6 @@ from typer.testing import CliRunner, Result
 from rosetta.cli import app
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import local_settings
-from rosetta.migrate import upgrade
 from rosetta.sealing import config_binding, source_binding
 from rosetta.secrets import Keyring
 
@@ -53,11 +52,10 @@ def replicated(pair: Pair) -> Pair:
 
 @pytest.fixture
 def config(
-    replicated: Pair, cluster: PostgresCluster, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    replicated: Pair, cluster: PostgresCluster, new_config_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., None]]:
     """A config database with one pipeline, its secrets sealed; runs SQL in it."""
-    url = cluster.dsn(new_database())
-    upgrade(url)
+    url = cluster.dsn(new_config_database())
     keyring = Keyring.from_secret_key(SECRET_KEY)
     source, target = replicated.source.endpoint, replicated.target.endpoint
     settings = {
