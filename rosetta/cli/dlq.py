@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from rosetta.cli.config_session import audit, config_session
+from rosetta.cli.dlq_options import Class, Destination, Key, Kind, Table, selecting
 from rosetta.cli.dlq_output import print_contents, print_records, print_sums, record_as_json
 from rosetta.cli.dlq_selection import Chosen, chosen, place_named, sums_by_name
 from rosetta.cli.target import keyring
@@ -19,20 +20,12 @@ from rosetta.dead_letters import actions, search
 from rosetta.dead_letters.actions import Done, Edit, RecordMissingError
 from rosetta.dead_letters.search import OPEN, Place, Window
 from rosetta.dead_letters.showing import contents_of
-from rosetta.enums import DlqKind, DlqState, ErrorClass
+from rosetta.enums import DlqState
 from rosetta.errors import ConfigurationError
 
 dlq = typer.Typer(help="The dead-letter queue: changes that a destination could not take.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-Ids = Annotated[list[int] | None, typer.Argument(help="Ids of records; or select by the options.")]
-Pipeline = Annotated[str | None, typer.Option(help="Name of the pipeline.")]
-Destination = Annotated[str | None, typer.Option(help="Name of its destination; needed when it has several.")]
-Table = Annotated[str | None, typer.Option(help="Source table `schema.table`.")]
-Class = Annotated[ErrorClass | None, typer.Option("--class", help="OUTAGE or DATA.")]
-Kind = Annotated[DlqKind | None, typer.Option(help="RECORD or SEGMENT.")]
-Key = Annotated[list[str] | None, typer.Option(help="Key of the row, repeated for each of its columns; needs --table.")]
-All = Annotated[bool, typer.Option("--all", help="Everything that is open for the destination.")]
 
 _DOING: Final = "reading the dead-letter queue"
 
@@ -108,20 +101,9 @@ def edit(
 
 
 @dlq.command()
-def replay(  # noqa: PLR0913 - one parameter for each option
-    ids: Ids = None,
-    *,
-    pipeline: Pipeline = None,
-    destination: Destination = None,
-    table: Table = None,
-    error_class: Class = None,
-    kind: Kind = None,
-    key: Key = None,
-    everything: All = False,
-    as_json: Json = False,
-) -> None:
+@selecting
+def replay(wanted: Chosen, *, as_json: Json = False) -> None:
     """Ask compute to try records again at once, also those whose automatic retries have ended."""
-    wanted = Chosen(tuple(ids or ()), pipeline, destination, table, error_class, kind, tuple(key or ()), everything)
 
     def ask(session: Session, place: Place, mine: Chosen) -> Done:
         if mine.everything:
@@ -133,23 +115,16 @@ def replay(  # noqa: PLR0913 - one parameter for each option
 
 
 @dlq.command()
-def discard(  # noqa: PLR0913 - one parameter for each option
-    ids: Ids = None,
+@selecting
+def discard(
+    wanted: Chosen,
     *,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit log.")],
-    pipeline: Pipeline = None,
-    destination: Destination = None,
-    table: Table = None,
-    error_class: Class = None,
-    kind: Kind = None,
-    key: Key = None,
-    everything: All = False,
     as_json: Json = False,
 ) -> None:
     """Give records up for good: their changes never reach the target."""
     if not reason.strip():
         raise typer.BadParameter("a reason says something", param_hint="--reason")
-    wanted = Chosen(tuple(ids or ()), pipeline, destination, table, error_class, kind, tuple(key or ()), everything)
 
     def give_up(session: Session, place: Place, mine: Chosen) -> Done:
         return actions.discard(session, place, mine.criteria(keyring), reason, None)
