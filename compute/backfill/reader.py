@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from compute.backfill.scratch import Scratch, last_line, values_of
+from compute.backfill.scratch import Scratch, last_line, no_room, values_of
 from compute.sources.postgres.source import MESSAGE_PREFIX
 from rosetta.dialects.postgres import literal, qualified
 from rosetta.dialects.postgres.chunk_read import (
@@ -81,8 +81,8 @@ class RangeDigest:
 class SourceReader:
     """One session at the source, opened when it is needed and anew after it was lost.
 
-    Threads: one, except `cancel`. Every method raises OutageError when the source is away (asking again is
-    right), or DataError when it refuses (the table is gone, or may not be read).
+    Threads: one, except `cancel`. Every method raises OutageError when the source is away or there is no room
+    for what it gives (asking again is right), or DataError when it refuses (the table is gone, or may not be read).
     """
 
     def __init__(self, endpoint: PostgresEndpoint, scratch: Scratch) -> None:
@@ -187,6 +187,13 @@ class SourceReader:
         self._scratch.close()
 
     def _read(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
+        try:
+            return self._read_to_scratch(table, query, by_index=by_index)
+        except OSError as error:
+            self._scratch.close()
+            raise no_room(f"reading {table}", error) from None
+
+    def _read_to_scratch(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
         settings = _BOUNDED if by_index else ""
         sink = self._scratch.begin()
         with self._session(f"reading {table}") as cursor:
@@ -225,6 +232,9 @@ class SourceReader:
         except psycopg2.Error as error:
             connection.close()
             raise translate_error(error, doing) from None
+        except OSError:  # of the file that it was copied to
+            connection.close()
+            raise
 
 
 def _seen() -> str:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from rosetta.errors import OutageError
+
 _TAIL_BYTES = 65_536
 _YOUNG_SECONDS = 60.0
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
@@ -23,14 +25,17 @@ class ScratchFolder:
     """A folder that only we can read, locked for as long as this process lives.
 
     Several pipelines, installations and users share one temporary directory, so the name is new every time.
-    What processes of ours that are gone left there is removed first.
+    What processes of ours that are gone left there is removed first. Raises OutageError where there is no room.
     """
 
     def __init__(self, prefix: str) -> None:
         for left in Path(tempfile.gettempdir()).glob(f"{prefix}-*"):
             if _abandoned(left):
                 shutil.rmtree(left, ignore_errors=True)
-        self.path = Path(tempfile.mkdtemp(prefix=f"{prefix}-"))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=f"{prefix}-"))
+        except OSError as error:
+            raise no_room("making a folder for chunks", error) from None
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
@@ -38,6 +43,15 @@ class ScratchFolder:
         """Removes the folder when nothing is left in it: writers may still read chunks. Safe to call twice."""
         with contextlib.suppress(OSError):
             self.path.rmdir()
+
+
+def no_room(doing: str, error: OSError) -> OutageError:
+    """The outage that a disk is which takes nothing more: it ends when somebody makes room."""
+    return OutageError(
+        f"{doing}: {error.strerror}",
+        code="SCRATCH_DISK",
+        remedy=f"Make room in {tempfile.gettempdir()}, or give compute another TMPDIR.",
+    )
 
 
 def _abandoned(folder: Path) -> bool:
@@ -61,7 +75,8 @@ def _abandoned(folder: Path) -> bool:
 class Scratch:
     """A file that is written again and again; what is small comes back as bytes, what is large as a file of its own.
 
-    The server's lines go straight into the file's C buffer, no Python runs per row. Used by one thread.
+    The server's lines go straight into the file's C buffer, no Python runs per row. Used by one thread. Whatever
+    raises OSError because there is no room leaves a scratch that is to be closed before it is used again.
     """
 
     def __init__(self, folder: Path, inline_bytes: int) -> None:
@@ -92,9 +107,10 @@ class Scratch:
         return self._path
 
     def close(self) -> None:
-        """Deletes the file, unless it was taken."""
+        """Deletes the file, unless it was taken; the next `begin` makes another one."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what could not be written is not wanted any more
+                self._file.close()
             self._file = None
             self._path.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,22 @@ def test_large_data_becomes_a_file_of_its_own(tmp_path: Path) -> None:
     scratch.close()
     assert list(tmp_path.iterdir()) == [first]
     assert first.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_without_room_is_given_up_and_the_next_one_is_used(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path, inline_bytes=10)
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, allowed[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            scratch.begin().write(b"x" * 3_000_000)
+        scratch.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert list(tmp_path.iterdir()) == []
+    scratch.begin().write(b"2\tx\n")
+    assert scratch.take() == b"2\tx\n"
+    scratch.close()
 
 
 @pytest.mark.parametrize("length", [1, 100, 65_535, 65_536, 65_537, 300_000, 2_000_000])
