@@ -9,7 +9,7 @@ import asyncpg
 from rosetta.database import libpq_url
 
 # Any number that nobody else uses in this database; migrations have their own.
-_LOCK: Final = 0x526F7365747461
+_LOCK: Final = 0x526F736C656164  # "Roslead"
 _TIMEOUT_SECONDS: Final = 5.0
 
 
