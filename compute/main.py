@@ -11,9 +11,7 @@ from rosetta.errors import ConfigurationError, RosettaError
 def main() -> int:
     """Runs the service until SIGTERM or SIGINT; the exit status is 0 only when that is why it ended."""
     # Imported here: a pipeline's process imports this module again and needs none of it.
-    import structlog
-
-    from compute.config.settings import load_settings
+    from compute.config.environment import load_settings
     from compute.core import failpoints
     from compute.core.catalog import Catalog
     from compute.core.instance import new_instance_id
@@ -26,10 +24,10 @@ def main() -> int:
         settings = load_settings()
         failpoints.arm(settings.rosetta_failpoint)
         plants.arm(settings.rosetta_plant, settings.app_env)
-        logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
+        logs.configure("compute", settings.effective_log_level, settings.log_folder)
         instance_id = new_instance_id()
         catalog = Catalog(settings, instance_id, application="rosetta compute", connections=5)
-        url = settings.config_database_url.get_secret_value()
+        url = settings.config_database_url
         manager = PipelineManager(settings, catalog, instance_id, prepare=lambda: migrate.upgrade(url))
         server = HealthServer(settings.health_host, settings.health_port, lambda: manager.view)
     except RosettaError as error:
@@ -41,14 +39,14 @@ def main() -> int:
     server.start()
     archive = ArchiveMaker()
     archive.start()
-    structlog.get_logger("compute").info("compute_started", instance_id=instance_id)
+    logs.get_logger("compute").info("compute_started", instance_id=instance_id)
     try:
         manager.run()
     finally:
         archive.stop()
         server.stop()
         catalog.close()
-    structlog.get_logger("compute").info("compute_stopped", instance_id=instance_id)
+    logs.get_logger("compute").info("compute_stopped", instance_id=instance_id)
     return 0
 
 

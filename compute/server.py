@@ -14,13 +14,12 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import structlog
-
 from compute.core.supervision import SupervisorView
 from compute.metrics import CONTENT_TYPE, render
 from rosetta.errors import ConfigurationError
+from rosetta.logs import get_logger
 
-_log = structlog.get_logger("compute.server")
+_log = get_logger("compute.server")
 
 
 class HealthServer:

@@ -1,4 +1,4 @@
-"""The config database's URL, in the form that each driver reads.
+"""The config database's URL, in the form that each driver reads, and SQLAlchemy's errors on it as ours.
 
 People write `postgres://`, `postgresql://`, `postgresql+asyncpg://` or `postgresql+psycopg2://`, and
 either driver's parameters; every form is accepted everywhere.
@@ -6,12 +6,18 @@ either driver's parameters; every form is accepted everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+import psycopg2
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from rosetta.errors import ConfigurationError
+from rosetta.postgres import PostgresEndpoint, translate_error
 
 _SCHEMES: Final = frozenset({"postgres", "postgresql"})
 # The parameters that asyncpg takes from SQLAlchemy's URL; `sslmode` it calls `ssl`.
@@ -63,6 +69,38 @@ def async_url(url: str) -> str:
             remedy="Leave them out of the URL.",
         )
     return _text(parsed.set(drivername="postgresql+asyncpg", query=query))
+
+
+def url_endpoint(url: str) -> PostgresEndpoint:
+    """Reads `postgresql://user:password@host:port/database?sslmode=...`. Raises ConfigurationError."""
+    try:
+        parts = parse_dsn(libpq_url(url))
+        return PostgresEndpoint(
+            host=parts["host"],
+            port=int(parts.get("port", 5432)),
+            database=parts["dbname"],
+            user=parts["user"],
+            password=parts.get("password", ""),
+            sslmode=parts.get("sslmode", "prefer"),
+        )
+    except (KeyError, ValueError, ProgrammingError):
+        # the driver's message quotes the URL, and with it the password
+        raise ConfigurationError(
+            "the database URL lacks a host, a database or a user, or is malformed",
+            code="DATABASE_URL_INVALID",
+            remedy="Write postgresql://user:password@host:port/database; encode special characters of the password.",
+        ) from None
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raises SQLAlchemy's errors as those of `rosetta.errors` (see `translate_error`)."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg2.Error):
+            raise translate_error(error.orig, doing) from None
+        raise
 
 
 def _for_libpq(url: str) -> URL:

@@ -1,21 +1,32 @@
-"""Where databases are, read from the config database's rows or from a URL."""
+"""Where databases are, read from the config database's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from psycopg2 import ProgrammingError
-from psycopg2.extensions import parse_dsn
-
-from rosetta.database import libpq_url
 from rosetta.errors import ConfigurationError
 from rosetta.postgres import PostgresEndpoint
-from rosetta.sealing import open_source_password
+from rosetta.sealed import SourceSecrets, open_source_password
 from rosetta.secrets import Keyring
-from rosetta.tables import Source
 
 
-def source_endpoint(source: Source, keyring: Keyring) -> PostgresEndpoint:
+class SourceRow(SourceSecrets, Protocol):
+    """What is read of a row of `sources`."""
+
+    @property
+    def pg_host(self) -> str: ...
+    @property
+    def pg_port(self) -> int: ...
+    @property
+    def pg_database(self) -> str: ...
+    @property
+    def pg_username(self) -> str: ...
+    @property
+    def sslmode(self) -> str: ...
+
+
+def source_endpoint(source: SourceRow, keyring: Keyring) -> PostgresEndpoint:
     """Raises SecretError when the password cannot be opened."""
     return PostgresEndpoint(
         host=source.pg_host,
@@ -47,24 +58,3 @@ def destination_endpoint(config: Mapping[str, object]) -> PostgresEndpoint:
         password=str(config.get("pg_password") or ""),
         sslmode=str(config.get("sslmode") or "prefer"),
     )
-
-
-def url_endpoint(url: str) -> PostgresEndpoint:
-    """Reads `postgresql://user:password@host:port/database?sslmode=...`. Raises ConfigurationError."""
-    try:
-        parts = parse_dsn(libpq_url(url))
-        return PostgresEndpoint(
-            host=parts["host"],
-            port=int(parts.get("port", 5432)),
-            database=parts["dbname"],
-            user=parts["user"],
-            password=parts.get("password", ""),
-            sslmode=parts.get("sslmode", "prefer"),
-        )
-    except (KeyError, ValueError, ProgrammingError):
-        # the driver's message quotes the URL, and with it the password
-        raise ConfigurationError(
-            "the database URL lacks a host, a database or a user, or is malformed",
-            code="DATABASE_URL_INVALID",
-            remedy="Write postgresql://user:password@host:port/database; encode special characters of the password.",
-        ) from None

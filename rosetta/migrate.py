@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import psycopg2
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
 import rosetta
+from rosetta.database import translated
 from rosetta.errors import ConfigurationError
-from rosetta.postgres import translate_error
 
 # `migrations` lies beside this package, in a checkout and in an installed wheel alike.
 FOLDER: Final = Path(rosetta.__file__).parents[1] / "migrations"
@@ -35,17 +33,14 @@ def upgrade(database_url: str) -> None:
             newer version than this one.
     """
     try:
-        command.upgrade(configuration(database_url), "head")
+        with translated("migrating the config database"):
+            command.upgrade(configuration(database_url), "head")
     except CommandError as error:
         raise ConfigurationError(
             f"the config database cannot be migrated: {error}",
             code="MIGRATION_UNKNOWN",
             remedy="It was probably migrated by a newer Rosetta: start that version.",
         ) from None
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg2.Error):
-            raise translate_error(error.orig, "migrating the config database") from None
-        raise
 
 
 def configuration(database_url: str) -> Config:

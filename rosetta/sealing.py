@@ -1,4 +1,4 @@
-"""Which columns and config keys are secrets, and how they are kept sealed.
+"""How the secrets of the config database are kept sealed (`rosetta.sealed` says which those are).
 
 A secret is bound to its row, so the row's id must be known before it is sealed: `allocate_id` takes one
 first, and the plaintext never reaches the database. Plaintext that a person wrote by SQL is sealed in
@@ -7,42 +7,22 @@ place by the first service that reads it (`seal_found_secrets`).
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import structlog
 from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from rosetta.errors import ConfigurationError
+from rosetta.logs import get_logger
+from rosetta.sealed import config_binding, is_secret, source_binding
 from rosetta.secrets import Keyring, is_sealed
 from rosetta.tables import Destination, Source
 
-SECRET_CONFIG_KEYS: Final = frozenset(
-    {"pg_password", "snowflake_password", "snowflake_private_key", "snowflake_private_key_passphrase"}
-)
-
-_log = structlog.get_logger(__name__)
-
-
-def source_binding(source_id: int) -> str:
-    return f"sources.pg_password:{source_id}"
-
-
-def config_binding(destination_id: int, key: str) -> str:
-    return f"destinations.config.{key}:{destination_id}"
+_log = get_logger(__name__)
 
 
 def allocate_id(session: Session, table: type[Source | Destination]) -> int:
     """The next id of `table`, so that a new row's secrets can be sealed before it is inserted."""
     sequence = func.pg_get_serial_sequence(literal(table.__tablename__), literal("id"))
     return int(session.execute(select(func.nextval(sequence))).scalar_one())
-
-
-def is_secret(key: str, value: object) -> bool:
-    """Whether a config value is a secret: by its key, or because it is a private key wherever it was pasted."""
-    if not isinstance(value, str) or not value:
-        return False
-    return key in SECRET_CONFIG_KEYS or "PRIVATE KEY-----" in value
 
 
 def seal_source(source: Source, keyring: Keyring) -> bool:
@@ -66,19 +46,6 @@ def seal_destination(destination: Destination, keyring: Keyring) -> bool:
     for key in found:
         _log.info("secret_sealed", table="destinations", row_id=row_id, field=key)
     return True
-
-
-def open_source_password(source: Source, keyring: Keyring) -> str:
-    """The source's password in plaintext, empty where it has none. Raises SecretError."""
-    return _opened(source.pg_password or "", keyring, source_binding(source.id))
-
-
-def open_config(destination: Destination, keyring: Keyring) -> dict[str, Any]:
-    """The destination's config with its secrets in plaintext; never to be stored or shown. Raises SecretError."""
-    return {
-        key: _opened(value, keyring, config_binding(destination.id, key)) if isinstance(value, str) else value
-        for key, value in destination.config.items()
-    }
 
 
 def seal_found_secrets(session: Session, keyring: Keyring) -> int:
@@ -133,10 +100,6 @@ def _has_plaintext_password(source: Source) -> bool:
 
 def _has_plaintext_config(destination: Destination) -> bool:
     return any(is_secret(key, value) and not is_sealed(value) for key, value in destination.config.items())
-
-
-def _opened(value: str, keyring: Keyring, bound_to: str) -> str:
-    return keyring.open(value, bound_to) if is_sealed(value) else value
 
 
 def _known(row_id: int | None) -> int:

@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
-import structlog
-
 from compute.backfill.departures import Departures, Shipper
 from compute.backfill.flight import Landings
 from compute.backfill.handshake import Handshake
@@ -21,9 +19,10 @@ from compute.backfill.walk import Walk
 from rosetta.dialects.postgres.chunk_read import Key, ReadPlan
 from rosetta.enums import CopyKind, SyncMode
 from rosetta.errors import RosettaError
+from rosetta.logs import get_logger
 
 _FILL_ROUNDS = 20
-_log = structlog.get_logger("compute.backfill")
+_log = get_logger("compute.backfill")
 
 
 class TableCopy:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import structlog
-
 from compute.backfill.flight import Budget, Pending, Watermarks
 from compute.backfill.job import TableCopy
 from compute.backfill.parts import CopyOptions, CopyParts
@@ -15,10 +13,11 @@ from compute.backfill.scratch import Scratch, ScratchFolder
 from compute.sources.postgres.source import PostgresSource
 from rosetta.enums import CopyKind
 from rosetta.errors import ConfigurationError, OutageError
+from rosetta.logs import get_logger
 
 _JOIN_SECONDS = 5.0
 _BACKFILL_SECONDS = 1.0  # how often the progress of a backfill is counted
-_log = structlog.get_logger("compute.backfill")
+_log = get_logger("compute.backfill")
 
 
 class BackfillManager:

@@ -7,16 +7,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import structlog
-
 from compute.backfill.flight import Landings
 from compute.backfill.ports import CopyJobs
 from rosetta.backoff import Backoff
 from rosetta.errors import OutageError
+from rosetta.logs import get_logger
 
 _OUTAGES = Backoff(0.4, 5.0)
 _WAIT_SECONDS = 0.2
-_log = structlog.get_logger("compute.backfill")
+_log = get_logger("compute.backfill")
 
 
 class CopyEndedError(Exception):

@@ -86,6 +86,8 @@ def pgoutput(pipe: Connection, source: EngineSource, start: StreamPosition, targ
 def _replicate(
     pipe: Connection, engine: ChangeEngine, source: EngineSource, start: StreamPosition, target: PostgresEndpoint
 ) -> None:
+    import compute.core.assembly  # noqa: F401 - what a pipeline's process loads counts for its memory
+
     watcher = _Watcher()
     fan_out = FanOut(engine, lambda _: (), lambda: None)
     watcher.fan_out = fan_out

@@ -153,13 +153,13 @@ class _Assembly:
         """The ledger has sessions of its own: whoever waits for it keeps nobody from renewing the lease."""
         spec, settings, source_id = self.spec, self.spec.settings, self.plan.source_id
         database = ConfigDatabase(
-            settings.config_database_url.get_secret_value(),
+            settings.config_database_url,
             application=f"rosetta ledger {spec.pipeline_id}",
             connections=_LEDGER_SESSIONS,
             fence=Fence(spec.pipeline_id, spec.epoch),
         )
         ledger = Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch)
-        url = settings.redis_url.get_secret_value()
+        url = settings.redis_url
         dispatcher = Dispatcher(url, settings.dlq_key_prefix, source_id, spec.pipeline_id)
         return DLQManager(ledger, dispatcher, settings, self.hand_over)
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from dataclasses import replace
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -18,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from compute.core.exit_codes import ExitCode, Failure, exit_code_of
 from compute.core.process import ChildSpec
 from rosetta.errors import RosettaError
+from rosetta.logs import get_logger
 
 _PR_SET_PDEATHSIG = 1
 
@@ -47,7 +49,9 @@ def _run(spec: ChildSpec, pipe: Connection) -> ExitCode:
     from rosetta import logs, plants
 
     settings = spec.settings
-    logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
+    logs.configure(
+        "compute", settings.effective_log_level, settings.log_folder, about={"pipeline_id": spec.pipeline_id}
+    )
     from compute.core import failpoints
     from compute.core.assembly import assemble
 
@@ -89,15 +93,11 @@ def _end_on_thread_failure(pipe: Connection) -> None:
 
 
 def _report_unexpected(pipe: Connection, error: BaseException | None) -> None:
-    import traceback
-
-    import structlog
-
     kind = type(error).__name__
     # The text of an unexpected error may quote a row; its kind and the lines it passed do not.
     frames = traceback.extract_tb(error.__traceback__) if error is not None else []
     trace = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    structlog.get_logger("compute.child").error("pipeline_process_failed", error_class=kind, trace=trace)
+    get_logger("compute.child").error("pipeline_process_failed", error_class=kind, trace=trace)
     where = f" in {frames[-1].name}" if frames else ""
     _leave_word(pipe, Failure("INTERNAL", f"unexpected {kind}{where}", "See the log; this is a bug worth reporting."))
 

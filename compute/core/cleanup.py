@@ -9,7 +9,6 @@ import queue
 import threading
 
 import psycopg2
-import structlog
 
 from compute.config.settings import Settings
 from compute.core.catalog import Catalog
@@ -20,11 +19,12 @@ from rosetta.backoff import Backoff
 from rosetta.dialects.postgres import quoted
 from rosetta.enums import CleanupKind
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
+from rosetta.logs import get_logger
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 
 _RETRIES = Backoff(0.25, 60.0)
 _OUTAGE_SECONDS = 1.0  # of the config database
-_log = structlog.get_logger("compute.cleanup")
+_log = get_logger("compute.cleanup")
 
 
 class CleanupWorker:
@@ -107,7 +107,7 @@ class CleanupWorker:
     def _undo_at_destination(self, destination_id: int, pipeline_id: int) -> None:
         from compute.dlq.removal import remove_streams  # only now: the supervisor needs Redis for nothing else
 
-        url, prefix = self._settings.redis_url.get_secret_value(), self._settings.dlq_key_prefix
+        url, prefix = self._settings.redis_url, self._settings.dlq_key_prefix
         try:
             kind, config = self._catalog.plans.destination(destination_id)
             remove_traces(kind, config, pipeline_id, destination_id)

@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
-import structlog
-
 from rosetta.errors import FencedError, OutageError
+from rosetta.logs import get_logger
 
 _RETRY_SECONDS = 1.0
-_log = structlog.get_logger("compute.control")
+_log = get_logger("compute.control")
 
 
 class Control:

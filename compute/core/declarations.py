@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import structlog
-
 from compute.core.catalog import Catalog
 from compute.core.exit_codes import Failure
 from rosetta.enums import HealthStatus, ObservedStatus
 from rosetta.errors import RosettaError
+from rosetta.logs import get_logger
 
-_log = structlog.get_logger("compute.manager")
+_log = get_logger("compute.manager")
 
 
 class Declarations:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from compute.core.replay import HeldWork, ReplayTools, ReplayWork
 from compute.core.work import Desk, Work
 from compute.dlq.alarm import Alarm
@@ -17,10 +15,11 @@ from compute.dlq.parking import Parking
 from compute.dlq.replays import Replays
 from compute.dlq.streams import Streams
 from rosetta.errors import FencedError, OutageError, RosettaError
+from rosetta.logs import get_logger
 
 _AFTER_FAILURE_SECONDS = 5.0
 _FEW_RECORDS = 10_000  # so many are read anew at once, more only when they still differ a pass later
-_log = structlog.get_logger("compute.dlq")
+_log = get_logger("compute.dlq")
 
 
 @dataclass(frozen=True, slots=True)

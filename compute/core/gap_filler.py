@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-import structlog
-
 from compute.core.batch import ChangeBatch
 from compute.core.lane_queue import Gap
 from compute.core.work import ChangesWork, Desk
@@ -13,11 +11,12 @@ from compute.dlq.backlog import Backlog
 from compute.dlq.parcels import replayed
 from compute.dlq.records import OpenRow
 from rosetta.errors import FencedError, OutageError
+from rosetta.logs import get_logger
 from rosetta.lsn import Lsn, StreamPosition
 
 _PAGE_BYTES = 4_000_000  # of parked changes that are in memory at once
 _START = StreamPosition(Lsn(0))
-_log = structlog.get_logger("compute.writer")
+_log = get_logger("compute.writer")
 
 
 class LedgerAwayError(Exception):

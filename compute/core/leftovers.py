@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
-import structlog
-
 from compute.dlq.backlog import Backlog
+from rosetta.logs import get_logger
 from rosetta.lsn import Lsn, StreamPosition
 
 _PAGE_BYTES: Final = 4_000_000
@@ -48,7 +47,7 @@ class Leftovers:
             self._backlog.close(rows, {row.sync_id for row in rows if row.sync_id is not None})
             closed += len(rows)
         if closed:
-            log = structlog.get_logger("compute.parker")
+            log = get_logger("compute.parker")
             log.info("leftovers_closed", destination_id=self._destination_id, rows=closed)
         if now >= self._until:
             self._upto = None

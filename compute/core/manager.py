@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 
-import structlog
-
 from compute.config.settings import Settings
 from compute.core.catalog import Catalog
 from compute.core.catalog.listener import ConfigListener
@@ -18,6 +16,7 @@ from compute.core.child import run_child
 from compute.core.cleanup import CleanupWorker
 from compute.core.declarations import Declarations
 from compute.core.exit_codes import ExitCode, Failure, policy_of
+from compute.core.plaintext import PlaintextSecrets
 from compute.core.process import ChildSpec, Ending, PipelineProcess
 from compute.core.reconcile import ActionKind, Child, Waiting, Wish, reconcile
 from compute.core.sharing import Sharing
@@ -26,6 +25,7 @@ from compute.core.supervision import Supervised, SupervisorView
 from compute.verify.worker import VerifyWorker
 from rosetta.enums import DesiredStatus, HealthStatus, ObservedStatus
 from rosetta.errors import RosettaError
+from rosetta.logs import get_logger
 
 _STABLE_SECONDS = 60.0  # a run of this length forgives the failures before it
 _TICK_SECONDS = 1.0
@@ -33,7 +33,7 @@ _VERIFY_SECONDS = 2.0  # a verification is broken off at once; a moment to say s
 _LARGEST_HEAP_SCALE = 8
 _POLLS_APART_SECONDS = 0.2  # a burst of notifications is one poll
 _RELOADING_TABLES = frozenset({"destinations", "pipeline_destinations", "table_syncs", "queue_backfill_data"})
-_log = structlog.get_logger("compute.manager")
+_log = get_logger("compute.manager")
 
 
 class PipelineManager:
@@ -61,6 +61,7 @@ class PipelineManager:
         self._entry = entry
         self._prepare = prepare
         self._listener = ConfigListener(catalog.database)
+        self._plaintext = PlaintextSecrets(catalog)
         self._sharing = Sharing(catalog, instance_id, settings.drain_seconds)
         self._cleanup = CleanupWorker(catalog, settings)
         self._verify = VerifyWorker(settings, catalog, instance_id)
@@ -163,7 +164,7 @@ class PipelineManager:
                 self._prepare = None
             self._listener.ensure()
             self._sharing.attend(self._pipelines)
-            self._catalog.wishes.seal_plaintext()
+            self._plaintext.seal()
             reading = self._catalog.wishes.read()
             self._unreachable, self._polled_at = None, datetime.now(UTC)
             wishes, give = self._sharing.look(reading, self._pipelines)
@@ -276,3 +277,4 @@ class PipelineManager:
         except RosettaError as error:  # they expire by themselves
             _log.warning("leases_not_released", error=error.message)
         self._listener.close()
+        self._plaintext.close()

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from compute.core.exit_codes import Failure
 from compute.core.lane_queue import Carried, LaneQueue, Load
 from compute.core.leftovers import Leftovers
@@ -16,6 +14,7 @@ from compute.core.writer_state import WriterState
 from compute.dlq.backlog import Backlog
 from rosetta.backoff import Backoff
 from rosetta.errors import FencedError, OutageError, RosettaError
+from rosetta.logs import get_logger
 from rosetta.plants import planted
 
 _TICK_SECONDS = 0.1
@@ -60,7 +59,7 @@ class Parker:
     def __init__(
         self, destination_id: int, queue: LaneQueue, backlog: Backlog, bound_bytes: int, events: ParkerEvents
     ) -> None:
-        self._log = structlog.get_logger("compute.parker").bind(destination_id=destination_id)
+        self._log = get_logger("compute.parker").bind(destination_id=destination_id)
         self._queue = queue
         self._backlog = backlog
         self._bound_bytes = bound_bytes

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Protocol
 
-import structlog
-
 from compute.core import failpoints
 from compute.core.control import Control
 from compute.core.dlq_manager import DLQManager
@@ -20,10 +18,11 @@ from compute.core.reporter import Reporter
 from compute.core.slot import SlotWatch
 from compute.engine.base import ChangeEngine, EnginePhase
 from rosetta.errors import RosettaError
+from rosetta.logs import get_logger
 
 _TAKE_SECONDS = 0.2
 _BEAT_SECONDS = 1.0
-_log = structlog.get_logger("compute.pipeline")
+_log = get_logger("compute.pipeline")
 
 
 class Copies(Protocol):

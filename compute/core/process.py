@@ -11,12 +11,11 @@ from enum import StrEnum
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-import structlog
-
 from compute.config.settings import Settings
 from compute.core.exit_codes import ExitCode, Failure, describe
+from rosetta.logs import get_logger
 
-_log = structlog.get_logger("compute.process")
+_log = get_logger("compute.process")
 
 # Spawn, never fork: importing the engine starts a JVM, and forked children would share its sockets.
 _spawn = multiprocessing.get_context("spawn")

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ParamSpec, TypeVar
 
-import structlog
-
 from compute.core import failpoints
 from compute.core.batch import TableChanges
 from compute.core.lines import lines
@@ -27,11 +25,12 @@ from compute.dlq.records import OpenRow, Parked
 from compute.dlq.replays import Failed, Outcome, Replays
 from rosetta.enums import ErrorClass
 from rosetta.errors import FencedError, OutageError, RosettaError
+from rosetta.logs import get_logger
 
 # A target that is gone is not made anew: it would lack every row from before.
 _MISSING = frozenset({"TARGET_MISSING", "PG_42P01", "PG_3F000"})
 _HELD_SECONDS = 1.0  # of one turn at a held table's segments; live changes of other tables wait meanwhile
-_log = structlog.get_logger("compute.dlq")
+_log = get_logger("compute.dlq")
 P = ParamSpec("P")
 T = TypeVar("T")
 

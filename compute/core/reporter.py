@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
-
 from compute.core.catalog import Catalog
 from compute.core.catalog.observations import Observation
 from compute.core.exit_codes import Failure
@@ -21,6 +19,7 @@ from compute.core.writer_state import WriterPhase
 from compute.engine.base import ChangeEngine, EnginePhase
 from rosetta.enums import HealthStatus, ObservedStatus, TableSyncState
 from rosetta.errors import FencedError, RosettaError
+from rosetta.logs import get_logger
 from rosetta.lsn import Lsn
 
 _TICK_SECONDS = 0.5
@@ -28,7 +27,7 @@ _REPORT_SECONDS = 5.0
 # A line that swallows everything ends no connection; that nothing was answered for so long is all there is to see.
 _SILENT_SECONDS = 15.0
 _FAILING = {WriterPhase.RETRYING: ObservedStatus.RETRYING, WriterPhase.FAILED: ObservedStatus.FAILED}
-_log = structlog.get_logger("compute.reporter")
+_log = get_logger("compute.reporter")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 
-import structlog
-
 from compute.core.balance import Holding, share
 from compute.core.catalog import Catalog
 from compute.core.catalog.wishes import Reading
@@ -18,8 +16,9 @@ from compute.core.reconcile import Wish
 from compute.core.supervision import Supervised
 from rosetta import __version__
 from rosetta.enums import DesiredStatus, HealthStatus, ObservedStatus
+from rosetta.logs import get_logger
 
-_log = structlog.get_logger("compute.manager")
+_log = get_logger("compute.manager")
 
 
 class Sharing:

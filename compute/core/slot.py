@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import psycopg2
-import structlog
 
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
@@ -16,6 +15,7 @@ from compute.core.slot_state import KnownSlot, check_log, usable
 from compute.core.slot_wait import told
 from compute.sources.postgres import PostgresSource, SlotInfo, Survey, branch_point
 from rosetta.errors import ConfigurationError, OutageError
+from rosetta.logs import get_logger
 from rosetta.lsn import Lsn
 from rosetta.postgres import connect, translate_error
 from rosetta.preflight import check_source, source_facts_sql
@@ -23,7 +23,7 @@ from rosetta.preflight import check_source, source_facts_sql
 _WATCH_SECONDS = 5.0
 _LAST_WORD_SECONDS = 1.5
 _RELEASE_SECONDS = 8.0
-_log = structlog.get_logger("compute.slot")
+_log = get_logger("compute.slot")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 
-import structlog
-
 from compute.core.catalog import Catalog
 from compute.core.catalog.slots import Notice, WatchedSlot
 from compute.core.exit_codes import Failure
@@ -21,11 +19,12 @@ from compute.core.wal_notices import describe_wal
 from compute.sources.postgres import PostgresSource, SlotInfo, Survey, branch_point
 from rosetta.enums import Severity, WalBudgetPolicy
 from rosetta.errors import ResyncRequiredError, RosettaError
+from rosetta.logs import get_logger
 
 _LOST_CODES = ["SLOT_MISSING", "SLOT_LOST", "SLOT_DROPPED", "OTHER_CLUSTER", "SOURCE_WENT_BACK"]
 _SOURCES_AT_ONCE = 4
 _RENEW_SECONDS = 300.0
-_log = structlog.get_logger("compute.slots")
+_log = get_logger("compute.slots")
 
 
 class SlotGuard:

@@ -6,17 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import structlog
-
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
 from compute.core.exit_codes import Failure
 from compute.sources.postgres import PostgresSource
 from rosetta.enums import HealthStatus, ObservedStatus
 from rosetta.errors import OutageError
+from rosetta.logs import get_logger
 
 _LOOK_SECONDS = 3.0
-_log = structlog.get_logger("compute.slot")
+_log = get_logger("compute.slot")
 
 
 @contextmanager

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import structlog
-
 from compute.backfill.ports import CopyTarget, KeyQuestion
 from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
@@ -19,11 +17,12 @@ from compute.destinations.base import TableTarget
 from rosetta.enums import CopyKind, SyncMode, TableSyncState
 from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId
+from rosetta.logs import get_logger
 from rosetta.types import TableSchema
 
 _RETRY_SECONDS = 1.0
 _HELD_REMEDY = "Mend the cause, and the table goes on by itself; or set desired_state = 'RESYNC' to copy it again."
-_log = structlog.get_logger("compute.tables")
+_log = get_logger("compute.tables")
 
 
 @dataclass(frozen=True, slots=True)

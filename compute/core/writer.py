@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import structlog
-
 from compute.core.batch import ChangeBatch
 from compute.core.gap_filler import Filled, GapFiller, LedgerAwayError
 from compute.core.lane_queue import Beside, Gap, LaneQueue
@@ -16,6 +14,7 @@ from compute.core.work import ChangesWork, Desk
 from compute.core.writer_state import Condition, WriterPhase, WriterState
 from compute.dlq.backlog import Backlog
 from rosetta.errors import FencedError, ResyncRequiredError, RosettaError
+from rosetta.logs import get_logger
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.plants import planted
 
@@ -23,7 +22,7 @@ _IDLE_SECONDS = 0.2
 _PROGRESS_SECONDS = 1.0
 _PING_SECONDS = 5.0  # an idle destination that is gone is found, too
 _START = StreamPosition(Lsn(0))
-_log = structlog.get_logger("compute.writer")
+_log = get_logger("compute.writer")
 
 
 class Writer:

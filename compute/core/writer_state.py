@@ -6,16 +6,15 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-import structlog
-
 from compute.core.exit_codes import Failure
 from rosetta.backoff import Backoff
 from rosetta.errors import OutageError, RosettaError
+from rosetta.logs import get_logger
 from rosetta.lsn import StreamPosition
 
 _OUTAGE = Backoff(0.2, 1.0)  # nobody else waits, so looking often costs little
 _REFUSAL = Backoff(0.2, 15.0)
-_log = structlog.get_logger("compute.writer")
+_log = get_logger("compute.writer")
 
 
 class WriterPhase(StrEnum):

@@ -5,28 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
+from compute.core.catalog.session import Session
 from compute.dlq.ledger import Ledger
 from rosetta.enums import Severity
 
 REFUSED: Final = "DLQ_RECORDS"
 EXHAUSTED: Final = "DLQ_EXHAUSTED"
-_COUNTS = text("""
+_COUNTS = """
     SELECT COALESCE(sum(records), 0)::bigint AS rows, COALESCE(sum(row_count), 0)::bigint AS changes FROM dlq_totals
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA'
-      AND state IN ('PARKED', 'RETRYING')""")
-_EXHAUSTED = text("""
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = 'DATA'
+      AND state IN ('PARKED', 'RETRYING')"""
+_EXHAUSTED = """
     SELECT count(*) FROM (SELECT 1 FROM dlq_records
-        WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND next_attempt_at IS NULL
-          AND error_class = 'DATA' AND state IN ('PARKED', 'RETRYING') LIMIT 10001) AS given_up""")
-_ALERT = text("""
+        WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND next_attempt_at IS NULL
+          AND error_class = 'DATA' AND state IN ('PARKED', 'RETRYING') LIMIT 10001) AS given_up"""
+_ALERT = """
     INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, destination_id, title, message, remedy)
-    VALUES (:kind, :severity, :key, :pipeline_id, :destination_id, :title, :message, :remedy)
+    VALUES (%(kind)s, %(severity)s, %(key)s, %(pipeline_id)s, %(destination_id)s, %(title)s, %(message)s, %(remedy)s)
     ON CONFLICT (dedup_key) WHERE resolved_at IS NULL
-    DO UPDATE SET occurrences = n.occurrences + 1, message = excluded.message, remedy = excluded.remedy""")
-_CALM = text("UPDATE notifications SET resolved_at = now() WHERE dedup_key = :key AND resolved_at IS NULL")
+    DO UPDATE SET occurrences = n.occurrences + 1, message = excluded.message, remedy = excluded.remedy"""
+_CALM = "UPDATE notifications SET resolved_at = now() WHERE dedup_key = %(key)s AND resolved_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Alarm:
         """Raises, repeats where it has grown, or resolves each notification."""
         with self._ledger.fenced() as session:
             found = session.execute(_COUNTS, self._place).one()
-            exhausted = session.execute(_EXHAUSTED, self._place).scalar_one()
+            exhausted = session.execute(_EXHAUSTED, self._place).scalar()
             self._tell(session, _REFUSED, found.rows, f"{found.rows} records with {found.changes} changes wait")
             many = "more than 10000" if exhausted > 10_000 else str(exhausted)
             self._tell(session, _GIVEN_UP, exhausted, f"{many} records have failed too often or for too long")

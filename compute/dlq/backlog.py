@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import structlog
-from sqlalchemy import text
-
 from compute.core import failpoints
 from compute.core.exit_codes import Failure
 from compute.dlq.ledger import OPEN_ROW, Ledger
@@ -22,6 +19,7 @@ from compute.dlq.records import OpenRow, Parked
 from compute.dlq.standing import Standing
 from rosetta.enums import DlqState, ErrorClass
 from rosetta.errors import OutageError
+from rosetta.logs import get_logger
 from rosetta.lsn import StreamPosition
 
 _SUMS_SECONDS: Final = 5.0
@@ -30,31 +28,33 @@ _PARCEL_BYTES: Final = 2_000_000
 _UNFORGOTTEN_ROWS: Final = 100_000  # beyond that the recovery finds them when it compares streams and ledger
 # Whole batches: rows that share a position are peers of the window and of the limit. The lower bound keeps the scan
 # out of index entries of rows that were closed a moment ago.
-_PAGE = text(f"""
+_PAGE = f"""
     SELECT {OPEN_ROW} FROM dlq_records WHERE id = ANY(
         SELECT id FROM (
             SELECT id, sum(payload_bytes) OVER place - sum(payload_bytes) OVER (
                 PARTITION BY commit_lsn, change_lsn, ordinal) AS before
             FROM (
                 SELECT id, payload_bytes, commit_lsn, change_lsn, ordinal FROM dlq_records
-                WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
-                  AND error_class = :error_class AND kind = 'SEGMENT' AND state IN ('PARKED', 'RETRYING')
+                WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s
+                  AND error_class = %(error_class)s AND kind = 'SEGMENT' AND state IN ('PARKED', 'RETRYING')
                   AND (commit_lsn, change_lsn, ordinal)
-                      > (CAST(:after_commit AS pg_lsn), CAST(:after_change AS pg_lsn), CAST(:after_ordinal AS bigint))
+                      > (CAST(%(after_commit)s AS pg_lsn), CAST(%(after_change)s AS pg_lsn),
+                         CAST(%(after_ordinal)s AS bigint))
                   AND (commit_lsn, change_lsn, ordinal)
-                      <= (CAST(:upto_commit AS pg_lsn), CAST(:upto_change AS pg_lsn), CAST(:upto_ordinal AS bigint))
+                      <= (CAST(%(upto_commit)s AS pg_lsn), CAST(%(upto_change)s AS pg_lsn),
+                          CAST(%(upto_ordinal)s AS bigint))
                 ORDER BY commit_lsn, change_lsn, ordinal FETCH FIRST {_PAGE_ROWS} ROWS WITH TIES) AS first
             WINDOW place AS (ORDER BY commit_lsn, change_lsn, ordinal)) AS page
-        WHERE before = 0 OR before < :bytes)
-    ORDER BY commit_lsn, change_lsn, ordinal, part, table_sync_id""")
-_STRANDED = text("""
+        WHERE before = 0 OR before < %(bytes)s)
+    ORDER BY commit_lsn, change_lsn, ordinal, part, table_sync_id"""
+_STRANDED = """
     SELECT id, destination_id, schema_name, table_name FROM dlq_records
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = :error_class
-      AND kind = 'SEGMENT' AND state IN ('PARKED', 'RETRYING') ORDER BY id LIMIT :rows""")
-_DATA_DIRECTORY = text("""
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = %(error_class)s
+      AND kind = 'SEGMENT' AND state IN ('PARKED', 'RETRYING') ORDER BY id LIMIT %(rows)s"""
+_DATA_DIRECTORY = """
     SELECT current_setting('data_directory'),
         COALESCE(inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1', true)
-    WHERE pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')""")
+    WHERE pg_has_role(current_user, 'pg_read_all_settings', 'USAGE')"""
 
 
 class Dispatch(Protocol):
@@ -118,7 +118,7 @@ class LedgerBacklog:
         self._destination_id = destination_id
         self._limits = limits
         self._standing = Standing(ledger, destination_id)
-        self._log = structlog.get_logger("compute.backlog").bind(destination_id=destination_id)
+        self._log = get_logger("compute.backlog").bind(destination_id=destination_id)
         self._lock = threading.Lock()
         self._bytes = 0
         self._oldest_at = float("inf")
@@ -179,7 +179,7 @@ class LedgerBacklog:
             "bytes": max_bytes,
         }
         with self._ledger.database.transaction() as session:
-            rows = session.execute(_PAGE, values).all()
+            rows = session.execute(_PAGE, values)
         return [self._ledger.opened(row) for row in rows]
 
     def close(self, rows: Sequence[OpenRow], served: Iterable[int]) -> None:
@@ -211,7 +211,7 @@ class LedgerBacklog:
         values = self._place() | {"rows": _PAGE_ROWS}
         while True:
             with self._ledger.database.transaction() as session:
-                rows = session.execute(_STRANDED, values).all()
+                rows = session.execute(_STRANDED, values)
             if not rows:
                 return
             closed = self._ledger.close([row.id for row in rows], DlqState.SUPERSEDED)

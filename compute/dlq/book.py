@@ -6,30 +6,28 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
+from compute.core.catalog.session import Session
 from compute.dlq.ledger import Ledger
 from compute.dlq.records import Parked
 from rosetta.enums import DlqKind, ErrorClass
 from rosetta.lsn import StreamPosition
 
 _LOAD_ROWS: Final = 20_000
-_DATA: Final = """pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA'
+_DATA: Final = """pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = 'DATA'
     AND state IN ('PARKED', 'RETRYING')"""
-_KEYS = text(f"""
-    SELECT id, table_sync_id, key_hashes FROM dlq_records WHERE {_DATA} AND kind = 'RECORD' AND id > :after
-    ORDER BY id LIMIT {_LOAD_ROWS}""")
-_HELD = text(f"""
+_KEYS = f"""
+    SELECT id, table_sync_id, key_hashes FROM dlq_records WHERE {_DATA} AND kind = 'RECORD' AND id > %(after)s
+    ORDER BY id LIMIT {_LOAD_ROWS}"""
+_HELD = f"""
     SELECT DISTINCT table_sync_id FROM dlq_records
-    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id IS NOT NULL""")
-_LEFTOVERS = text(f"""
+    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id IS NOT NULL"""
+_LEFTOVERS = f"""
     UPDATE dlq_records SET state = 'SUPERSEDED', payload = ''::bytea, next_attempt_at = NULL
-    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = ANY(:sync_ids)
+    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = ANY(%(sync_ids)s)
       AND (commit_lsn, change_lsn, ordinal)
-          > (CAST(:after_commit AS pg_lsn), CAST(:after_change AS pg_lsn), CAST(:after_ordinal AS bigint))
+          > (CAST(%(after_commit)s AS pg_lsn), CAST(%(after_change)s AS pg_lsn), CAST(%(after_ordinal)s AS bigint))
       AND (commit_lsn, change_lsn, ordinal)
-          <> (CAST(:end_commit AS pg_lsn), CAST(:end_change AS pg_lsn), CAST(:end_ordinal AS bigint))""")
+          <> (CAST(%(end_commit)s AS pg_lsn), CAST(%(end_change)s AS pg_lsn), CAST(%(end_ordinal)s AS bigint))"""
 
 
 class Book:
@@ -45,7 +43,7 @@ class Book:
         after = 0
         while True:
             with self.ledger.database.transaction() as session:
-                rows = session.execute(_KEYS, self._place | {"after": after}).all()
+                rows = session.execute(_KEYS, self._place | {"after": after})
             for row in rows:
                 yield row.table_sync_id, [bytes(key) for key in row.key_hashes or ()]
             if len(rows) < _LOAD_ROWS:

@@ -8,22 +8,19 @@ that comes late (two threads, or two pipelines that share the stream) gets the n
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Final, cast
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from typing import TYPE_CHECKING, Final
 
 from compute.dlq.records import Parked
-from rosetta.errors import OutageError
 from rosetta.identifiers import TableId
 
+if TYPE_CHECKING:
+    from compute.dlq.redis_link import RedisLink
+
 GROUP: Final = "rosetta"
-_TIMEOUT_SECONDS: Final = 2.0
 _PAGE_ROWS: Final = 1_000
 _ANNOUNCE: Final = """
 local created = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
@@ -64,10 +61,12 @@ class Dispatcher:
     """
 
     def __init__(self, url: str, prefix: str, source_id: int, pipeline_id: int) -> None:
+        self._url = url
         self._prefix = prefix
         self._source_id = source_id
         self._consumer = f"pipeline-{pipeline_id}"  # the same after a restart: what was delivered is still its own
-        self._client = connected(url)
+        self._lock = threading.Lock()
+        self._opened: RedisLink | None = None
 
     def key(self, destination_id: int, table: TableId) -> str:
         """The name of a stream."""
@@ -75,8 +74,7 @@ class Dispatcher:
 
     def check(self) -> None:
         """Returns if Redis takes entries now."""
-        with translated("asking Redis"):
-            self._client.ping()
+        self._link.ping("asking Redis")
 
     def announce(self, rows: Iterable[Parked]) -> None:
         """Gives every row its entry; one that has it keeps it. Returns once Redis has taken all of them."""
@@ -92,76 +90,42 @@ class Dispatcher:
         They stay pending, this pipeline's own, until they are forgotten.
         """
         key, taken = self.key(destination_id, table), 0
-        with translated("reading parked changes"):
-            while True:
-                try:
-                    answer: Any = self._client.xreadgroup(GROUP, self._consumer, {key: ">"}, count=_PAGE_ROWS)
-                except redis.ResponseError as error:
-                    if str(error).startswith("NOGROUP"):
-                        return taken  # lost with the stream; both are made again from the ledger
-                    raise
-                found = _entries_of(answer)
-                taken += found
-                if found < _PAGE_ROWS:
-                    return taken
+        while True:
+            found = self._link.take_new(key, GROUP, self._consumer, _PAGE_ROWS, "reading parked changes")
+            # Without a group: it was lost with the stream, and both are made again from the ledger.
+            taken += found or 0
+            if found is None or found < _PAGE_ROWS:
+                return taken
 
     def length(self, destination_id: int, table: TableId) -> int:
         """How many entries a stream has; 0 when it does not exist."""
-        with translated("counting parked changes"):
-            return self._client.xlen(self.key(destination_id, table))
+        return self._link.length(self.key(destination_id, table), "counting parked changes")
 
     def pages(self, destination_id: int, table: TableId) -> Iterator[list[Parked]]:
         """The rows that have an entry, in pages. What is added meanwhile may or may not be among them."""
         key, start = self.key(destination_id, table), "-"
-        while True:
-            with translated("listing parked changes"):
-                page = cast("list[tuple[str, dict[str, str]]]", self._client.xrange(key, start, "+", _PAGE_ROWS))
-            if not page:
-                return
+        while page := self._link.entries(key, start, _PAGE_ROWS, "listing parked changes"):
             yield [Parked(int(fields["row"]), destination_id, table) for _, fields in page]
             start = f"({page[-1][0]}"
 
     def close(self) -> None:
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _link(self) -> RedisLink:
+        with self._lock:
+            if self._opened is None:
+                from compute.dlq.redis_link import RedisLink
+
+                self._opened = RedisLink(self._url)
+            return self._opened
 
     def _run(self, script: str, rows: Iterable[Parked], doing: str) -> None:
         streams: dict[str, list[int]] = defaultdict(list)
         for row in rows:
             streams[self.key(row.destination_id, row.table)].append(row.row_id)
-        with translated(doing):
-            for key, row_ids in streams.items():
-                ascending = iter(sorted(row_ids))
-                while page := list(islice(ascending, _PAGE_ROWS)):
-                    self._client.eval(script, 2, key, f"{key}:late", GROUP, *map(str, page))
-
-
-def _entries_of(answer: Any) -> int:
-    """How many entries XREADGROUP gave, in either version of the protocol."""
-    if not answer:
-        return 0
-    streams = answer.values() if isinstance(answer, dict) else (entries for _, entries in answer)
-    return sum(len(entries[0]) if entries and isinstance(entries[0], list) else len(entries) for entries in streams)
-
-
-def connected(url: str) -> redis.Redis:
-    """A client that answers, or fails, within seconds; it connects when it is first used."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),  # a connection of the pool that died while idle
-        decode_responses=True,
-    )
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Raises OutageError (DLQ_DISPATCH_AWAY) for whatever Redis could not do in the block."""
-    try:
-        yield
-    except redis.RedisError as error:
-        raise OutageError(
-            f"{doing}: Redis is away or does not take it ({type(error).__name__})",
-            code="DLQ_DISPATCH_AWAY",
-            remedy="Check that Redis runs, that REDIS_URL is right, and that it has memory and disk left.",
-        ) from None
+        for key, row_ids in streams.items():
+            ascending = iter(sorted(row_ids))
+            while page := list(islice(ascending, _PAGE_ROWS)):
+                self._link.run(script, (key, f"{key}:late"), (GROUP, *map(str, page)), doing)

@@ -12,12 +12,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Row, bindparam, case, func, literal_column, text
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
-
 from compute.core import failpoints
 from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.session import Row, Session
 from compute.dlq.records import Backlog, Entry, OpenRow, Parked
 from rosetta.dead_letters import open_payload, seal_payload
 from rosetta.enums import DlqKind, DlqState, ErrorClass
@@ -25,63 +22,79 @@ from rosetta.errors import FencedError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.secrets import Keyring
-from rosetta.tables import DlqRecord
 
-# Behind an older change of its key: tried after that, never by itself. psycopg2 and asyncpg read it as datetime.max.
-BEHIND: Final = datetime.max.replace(tzinfo=UTC)
 _MESSAGE_CHARACTERS: Final = 2_000
 
-_FENCE = text("SELECT epoch FROM pipeline_leases WHERE pipeline_id = :pipeline_id FOR SHARE")
-_MOVE = text("""
+_FENCE = "SELECT epoch FROM pipeline_leases WHERE pipeline_id = %(pipeline_id)s FOR SHARE"
+_MOVE = """
     UPDATE pipeline_destinations
-    SET parked_commit_lsn = CAST(:commit_lsn AS pg_lsn), parked_change_lsn = CAST(:change_lsn AS pg_lsn),
-        parked_ordinal = :ordinal
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
+    SET parked_commit_lsn = CAST(%(commit_lsn)s AS pg_lsn), parked_change_lsn = CAST(%(change_lsn)s AS pg_lsn),
+        parked_ordinal = %(ordinal)s
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s
       AND (parked_commit_lsn IS NULL OR (parked_commit_lsn, parked_change_lsn, parked_ordinal)
-           < (CAST(:commit_lsn AS pg_lsn), CAST(:change_lsn AS pg_lsn), CAST(:ordinal AS bigint)))""")
+           < (CAST(%(commit_lsn)s AS pg_lsn), CAST(%(change_lsn)s AS pg_lsn), CAST(%(ordinal)s AS bigint)))"""
 # The names differ from the columns': ORDER BY would take the text for the position.
 OPEN_ROW: Final = """id, destination_id, table_sync_id, schema_name, table_name, kind, error_class,
     commit_lsn::text AS commit_text, change_lsn::text AS change_text, ordinal, part, payload, payload_bytes,
     attempts, error_code,
     extract(epoch FROM commit_time)::float8 AS commit_time, created_at, key_hashes, updated_at"""
 # A page of the backlog in order, cut by bytes behind the first row; sizes come from the index before any payload.
-_PAGE = text(f"""
+_PAGE = f"""
     SELECT {OPEN_ROW} FROM dlq_records WHERE id = ANY(
         SELECT id FROM (
             SELECT id, payload_bytes,
                 sum(payload_bytes) OVER (ORDER BY commit_lsn, change_lsn, ordinal, part, id) AS so_far
             FROM (
                 SELECT id, payload_bytes, commit_lsn, change_lsn, ordinal, part FROM dlq_records
-                WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND kind = 'SEGMENT'
-                  AND error_class = :error_class AND state IN ('PARKED', 'RETRYING')
-                  AND (CAST(:sync_id AS bigint) IS NULL OR table_sync_id = :sync_id)
-                ORDER BY commit_lsn, change_lsn, ordinal, part, id LIMIT :rows) AS first
+                WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND kind = 'SEGMENT'
+                  AND error_class = %(error_class)s AND state IN ('PARKED', 'RETRYING')
+                  AND (CAST(%(sync_id)s AS bigint) IS NULL OR table_sync_id = %(sync_id)s)
+                ORDER BY commit_lsn, change_lsn, ordinal, part, id LIMIT %(rows)s) AS first
             ) AS page
-        WHERE so_far - payload_bytes < :bytes OR so_far = payload_bytes)
-    ORDER BY commit_lsn, change_lsn, ordinal, part, id""")
-_CLOSE = text("""
-    UPDATE dlq_records SET state = :state, payload = ''::bytea, last_attempt_at = now(), next_attempt_at = NULL
-    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') RETURNING id""")
-_SUPERSEDE = text("""
+        WHERE so_far - payload_bytes < %(bytes)s OR so_far = payload_bytes)
+    ORDER BY commit_lsn, change_lsn, ordinal, part, id"""
+_CLOSE = """
+    UPDATE dlq_records SET state = %(state)s, payload = ''::bytea, last_attempt_at = now(), next_attempt_at = NULL
+    WHERE id = ANY(%(ids)s) AND state IN ('PARKED', 'RETRYING') RETURNING id"""
+_SUPERSEDE = """
     UPDATE dlq_records SET state = 'SUPERSEDED', payload = ''::bytea, next_attempt_at = NULL
     WHERE id = ANY(SELECT id FROM dlq_records
-        WHERE pipeline_id = :pipeline_id AND table_sync_id = ANY(:sync_ids) AND state IN ('PARKED', 'RETRYING')
-          AND (CAST(:kind AS text) IS NULL OR kind = :kind)
-          AND (CAST(:error_class AS text) IS NULL OR error_class = :error_class)
-        ORDER BY id LIMIT :rows)
-    RETURNING id, destination_id, schema_name, table_name""")
-_SUMS = text("""
+        WHERE pipeline_id = %(pipeline_id)s AND table_sync_id = ANY(%(sync_ids)s) AND state IN ('PARKED', 'RETRYING')
+          AND (CAST(%(kind)s AS text) IS NULL OR kind = %(kind)s)
+          AND (CAST(%(error_class)s AS text) IS NULL OR error_class = %(error_class)s)
+        ORDER BY id LIMIT %(rows)s)
+    RETURNING id, destination_id, schema_name, table_name"""
+_SUMS = """
     SELECT COALESCE(sum(records), 0)::bigint AS rows, COALESCE(sum(row_count), 0)::bigint AS changes,
         COALESCE(sum(payload_bytes), 0)::bigint AS raw_bytes
-    FROM dlq_totals WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
-      AND state IN ('PARKED', 'RETRYING') AND (CAST(:error_class AS text) IS NULL OR error_class = :error_class)""")
-_AGE = text("""
+    FROM dlq_totals WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s
+      AND state IN ('PARKED', 'RETRYING')
+      AND (CAST(%(error_class)s AS text) IS NULL OR error_class = %(error_class)s)"""
+_AGE = """
     SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM (
         SELECT created_at FROM dlq_records
-        WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = :error_class
+        WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = %(error_class)s
           AND kind = 'SEGMENT' AND state IN ('PARKED', 'RETRYING')
-        ORDER BY commit_lsn, change_lsn, ordinal, part LIMIT 1) AS oldest""")
+        ORDER BY commit_lsn, change_lsn, ordinal, part LIMIT 1) AS oldest"""
 _SUPERSEDE_ROWS: Final = 10_000
+_COLUMNS: Final = (
+    "pipeline_id, source_id, destination_id, table_sync_id, schema_name, table_name, kind, row_count, key_hashes,"
+    " operation, commit_lsn, change_lsn, ordinal, part, source_xid, commit_time, columns, payload, payload_bytes,"
+    " error_class, error_code, error_message"
+)
+# Behind an older change of its key: tried after that, never by itself. The database's clock: that of this machine
+# may be wrong.
+_NEW_ROW: Final = (
+    "(" + ", ".join(f"%({name})s" for name in _COLUMNS.split(", ")) + ","
+    " CASE WHEN %(behind)s THEN 'infinity' ELSE now() END)"
+)
+_INSERT: Final = f"""
+    INSERT INTO dlq_records ({_COLUMNS}, next_attempt_at) VALUES %s
+    ON CONFLICT (pipeline_id, destination_id, error_class, kind, commit_lsn, change_lsn, ordinal, part, table_sync_id)
+        WHERE state IN ('PARKED', 'RETRYING')
+    DO UPDATE SET attempts = dlq_records.attempts -- changes nothing, but has the row returned
+    RETURNING id, destination_id, error_class, kind, commit_lsn, change_lsn, ordinal, part, table_sync_id,
+        schema_name, table_name, xmax = 0 AS fresh -- not locked by this statement: it has just been made"""
 
 
 class Ledger:
@@ -147,7 +160,7 @@ class Ledger:
             "rows": max_rows,
         }
         with self.database.transaction() as session:
-            rows = session.execute(_PAGE, values).all()
+            rows = session.execute(_PAGE, values)
         return [self.opened(row) for row in rows]
 
     def close(self, row_ids: Iterable[int], state: DlqState) -> set[int]:
@@ -174,7 +187,7 @@ class Ledger:
         }
         while True:
             with self.fenced() as session:
-                rows = session.execute(_SUPERSEDE, values).all()
+                rows = session.execute(_SUPERSEDE, values)
             if rows:
                 yield [Parked(row.id, row.destination_id, TableId(row.schema_name, row.table_name)) for row in rows]
             if len(rows) < _SUPERSEDE_ROWS:
@@ -186,13 +199,13 @@ class Ledger:
         with self.database.transaction() as session:
             row = session.execute(_SUMS, values).one()
             ages = [
-                session.execute(_AGE, values | {"error_class": one}).scalar_one()
+                session.execute(_AGE, values | {"error_class": one}).scalar()
                 for one in ErrorClass
                 if error_class in {None, one}
             ]
         return Backlog(row.rows, row.changes, row.raw_bytes, max(ages))
 
-    def opened(self, row: Row[Any]) -> OpenRow:
+    def opened(self, row: Row) -> OpenRow:
         """An open row as selected by `OPEN_ROW`."""
         return OpenRow(
             row_id=row.id,
@@ -214,7 +227,7 @@ class Ledger:
         )
 
     def place(self, destination_id: int) -> dict[str, Any]:
-        """The values of `:pipeline_id` and `:destination_id`."""
+        """The values of `%(pipeline_id)s` and `%(destination_id)s`."""
         return {"pipeline_id": self.pipeline_id, "destination_id": destination_id}
 
     def _row(self, entry: Entry) -> dict[str, Any]:
@@ -230,8 +243,8 @@ class Ledger:
             "row_count": entry.payload.row_count,
             "key_hashes": None if entry.key_hashes is None else list(entry.key_hashes),
             "operation": entry.operation,
-            "commit_lsn": entry.position.commit_lsn,
-            "change_lsn": entry.position.change_lsn,
+            "commit_lsn": str(entry.position.commit_lsn),
+            "change_lsn": str(entry.position.change_lsn),
             "ordinal": entry.position.ordinal,
             "part": entry.part,
             "source_xid": entry.source_xid,
@@ -246,49 +259,15 @@ class Ledger:
         }
 
 
-_TABLE: Final = DlqRecord.__table__.c
-_NEW = insert(DlqRecord).values(
-    # the database's clock: that of this machine may be wrong
-    next_attempt_at=case((bindparam("behind", type_=Boolean), BEHIND), else_=func.now())
-)
-_INSERT = _NEW.on_conflict_do_update(
-    index_elements=[
-        "pipeline_id",
-        "destination_id",
-        "error_class",
-        "kind",
-        "commit_lsn",
-        "change_lsn",
-        "ordinal",
-        "part",
-        "table_sync_id",
-    ],
-    index_where=text("state IN ('PARKED', 'RETRYING')"),
-    set_={"attempts": _TABLE.attempts},  # changes nothing, but has the row returned
-).returning(
-    _TABLE.id,
-    _TABLE.destination_id,
-    _TABLE.error_class,
-    _TABLE.kind,
-    _TABLE.commit_lsn,
-    _TABLE.change_lsn,
-    _TABLE.ordinal,
-    _TABLE.part,
-    _TABLE.table_sync_id,
-    _TABLE.schema_name,
-    _TABLE.table_name,
-    literal_column("dlq_records.xmax = 0").label("fresh"),  # not locked by this statement: it has just been made
-)
-
-
 def _insert(session: Session, rows: list[dict[str, Any]]) -> list[Parked]:
-    found = session.execute(_INSERT, rows)
+    found = session.insert(_INSERT, _NEW_ROW, rows)
     return sorted((_parked(row) for row in found), key=lambda one: one.row_id)
 
 
-def _parked(row: Row[Any]) -> Parked:
-    position = StreamPosition(row.commit_lsn, row.change_lsn, row.ordinal)
-    identity = (row.destination_id, row.error_class, row.kind, position, row.part, row.table_sync_id)
+def _parked(row: Row) -> Parked:
+    position = StreamPosition(Lsn.parse(row.commit_lsn), Lsn.parse(row.change_lsn), row.ordinal)
+    kinds = ErrorClass(row.error_class), DlqKind(row.kind)
+    identity = (row.destination_id, *kinds, position, row.part, row.table_sync_id)
     return Parked(row.id, row.destination_id, TableId(row.schema_name, row.table_name), identity, row.fresh)
 
 

@@ -10,10 +10,8 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-import structlog
-from sqlalchemy.orm import Session
-
 from compute.core.batch import ChangeBatch
+from compute.core.catalog.session import Session
 from compute.core.exit_codes import Failure
 from compute.core.lines import groups, lines, select
 from compute.destinations.base import TableTarget, TableWrite
@@ -24,10 +22,11 @@ from compute.dlq.keys import KeyCounts, KeyHasher
 from compute.dlq.records import TRUNCATE_PAYLOAD, Entry, Parked, payload_of
 from rosetta.enums import DlqKind, SyncMode
 from rosetta.errors import FencedError, OutageError, RosettaError
+from rosetta.logs import get_logger
 from rosetta.lsn import StreamPosition
 from rosetta.plants import planted
 
-_log = structlog.get_logger("compute.parking")
+_log = get_logger("compute.parking")
 
 
 class Parking:

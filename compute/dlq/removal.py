@@ -9,7 +9,7 @@ from typing import Final
 
 import redis
 
-from compute.dlq.dispatcher import connected, translated
+from compute.dlq.redis_link import connected, translated
 
 _SCAN_KEYS: Final = 1_000
 _GLOB = re.compile(r"([*?\[\]\\])")

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.orm import Session
-
 from compute.core import failpoints
+from compute.core.catalog.session import Row, Session
 from compute.dlq.ledger import OPEN_ROW, Ledger
 from compute.dlq.records import OpenRow
 from rosetta.errors import RosettaError, SecretError
@@ -22,105 +20,108 @@ _UNSERVED_SECONDS: Final = 60.0
 _ASKED_ROWS: Final = 5_000
 _HOPS: Final = 10
 _LINKED_ROWS: Final = 1_000_000
-_DATA: Final = """pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA'
+_DATA: Final = """pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = 'DATA'
     AND state IN ('PARKED', 'RETRYING')"""
 _ORDER: Final = "commit_lsn, change_lsn, ordinal, part, id"
 
 # A person's request, for single rows and for the whole destination, makes rows due; in pages, each by its index.
-_ASKED = text(f"""
+_ASKED = f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE id = ANY(
         SELECT id FROM dlq_records WHERE {_DATA} AND retry_requested_at IS NOT NULL
           AND (last_attempt_at IS NULL OR last_attempt_at < retry_requested_at)
-          AND (next_attempt_at IS NULL OR next_attempt_at > now()) LIMIT {_ASKED_ROWS}) RETURNING id""")
-_ASKED_FOR_ALL = text(f"""
+          AND (next_attempt_at IS NULL OR next_attempt_at > now()) LIMIT {_ASKED_ROWS}) RETURNING id"""
+_ASKED_FOR_ALL = f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE id = ANY(
         SELECT r.id FROM dlq_records r JOIN pipeline_destinations d USING (pipeline_id, destination_id)
         WHERE {_DATA} AND (last_attempt_at IS NULL OR last_attempt_at < d.recover_requested_at)
           AND (next_attempt_at IS NULL OR (next_attempt_at > now() AND next_attempt_at < 'infinity'))
-        LIMIT {_ASKED_ROWS}) RETURNING id""")
+        LIMIT {_ASKED_ROWS}) RETURNING id"""
 # Where the oldest of a key was taken out by hand, whoever is the oldest now has nobody to wait for.
-_FREE = text(f"""
+_FREE = f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = ANY(
         SELECT DISTINCT ON (table_sync_id, kind, key_hashes) id FROM dlq_records WHERE {_DATA}
-        ORDER BY table_sync_id, kind, key_hashes, {_ORDER})""")
-_DUE = text(f"""
+        ORDER BY table_sync_id, kind, key_hashes, {_ORDER})"""
+_DUE = f"""
     SELECT id, table_sync_id FROM dlq_records
     WHERE {_DATA} AND kind = 'RECORD' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL
-      AND NOT table_sync_id = ANY(:held)
-    ORDER BY next_attempt_at LIMIT :rows""")
-_DUE_HELD = text(f"""
+      AND NOT table_sync_id = ANY(%(held)s)
+    ORDER BY next_attempt_at LIMIT %(rows)s"""
+_DUE_HELD = f"""
     SELECT DISTINCT table_sync_id FROM dlq_records
-    WHERE {_DATA} AND kind = 'SEGMENT' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL""")
-_HASHES = text("""
+    WHERE {_DATA} AND kind = 'SEGMENT' AND next_attempt_at <= now() AND table_sync_id IS NOT NULL"""
+_HASHES = """
     SELECT DISTINCT unnest(key_hashes) FROM dlq_records
-    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = :sync_id""")
+    WHERE id = ANY(%(ids)s) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = %(sync_id)s"""
 # Key by key through the index of keys: OFFSET 0 keeps the planner from walking all records in their order instead.
-_OF_KEYS: Final = f"""unnest(CAST(:hashes AS bytea[])) AS key (hash) CROSS JOIN LATERAL (
+_OF_KEYS: Final = f"""unnest(CAST(%(hashes)s AS bytea[])) AS key (hash) CROSS JOIN LATERAL (
         SELECT * FROM (SELECT {{columns}} FROM dlq_records
-            WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = :sync_id AND key_hashes @> ARRAY[key.hash]
-            OFFSET 0) AS every ORDER BY {_ORDER} LIMIT :rows) AS r"""
-_LINKED = text(f"""
+            WHERE {_DATA} AND kind = 'RECORD' AND table_sync_id = %(sync_id)s AND key_hashes @> ARRAY[key.hash]
+            OFFSET 0) AS every ORDER BY {_ORDER} LIMIT %(rows)s) AS r"""
+_LINKED = f"""
     SELECT DISTINCT ON (r.id) r.* FROM
-        {_OF_KEYS.format(columns=f"{_ORDER}, payload_bytes, key_hashes")}""")
-_ALONE = text(f"""
+        {_OF_KEYS.format(columns=f"{_ORDER}, payload_bytes, key_hashes")}"""
+_ALONE = f"""
     SELECT {_ORDER}, payload_bytes, key_hashes FROM dlq_records
-    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = :sync_id
-      AND cardinality(key_hashes) = 0""")
-_ROWS = text(f"""
+    WHERE id = ANY(%(ids)s) AND state IN ('PARKED', 'RETRYING') AND table_sync_id = %(sync_id)s
+      AND cardinality(key_hashes) = 0"""
+_ROWS = f"""
     SELECT {OPEN_ROW} FROM dlq_records
-    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') ORDER BY {_ORDER}""")
-_OLDEST = text(f"""
-    SELECT id, error_code FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
-    ORDER BY {_ORDER} LIMIT 1""")
-_HELD_ROWS = text(f"SELECT DISTINCT table_sync_id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT'")
-_RECORDS = text("""
+    WHERE id = ANY(%(ids)s) AND state IN ('PARKED', 'RETRYING') ORDER BY {_ORDER}"""
+_OLDEST = f"""
+    SELECT id, error_code FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = %(sync_id)s
+    ORDER BY {_ORDER} LIMIT 1"""
+_HELD_ROWS = f"SELECT DISTINCT table_sync_id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT'"
+_RECORDS = """
     SELECT COALESCE(sum(records), 0)::bigint FROM dlq_totals
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id AND error_class = 'DATA' AND kind = 'RECORD'
-      AND state IN ('PARKED', 'RETRYING')""")
-_ANY_BEHIND = text(f"SELECT 1 FROM dlq_records WHERE {_DATA} AND next_attempt_at = 'infinity' LIMIT 1")
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = 'DATA'
+      AND kind = 'RECORD' AND state IN ('PARKED', 'RETRYING')"""
+_ANY_BEHIND = f"SELECT 1 FROM dlq_records WHERE {_DATA} AND next_attempt_at = 'infinity' LIMIT 1"
 # Only rows that are as they were read: what a person changed meanwhile is tried again as it is now.
-_CLOSE = text("""
-    UPDATE dlq_records r SET state = :state, payload = ''::bytea, attempts = attempts + 1, last_attempt_at = now(),
+_CLOSE = """
+    UPDATE dlq_records r SET state = %(state)s, payload = ''::bytea, attempts = attempts + 1, last_attempt_at = now(),
         next_attempt_at = NULL
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:stamps AS timestamptz[])) AS done (id, updated_at)
+    FROM unnest(CAST(%(ids)s AS bigint[]), CAST(%(stamps)s AS timestamptz[])) AS done (id, updated_at)
     WHERE r.id = done.id AND r.updated_at = done.updated_at AND r.state IN ('PARKED', 'RETRYING')
-    RETURNING r.id""")
-_FAIL = text("""
-    UPDATE dlq_records SET attempts = attempts + 1, last_attempt_at = now(), error_code = :code,
-        error_message = :message, next_attempt_at = CASE
-            WHEN attempts + 1 >= :max_attempts OR created_at < now() - make_interval(days => :max_age_days) THEN NULL
-            ELSE now() + make_interval(secs => least(:first_seconds * power(2, least(attempts, 30)), :longest_seconds))
+    RETURNING r.id"""
+_FAIL = """
+    UPDATE dlq_records SET attempts = attempts + 1, last_attempt_at = now(), error_code = %(code)s,
+        error_message = %(message)s, next_attempt_at = CASE
+            WHEN attempts + 1 >= %(max_attempts)s
+              OR created_at < now() - make_interval(days => %(max_age_days)s) THEN NULL
+            ELSE now() + make_interval(
+                secs => least(%(first_seconds)s * power(2, least(attempts, 30)), %(longest_seconds)s))
         END
-    WHERE id = :id AND state IN ('PARKED', 'RETRYING') RETURNING next_attempt_at""")
+    WHERE id = %(id)s AND state IN ('PARKED', 'RETRYING') RETURNING next_attempt_at"""
 # Behind a refused one; asked for or not, they were tried with it.
-_PUT_BEHIND = text(f"""
+_PUT_BEHIND = f"""
     UPDATE dlq_records SET next_attempt_at = 'infinity', last_attempt_at = now()
-    WHERE next_attempt_at <= now() AND NOT id = ANY(:failed) AND id = ANY(
-        SELECT r.id FROM {_OF_KEYS.format(columns=_ORDER)})""")
-_NEXT = text(f"""
+    WHERE next_attempt_at <= now() AND NOT id = ANY(%(failed)s) AND id = ANY(
+        SELECT r.id FROM {_OF_KEYS.format(columns=_ORDER)})"""
+_NEXT = f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = ANY(
-        SELECT r.id FROM {_OF_KEYS.format(columns=_ORDER)})""")
-_NEXT_HELD = text(f"""
+        SELECT r.id FROM {_OF_KEYS.format(columns=_ORDER)})"""
+_NEXT_HELD = f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = (
-        SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id
-        ORDER BY {_ORDER} LIMIT 1)""")
+        SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = %(sync_id)s
+        ORDER BY {_ORDER} LIMIT 1)"""
 # With the last of its segments: a process that ends right here must not find a table in error with nothing waiting.
-_STREAMS = text(f"""
+_STREAMS = f"""
     UPDATE table_syncs SET state = 'STREAMING', error_code = NULL, error_message = NULL, error_remedy = NULL
-    WHERE id = :sync_id AND state = 'ERROR' AND NOT EXISTS (
-        SELECT FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id)""")
-_DEFER = text("""
-    UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => :seconds)
-    WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING') AND next_attempt_at <= now()""")
-_DEFER_HELD = text(f"""
-    UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => :seconds)
-    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id AND next_attempt_at <= now()""")
-_PUT_HELD_BEHIND = text(f"""
+    WHERE id = %(sync_id)s AND state = 'ERROR' AND NOT EXISTS (
+        SELECT FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = %(sync_id)s)"""
+_DEFER = """
+    UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => %(seconds)s)
+    WHERE id = ANY(%(ids)s) AND state IN ('PARKED', 'RETRYING') AND next_attempt_at <= now()"""
+_DEFER_HELD = f"""
+    UPDATE dlq_records SET next_attempt_at = now() + make_interval(secs => %(seconds)s)
+    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = %(sync_id)s AND next_attempt_at <= now()"""
+_PUT_HELD_BEHIND = f"""
     UPDATE dlq_records SET next_attempt_at = 'infinity', last_attempt_at = now()
-    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = :sync_id AND next_attempt_at <= now() AND id <> :oldest""")
-_DISCARD = text("""
+    WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = %(sync_id)s AND next_attempt_at <= now()
+      AND id <> %(oldest)s"""
+_DISCARD = """
     UPDATE dlq_records SET state = 'DISCARDED', discard_reason = 'planted bug', payload = ''::bytea
-    WHERE id = ANY(:ids)""")
+    WHERE id = ANY(%(ids)s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Replays:
         for statement in (_ASKED, _ASKED_FOR_ALL):
             while True:
                 with self.ledger.fenced() as session:
-                    if len(session.execute(statement, self._place).all()) < _ASKED_ROWS:
+                    if len(session.execute(statement, self._place)) < _ASKED_ROWS:
                         break
 
     def free_all(self) -> None:
@@ -191,7 +192,7 @@ class Replays:
     def record_count(self) -> int:
         """How many records are open."""
         with self.ledger.database.transaction() as session:
-            count: int = session.execute(_RECORDS, self._place).scalar_one()
+            count: int = session.execute(_RECORDS, self._place).scalar()
         return count
 
     def due(self, held: Iterable[int]) -> dict[int, list[int]]:
@@ -223,16 +224,16 @@ class Replays:
             hashes = {bytes(one) for one in session.execute(_HASHES, values).scalars()}
             found = list(session.execute(_ALONE, values))
             for _ in range(_HOPS):  # a move links the records of two keys, and those may have moved
-                linked = session.execute(_LINKED, values | {"hashes": list(hashes)}).all()
+                linked = session.execute(_LINKED, values | {"hashes": list(hashes)})
                 further = {bytes(one) for row in linked for one in row.key_hashes} - hashes
                 if not further:
                     break
                 hashes |= further
             found += [row for row in linked if hashes.issuperset(map(bytes, row.key_hashes))]
-            rows = session.execute(_ROWS, {"ids": self._page(found)}).all()
+            rows = session.execute(_ROWS, {"ids": self._page(found)})
         return self._opened(sync_id, rows)
 
-    def _page(self, found: Sequence[Row[Any]]) -> list[int]:
+    def _page(self, found: Sequence[Row]) -> list[int]:
         """The oldest, at least one, within the bounds of a page."""
         chosen: list[int] = []
         size = 0
@@ -246,7 +247,7 @@ class Replays:
             chosen.append(row.id)
         return chosen
 
-    def _opened(self, sync_id: int, rows: Sequence[Row[Any]]) -> list[OpenRow]:
+    def _opened(self, sync_id: int, rows: Sequence[Row]) -> list[OpenRow]:
         """The rows that can be read, without those that wait behind one that cannot."""
         opened: list[OpenRow] = []
         unreadable = Outcome()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import text
-
 from compute.core.exit_codes import Failure
 from compute.dlq.ledger import Ledger
 
@@ -13,23 +11,24 @@ DETACHED: Final = "DESTINATION_DETACHED"
 BLOCKED: Final = "PARKING_BLOCKED"
 _TITLES: Final = {DETACHED: "A destination was detached", BLOCKED: "Changes cannot be parked"}
 
-_DETACH = text("""
-    UPDATE pipeline_destinations SET detached_at = COALESCE(detached_at, now()), error_message = :message
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id""")
-_ATTACH = text("""
+_DETACH = """
+    UPDATE pipeline_destinations SET detached_at = COALESCE(detached_at, now()), error_message = %(message)s
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s"""
+_ATTACH = """
     UPDATE pipeline_destinations SET detached_at = NULL, error_message = NULL,
         parked_commit_lsn = NULL, parked_change_lsn = NULL, parked_ordinal = NULL
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id RETURNING id""")
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s RETURNING id"""
 # A table that nobody asked to copy again lacks what came meanwhile: it must not go on as if nothing were missing.
-_LEAVE_BEHIND = text("""
-    UPDATE table_syncs SET state = 'ERROR', error_code = :code, error_message = :message, error_remedy = :remedy
-    WHERE pipeline_destination_id = :id AND desired_state = 'ACTIVE' AND state IN ('COPYING', 'STREAMING')""")
-_ALERT = text("""
+_LEAVE_BEHIND = """
+    UPDATE table_syncs SET state = 'ERROR', error_code = %(code)s, error_message = %(message)s,
+        error_remedy = %(remedy)s
+    WHERE pipeline_destination_id = %(id)s AND desired_state = 'ACTIVE' AND state IN ('COPYING', 'STREAMING')"""
+_ALERT = """
     INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, destination_id, title, message, remedy)
-    VALUES (:kind, 'CRITICAL', :key, :pipeline_id, :destination_id, :title, :message, :remedy)
+    VALUES (%(kind)s, 'CRITICAL', %(key)s, %(pipeline_id)s, %(destination_id)s, %(title)s, %(message)s, %(remedy)s)
     ON CONFLICT (dedup_key) WHERE resolved_at IS NULL
-    DO UPDATE SET occurrences = n.occurrences + 1, message = excluded.message, remedy = excluded.remedy""")
-_CALM = text("UPDATE notifications SET resolved_at = now() WHERE dedup_key = :key AND resolved_at IS NULL")
+    DO UPDATE SET occurrences = n.occurrences + 1, message = excluded.message, remedy = excluded.remedy"""
+_CALM = "UPDATE notifications SET resolved_at = now() WHERE dedup_key = %(key)s AND resolved_at IS NULL"
 
 
 class Standing:
@@ -48,7 +47,7 @@ class Standing:
     def attach(self) -> None:
         """Takes it back with the tables that are to be copied again; the others are in error until they are."""
         with self._ledger.fenced() as session:
-            joined = session.execute(_ATTACH, self._where()).scalar_one()
+            joined = session.execute(_ATTACH, self._where()).one()[0]
             values = {
                 "id": joined,
                 "code": DETACHED,

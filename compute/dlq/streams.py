@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import structlog
-from sqlalchemy import text
-
 from compute.dlq.dispatcher import Dispatcher
 from compute.dlq.ledger import Ledger
 from compute.dlq.records import Parked
 from rosetta.identifiers import TableId
+from rosetta.logs import get_logger
 
 _PAGE_ROWS: Final = 1_000
 _FEW_ROWS: Final = 10_000
 # All pipelines of the source: a stream is named after source, table and destination.
-_OPEN = text("""
+_OPEN = """
     SELECT schema_name, table_name,
         COALESCE(sum(records) FILTER (WHERE state IN ('PARKED', 'RETRYING')), 0)::bigint AS open
     FROM dlq_totals t JOIN pipelines p ON p.id = t.pipeline_id
-    WHERE p.source_id = :source_id AND t.destination_id = :destination_id
-    GROUP BY schema_name, table_name""")
-_STILL_OPEN = text("SELECT id FROM dlq_records WHERE id = ANY(:ids) AND state IN ('PARKED', 'RETRYING')")
-_ROWS = text(f"""
+    WHERE p.source_id = %(source_id)s AND t.destination_id = %(destination_id)s
+    GROUP BY schema_name, table_name"""
+_STILL_OPEN = "SELECT id FROM dlq_records WHERE id = ANY(%(ids)s) AND state IN ('PARKED', 'RETRYING')"
+_ROWS = f"""
     SELECT r.id FROM dlq_records r JOIN pipelines p ON p.id = r.pipeline_id
-    WHERE p.source_id = :source_id AND r.destination_id = :destination_id AND r.schema_name = :schema
-      AND r.table_name = :name AND r.state IN ('PARKED', 'RETRYING') AND r.id > :after
-    ORDER BY r.id LIMIT {_PAGE_ROWS}""")
-_log = structlog.get_logger("compute.dlq")
+    WHERE p.source_id = %(source_id)s AND r.destination_id = %(destination_id)s AND r.schema_name = %(schema)s
+      AND r.table_name = %(name)s AND r.state IN ('PARKED', 'RETRYING') AND r.id > %(after)s
+    ORDER BY r.id LIMIT {_PAGE_ROWS}"""
+_log = get_logger("compute.dlq")
 
 
 class Streams:

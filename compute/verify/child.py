@@ -34,10 +34,10 @@ def run_verification(spec: VerifySpec) -> None:
     from rosetta.verification.pipeline import Selection, verify_pipelines
 
     settings, run = spec.settings, spec.run
-    logs.configure("compute", "DEBUG" if settings.debug else settings.log_level, settings.log_folder)
+    logs.configure("compute", settings.effective_log_level, settings.log_folder)
     catalog = Catalog(settings, spec.instance_id, application=f"rosetta verify {run.pipeline}", connections=1)
     try:
-        url = settings.config_database_url.get_secret_value()
+        url = settings.config_database_url
         found = verify_pipelines(url, catalog.keyring, run.pipeline, Selection(run.destination), Bounds())[0]
         asked = catalog.verify_runs.resync(run.pipeline_id, _different(found)) if run.repair else set()
         parked = catalog.verify_runs.parked(run.pipeline_id)

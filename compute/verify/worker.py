@@ -10,16 +10,15 @@ import threading
 from multiprocessing.context import SpawnProcess
 from typing import Final
 
-import structlog
-
 from compute.config.settings import Settings
 from compute.core.catalog import Catalog
 from compute.verify.child import VerifySpec, run_verification
 from rosetta.errors import OutageError
+from rosetta.logs import get_logger
 
 _LOOK_SECONDS: Final = 0.5
 _spawn = multiprocessing.get_context("spawn")
-_log = structlog.get_logger("compute.verify")
+_log = get_logger("compute.verify")
 
 
 class VerifyWorker:

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
 from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from rosetta.cli.target import config_database_url
-from rosetta.database import sync_url
+from rosetta.database import sync_url, translated
 from rosetta.enums import ActorKind
-from rosetta.postgres import translate_error
 from rosetta.tables import AuditLog
 
 
@@ -29,13 +26,8 @@ def config_session(doing: str) -> Iterator[Session]:
     engine = create_engine(
         sync_url(config_database_url()), poolclass=NullPool, connect_args=options, hide_parameters=True
     )
-    try:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg2.Error):
-            raise translate_error(error.orig, doing) from None
-        raise
+    with translated(doing), Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
 
 
 def audit(session: Session, action: str, entity_id: str, **details: Any) -> None:

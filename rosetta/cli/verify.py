@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rosetta.cli.target import config_database_url, keyring
-from rosetta.endpoints import url_endpoint
+from rosetta.database import url_endpoint
 from rosetta.errors import RosettaError
 from rosetta.verification import (
     Bounds,

@@ -20,7 +20,7 @@ from rosetta.enums import DestinationType
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.postgres import PostgresEndpoint
-from rosetta.sealing import open_config
+from rosetta.sealed import open_config
 from rosetta.secrets import Keyring
 from rosetta.tables import Pipeline, PipelineDestination, TableSync
 from rosetta.types.schema import TableSchema

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 
-import structlog
-
 from app.core.config import Settings
 from rosetta import logs
+from rosetta.logs import get_logger
+
+__all__ = ["configure", "get_logger"]
 
 
 def configure(settings: Settings) -> None:
@@ -15,8 +16,3 @@ def configure(settings: Settings) -> None:
     logs.configure("backend", settings.log_level, settings.log_folder)
     # Our own line for each request says the same without the query, which may hold the key of a row.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-
-
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
-    return logger

@@ -29,16 +29,15 @@ class Catalog:
         fence: Fence | None = None,
     ) -> None:
         """`fence`: the lease of a pipeline's process; without it nothing of the process counts any more."""
-        previous = [key.get_secret_value() for key in settings.secret_key_previous]
-        keyring = Keyring.from_secret_key(settings.secret_key.get_secret_value(), previous)
+        keyring = Keyring.from_secret_key(settings.secret_key, settings.secret_key_previous)
         self.keyring = keyring
         self.database = ConfigDatabase(
-            settings.config_database_url.get_secret_value(),
+            settings.config_database_url,
             application=application,
             connections=connections,
             fence=fence,
         )
-        self.wishes = Wishes(self.database, keyring, instance_id, settings.lease_seconds)
+        self.wishes = Wishes(self.database, instance_id, settings.lease_seconds)
         self.plans = Plans(self.database, keyring)
         self.leases = Leases(self.database, instance_id, settings.lease_seconds)
         self.observations = Observations(self.database, instance_id)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from sqlalchemy import Row, text
-from sqlalchemy.orm import Session
+from typing import Final
 
 from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.session import Row, Rows, Session
 from rosetta.enums import CopyStatus
 
-_OPEN: Final = text("""
+_OPEN: Final = """
     SELECT id, status, cancel_requested FROM queue_backfill_data
-    WHERE pipeline_id = :pipeline_id AND kind = 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')
+    WHERE pipeline_id = %(pipeline_id)s AND kind = 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')
       AND filters = '[]'::jsonb
-    ORDER BY id FOR UPDATE""")
+    ORDER BY id FOR UPDATE"""
 # The newest copy of each table sync that began after the backfill was asked for, if any did.
-_TABLES: Final = text("""
+_TABLES: Final = """
     SELECT t.id AS sync_id, t.state, t.desired_state, c.status, COALESCE(c.chunks_done, 0) AS chunks,
         COALESCE(c.rows_done, 0) AS rows, COALESCE(c.bytes_done, 0) AS bytes, c.rows_estimated, c.error_message
     FROM queue_backfill_data b
@@ -27,25 +25,23 @@ _TABLES: Final = text("""
     LEFT JOIN LATERAL (
         SELECT * FROM queue_backfill_data c
         WHERE c.table_sync_id = t.id AND c.kind = 'RESYNC' AND c.id > b.id ORDER BY c.id DESC LIMIT 1) AS c ON true
-    WHERE b.id = :id ORDER BY t.id""")
-_BEGIN: Final = text("""
+    WHERE b.id = %(id)s ORDER BY t.id"""
+_BEGIN: Final = """
     UPDATE queue_backfill_data SET status = 'EXECUTING', started_at = now(), attempts = attempts + 1,
         status_reason = NULL
-    WHERE id = :id""")
-_RESYNC: Final = text("UPDATE table_syncs SET desired_state = 'RESYNC' WHERE id = ANY (:ids)")
-_PROGRESS: Final = text("""
-    UPDATE queue_backfill_data SET chunks_done = :chunks, rows_done = :rows, bytes_done = :bytes,
-        rows_estimated = :estimated
-    WHERE id = :id AND (chunks_done, rows_done, bytes_done) IS DISTINCT FROM (:chunks, :rows, :bytes)""")
-_HOLD: Final = text("""
-    UPDATE queue_backfill_data SET status_reason = :reason
-    WHERE id = :id AND status_reason IS DISTINCT FROM CAST(:reason AS text)""")
-_END: Final = text("""
-    UPDATE queue_backfill_data SET status = :status, completed_at = now(), status_reason = NULL,
-        error_code = :code, error_message = :message
-    WHERE id = :id""")
-
-_Tables = list[Row[Any]]
+    WHERE id = %(id)s"""
+_RESYNC: Final = "UPDATE table_syncs SET desired_state = 'RESYNC' WHERE id = ANY (%(ids)s)"
+_PROGRESS: Final = """
+    UPDATE queue_backfill_data SET chunks_done = %(chunks)s, rows_done = %(rows)s, bytes_done = %(bytes)s,
+        rows_estimated = %(estimated)s
+    WHERE id = %(id)s AND (chunks_done, rows_done, bytes_done) IS DISTINCT FROM (%(chunks)s, %(rows)s, %(bytes)s)"""
+_HOLD: Final = """
+    UPDATE queue_backfill_data SET status_reason = %(reason)s
+    WHERE id = %(id)s AND status_reason IS DISTINCT FROM CAST(%(reason)s AS text)"""
+_END: Final = """
+    UPDATE queue_backfill_data SET status = %(status)s, completed_at = now(), status_reason = NULL,
+        error_code = %(code)s, error_message = %(message)s
+    WHERE id = %(id)s"""
 
 
 class Backfills:
@@ -61,10 +57,10 @@ class Backfills:
         was right before. A job waits for tables that do not stream; it is COMPLETED when every copy is.
         """
         with self._database.transaction() as session:
-            jobs = session.execute(_OPEN, {"pipeline_id": pipeline_id}).all()
+            jobs = session.execute(_OPEN, {"pipeline_id": pipeline_id})
             ending: set[int] = set()
             for job in jobs:
-                tables = list(session.execute(_TABLES, {"id": job.id}).all())
+                tables = session.execute(_TABLES, {"id": job.id})
                 if job.status == CopyStatus.PENDING:
                     _begin(session, job, tables)
                 else:
@@ -72,7 +68,7 @@ class Backfills:
         return bool(jobs), frozenset(ending)
 
 
-def _begin(session: Session, job: Row[Any], tables: _Tables) -> None:
+def _begin(session: Session, job: Row, tables: Rows) -> None:
     waiting = [table for table in tables if (table.state, table.desired_state) != ("STREAMING", "ACTIVE")]
     if job.cancel_requested:
         _end(session, job.id, CopyStatus.CANCELLED)
@@ -85,7 +81,7 @@ def _begin(session: Session, job: Row[Any], tables: _Tables) -> None:
         session.execute(_RESYNC, {"ids": [table.sync_id for table in tables]})
 
 
-def _follow(session: Session, job: Row[Any], tables: _Tables) -> set[int]:
+def _follow(session: Session, job: Row, tables: Rows) -> set[int]:
     """Counts what its copies have done; returns those that are to end."""
     estimates = [table.rows_estimated for table in tables if table.rows_estimated is not None]
     done = {

@@ -5,46 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from compute.core.catalog.database import ConfigDatabase
 from rosetta.enums import CleanupKind
 
 _CLAIM_SECONDS = 60
 
 # Claiming moves the next attempt away, so that two instances never work on one task at once.
-_CLAIM = text("""
-    UPDATE cleanup_tasks SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => :seconds)
+_CLAIM = """
+    UPDATE cleanup_tasks SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => %(seconds)s)
     WHERE id = (SELECT id FROM cleanup_tasks WHERE next_attempt_at <= now()
                 ORDER BY attempts, next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id, kind, source_id, destination_id, object_name, attempts""")
-_USED_AGAIN = text("""
+    RETURNING id, kind, source_id, destination_id, object_name, attempts"""
+_USED_AGAIN = """
     SELECT EXISTS (SELECT FROM pipelines p JOIN sources s ON s.id = p.source_id
-                   WHERE s.id = :source_id AND (s.publication_name = :name OR p.slot_name = :name))
+                   WHERE s.id = %(source_id)s AND (s.publication_name = %(name)s OR p.slot_name = %(name)s))
         OR EXISTS (SELECT FROM pipeline_destinations
-                   WHERE destination_id = :destination_id AND pipeline_id::text = :name)""")
-_FEEDING = text("""
+                   WHERE destination_id = %(destination_id)s AND pipeline_id::text = %(name)s)"""
+_FEEDING = """
     SELECT DISTINCT p.source_id FROM pipeline_destinations pd JOIN pipelines p ON p.id = pd.pipeline_id
-    WHERE pd.destination_id = :destination_id""")
-_LET_GO = text("""
+    WHERE pd.destination_id = %(destination_id)s"""
+_LET_GO = """
     WITH due AS (
         UPDATE cleanup_tasks SET next_attempt_at = now()
-        WHERE kind = 'DROP_STAGING' AND object_name = :pipeline_id AND attempts = 0 AND next_attempt_at > now()
-          AND destination_id <> ALL(CAST(:serving AS bigint[]))
+        WHERE kind = 'DROP_STAGING' AND object_name = %(pipeline_id)s AND attempts = 0 AND next_attempt_at > now()
+          AND destination_id <> ALL(CAST(%(serving)s AS bigint[]))
         RETURNING id)
-    SELECT pg_notify('rosetta_config', '{"table": "cleanup_tasks"}') FROM due LIMIT 1""")
+    SELECT pg_notify('rosetta_config', '{"table": "cleanup_tasks"}') FROM due LIMIT 1"""
 # Those that failed, too: what they waited for may have been this process.
-_ENDED = text("""
+_ENDED = """
     UPDATE cleanup_tasks SET next_attempt_at = now()
     WHERE next_attempt_at > now()
-      AND CASE kind WHEN 'DROP_STAGING' THEN object_name = :pipeline_id
-                    WHEN 'DROP_SLOT' THEN right(object_name, length(:pipeline_id) + 1) = '_' || :pipeline_id
-                    ELSE false END""")
-_NEXT = text("SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM cleanup_tasks")
-_DONE = text("DELETE FROM cleanup_tasks WHERE id = :id")
-_RETRY = text("""
-    UPDATE cleanup_tasks SET last_error = :error, next_attempt_at = now() + make_interval(secs => :seconds)
-    WHERE id = :id""")
+      AND CASE kind WHEN 'DROP_STAGING' THEN object_name = %(pipeline_id)s
+                    WHEN 'DROP_SLOT' THEN right(object_name, length(%(pipeline_id)s) + 1) = '_' || %(pipeline_id)s
+                    ELSE false END"""
+_NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM cleanup_tasks"
+_DONE = "DELETE FROM cleanup_tasks WHERE id = %(id)s"
+_RETRY = """
+    UPDATE cleanup_tasks SET last_error = %(error)s, next_attempt_at = now() + make_interval(secs => %(seconds)s)
+    WHERE id = %(id)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class CleanupTasks:
             used: bool = session.execute(
                 _USED_AGAIN,
                 {"source_id": task.source_id, "destination_id": task.destination_id, "name": task.object_name},
-            ).scalar_one()
+            ).scalar()
             return used
 
     def feeding(self, destination_id: int) -> frozenset[int]:

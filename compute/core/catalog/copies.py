@@ -4,40 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import Row, text
 
 from compute.backfill.ports import CopyJob, CopyProgress
 from compute.core.catalog.backfills import Backfills
 from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.session import Row
 from rosetta.enums import CopyKind, CopyStatus
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 
-_OPEN = text("""
+_OPEN = """
     SELECT id, kind, status, schema_name, table_name, table_sync_id, batch_rows, cursor_key, cancel_requested,
         filters <> '[]'::jsonb AS filtered
-    FROM queue_backfill_data WHERE pipeline_id = :pipeline_id AND status IN ('PENDING', 'EXECUTING') ORDER BY id""")
-_START = text("""
+    FROM queue_backfill_data WHERE pipeline_id = %(pipeline_id)s AND status IN ('PENDING', 'EXECUTING') ORDER BY id"""
+_START = """
     UPDATE queue_backfill_data SET status = 'EXECUTING', attempts = attempts + 1, status_reason = NULL,
-        started_at = COALESCE(started_at, now()), rows_estimated = :rows_estimated
-    WHERE id = :id AND status IN ('PENDING', 'EXECUTING')
-    RETURNING table_sync_id""")
-_ESTIMATE = text("UPDATE table_syncs SET rows_estimated = :rows_estimated WHERE id = :id")
-_HOLD = text("""
-    UPDATE queue_backfill_data SET status_reason = :reason
-    WHERE id = :id AND status IN ('PENDING', 'EXECUTING') AND status_reason IS DISTINCT FROM CAST(:reason AS text)""")
-_SAVE = text("""
-    UPDATE queue_backfill_data SET cursor_key = COALESCE(CAST(:cursor AS jsonb), cursor_key),
-        chunks_done = chunks_done + :chunks, rows_done = rows_done + :rows, bytes_done = bytes_done + :bytes
-    WHERE id = :id AND status = 'EXECUTING' AND NOT cancel_requested
-    RETURNING table_sync_id""")
-_COPIED_ROWS = text("UPDATE table_syncs SET rows_copied = rows_copied + :rows WHERE id = :id")
-_CLOSE = text("""
-    UPDATE queue_backfill_data SET status = :status, completed_at = now(), status_reason = NULL,
-        error_code = :code, error_message = :message
-    WHERE id = :id AND status IN ('PENDING', 'EXECUTING')""")
+        started_at = COALESCE(started_at, now()), rows_estimated = %(rows_estimated)s
+    WHERE id = %(id)s AND status IN ('PENDING', 'EXECUTING')
+    RETURNING table_sync_id"""
+_ESTIMATE = "UPDATE table_syncs SET rows_estimated = %(rows_estimated)s WHERE id = %(id)s"
+_HOLD = """
+    UPDATE queue_backfill_data SET status_reason = %(reason)s
+    WHERE id = %(id)s AND status IN ('PENDING', 'EXECUTING')
+      AND status_reason IS DISTINCT FROM CAST(%(reason)s AS text)"""
+_SAVE = """
+    UPDATE queue_backfill_data SET cursor_key = COALESCE(CAST(%(cursor)s AS jsonb), cursor_key),
+        chunks_done = chunks_done + %(chunks)s, rows_done = rows_done + %(rows)s, bytes_done = bytes_done + %(bytes)s
+    WHERE id = %(id)s AND status = 'EXECUTING' AND NOT cancel_requested
+    RETURNING table_sync_id"""
+_COPIED_ROWS = "UPDATE table_syncs SET rows_copied = rows_copied + %(rows)s WHERE id = %(id)s"
+_CLOSE = """
+    UPDATE queue_backfill_data SET status = %(status)s, completed_at = now(), status_reason = NULL,
+        error_code = %(code)s, error_message = %(message)s
+    WHERE id = %(id)s AND status IN ('PENDING', 'EXECUTING')"""
 
 
 class Copies:
@@ -99,7 +98,7 @@ class Copies:
             session.execute(_CLOSE, values)
 
 
-def _job(row: Row[Any]) -> CopyJob:
+def _job(row: Row) -> CopyJob:
     return CopyJob(
         job_id=row.id,
         kind=CopyKind(row.kind),

@@ -7,21 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session
 
-from rosetta.database import sync_url
-from rosetta.errors import FencedError, OutageError
+from compute.core.catalog.pool import Connection, Pool
+from compute.core.catalog.session import Session
+from rosetta.errors import FencedError
 from rosetta.postgres import translate_error
 
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 20
 # A process that stops in mid-transaction must not keep the lease's row from its next owner.
 _IDLE_SECONDS = 5
+_ALIVE = "SELECT 1"
 # The lock keeps a next owner out until this transaction has ended; others of the same owner share it.
-_EPOCH = text("SELECT epoch FROM pipeline_leases WHERE pipeline_id = :pipeline_id FOR SHARE")
+_EPOCH = "SELECT epoch FROM pipeline_leases WHERE pipeline_id = %(pipeline_id)s FOR SHARE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,52 +38,45 @@ class ConfigDatabase:
     """
 
     def __init__(self, url: str, *, application: str, connections: int = 2, fence: Fence | None = None) -> None:
-        self.url = sync_url(url)
+        """`url` as libpq reads it (`rosetta.database.libpq_url`)."""
+        self.url = url
         self.application = application
         self._fence = fence
-        self._engine = create_engine(
-            self.url,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=_STATEMENT_SECONDS,
-            pool_pre_ping=True,
-            pool_use_lifo=True,
-            connect_args={
-                "application_name": application,
-                "connect_timeout": _CONNECT_SECONDS,
-                "keepalives_idle": 5,
-                "keepalives_interval": 2,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 10_000,
-                "options": f"-c statement_timeout={_STATEMENT_SECONDS * 1000} -c lock_timeout=10000"
-                f" -c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000} -c TimeZone=UTC",
-            },
-        )
+        self._pool = Pool(self.connect, connections, _STATEMENT_SECONDS)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """One transaction, committed at the end of the block.
 
         Raises OutageError, DataError where the database refuses what was asked, or FencedError, before anything
-        was done, when the pipeline has another owner; never SQLAlchemy's own.
+        was done, when the pipeline has another owner; never the driver's own.
         """
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                if self._fence is not None:
-                    self._check(session, self._fence)
-                yield session
-        except DBAPIError as error:
-            if isinstance(error.orig, psycopg2.Error):
-                raise translate_error(error.orig, "using the config database") from None
-            raise
-        except PoolTimeoutError:
-            raise OutageError("the config database does not answer in time", code="CONFIG_DB_BUSY") from None
+            with self._pool.transaction(self._begin) as connection:
+                yield Session(connection)
+        except psycopg2.Error as error:
+            raise translate_error(error, "using the config database") from None
+
+    def connect(self) -> Connection:
+        """A session beside the pool, its user's to close. Raises the driver's errors."""
+        return psycopg2.connect(
+            self.url,
+            application_name=self.application,
+            connect_timeout=_CONNECT_SECONDS,
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=10_000,
+            options=f"-c statement_timeout={_STATEMENT_SECONDS * 1000} -c lock_timeout=10000"
+            f" -c idle_in_transaction_session_timeout={_IDLE_SECONDS * 1000} -c TimeZone=UTC",
+        )
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._pool.close()
 
-    @staticmethod
-    def _check(session: Session, fence: Fence) -> None:
-        epoch = session.execute(_EPOCH, {"pipeline_id": fence.pipeline_id}).scalar()
-        if epoch != fence.epoch:
+    def _begin(self, connection: Connection) -> None:
+        session, fence = Session(connection), self._fence
+        if fence is None:
+            session.execute(_ALIVE)
+        elif session.execute(_EPOCH, {"pipeline_id": fence.pipeline_id}).scalar() != fence.epoch:
             raise FencedError(f"pipeline {fence.pipeline_id} has another owner since epoch {fence.epoch}")

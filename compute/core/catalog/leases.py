@@ -4,43 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import text
-
 from compute.core.catalog.database import ConfigDatabase
 from rosetta.errors import FencedError, OutageError
 
-_ACQUIRE = text("""
+_ACQUIRE = """
     INSERT INTO pipeline_leases AS l (pipeline_id, instance_id, epoch, expires_at)
-    VALUES (:pipeline_id, :instance_id, 1, now() + make_interval(secs => :seconds))
+    VALUES (%(pipeline_id)s, %(instance_id)s, 1, now() + make_interval(secs => %(seconds)s))
     ON CONFLICT (pipeline_id) DO UPDATE
     SET instance_id = excluded.instance_id, epoch = l.epoch + 1, expires_at = excluded.expires_at
     WHERE l.instance_id IS NULL OR l.instance_id = excluded.instance_id OR l.expires_at <= now()
-    RETURNING epoch""")
-_RENEW = text("""
-    UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => :seconds)
-    WHERE pipeline_id = :pipeline_id AND instance_id = :instance_id AND epoch = :epoch
-    RETURNING epoch""")
-_KEEP = text("""
-    UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => :seconds)
-    WHERE instance_id = :instance_id AND pipeline_id = ANY(:pipeline_ids)""")
+    RETURNING epoch"""
+_RENEW = """
+    UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => %(seconds)s)
+    WHERE pipeline_id = %(pipeline_id)s AND instance_id = %(instance_id)s AND epoch = %(epoch)s
+    RETURNING epoch"""
+_KEEP = """
+    UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => %(seconds)s)
+    WHERE instance_id = %(instance_id)s AND pipeline_id = ANY(%(pipeline_ids)s)"""
 # Whoever listens may take what is free now; the notification is heard once this is committed.
-_RELEASE = text("""
+_RELEASE = """
     WITH freed AS (
         UPDATE pipeline_leases SET instance_id = NULL, expires_at = NULL
-        WHERE instance_id = :instance_id AND (pipeline_id = :pipeline_id OR CAST(:pipeline_id AS bigint) IS NULL)
+        WHERE instance_id = %(instance_id)s
+          AND (pipeline_id = %(pipeline_id)s OR CAST(%(pipeline_id)s AS bigint) IS NULL)
         RETURNING pipeline_id)
     SELECT count(pg_notify('rosetta_config', json_build_object(
-        'table', 'pipeline_leases', 'op', 'UPDATE', 'pipeline_id', pipeline_id)::text)) FROM freed""")
-_HEARTBEAT = text("""
-    INSERT INTO compute_instances (id, hostname, pid, version) VALUES (:id, :hostname, :pid, :version)
-    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()""")
-_OTHERS = text("""
-    SELECT instance_id FROM pipeline_leases WHERE instance_id <> :id
-    UNION SELECT id FROM compute_instances WHERE id <> :id""")
-_FORGET = text("DELETE FROM compute_instances WHERE id = :id")
-_LOCK_QUICKLY = text("SET LOCAL lock_timeout = '1s'")
+        'table', 'pipeline_leases', 'op', 'UPDATE', 'pipeline_id', pipeline_id)::text)) FROM freed"""
+_HEARTBEAT = """
+    INSERT INTO compute_instances (id, hostname, pid, version) VALUES (%(id)s, %(hostname)s, %(pid)s, %(version)s)
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()"""
+_OTHERS = """
+    SELECT instance_id FROM pipeline_leases WHERE instance_id <> %(id)s
+    UNION SELECT id FROM compute_instances WHERE id <> %(id)s"""
+_FORGET = "DELETE FROM compute_instances WHERE id = %(id)s"
+_LOCK_QUICKLY = "SET LOCAL lock_timeout = '1s'"
 _LOCK_NOT_AVAILABLE = "PG_55P03"
-_FORGET_DEAD = text("DELETE FROM compute_instances WHERE heartbeat_at < now() - interval '1 day'")
+_FORGET_DEAD = "DELETE FROM compute_instances WHERE heartbeat_at < now() - interval '1 day'"
 
 
 class Leases:

@@ -7,12 +7,12 @@ import json
 
 import psycopg2
 import psycopg2.extensions
-import structlog
 
 from compute.core.catalog.database import ConfigDatabase
+from rosetta.logs import get_logger
 
 CHANNEL = "rosetta_config"
-_log = structlog.get_logger("compute.catalog")
+_log = get_logger("compute.catalog")
 
 
 class ConfigListener:
@@ -23,7 +23,7 @@ class ConfigListener:
     """
 
     def __init__(self, database: ConfigDatabase) -> None:
-        self._url = database.url.replace("postgresql+psycopg2://", "postgresql://", 1)
+        self._url = database.url
         self._application = database.application
         self._connection: psycopg2.extensions.connection | None = None
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-
 from compute.core.catalog.database import ConfigDatabase
 from compute.core.exit_codes import Failure
 from rosetta.enums import HealthStatus, ObservedStatus
@@ -42,42 +40,44 @@ class Flow:
 
 
 # A wish that is on its way (PAUSING, RESTARTING) is not overwritten by the process that is about to end.
-_OBSERVE = text("""
+_OBSERVE = """
     UPDATE pipeline_metadata m SET
-        status = CASE WHEN p.status = 'START' THEN :status ELSE m.status END,
-        health_status = :health,
-        durable_lsn = COALESCE(CAST(:durable AS pg_lsn), m.durable_lsn),
-        wal_size = COALESCE(:wal_bytes, m.wal_size), lag_bytes = COALESCE(:lag_bytes, m.lag_bytes),
-        lag_seconds = COALESCE(:lag_seconds, m.lag_seconds),
-        last_success_time = COALESCE(now() - make_interval(secs => :success_age), m.last_success_time),
-        last_error = :message, last_error_code = :code, last_error_remedy = :remedy,
-        last_error_time = CASE WHEN CAST(:code AS text) IS NULL THEN m.last_error_time
-                               WHEN m.last_error_code IS DISTINCT FROM :code OR m.last_error IS DISTINCT FROM :message
+        status = CASE WHEN p.status = 'START' THEN %(status)s ELSE m.status END,
+        health_status = %(health)s,
+        durable_lsn = COALESCE(CAST(%(durable)s AS pg_lsn), m.durable_lsn),
+        wal_size = COALESCE(%(wal_bytes)s, m.wal_size), lag_bytes = COALESCE(%(lag_bytes)s, m.lag_bytes),
+        lag_seconds = COALESCE(%(lag_seconds)s, m.lag_seconds),
+        last_success_time = COALESCE(now() - make_interval(secs => %(success_age)s), m.last_success_time),
+        last_error = %(message)s, last_error_code = %(code)s, last_error_remedy = %(remedy)s,
+        last_error_time = CASE WHEN CAST(%(code)s AS text) IS NULL THEN m.last_error_time
+                               WHEN m.last_error_code IS DISTINCT FROM %(code)s
+                                 OR m.last_error IS DISTINCT FROM %(message)s
                                THEN now() ELSE m.last_error_time END,
         heartbeat_at = now()
     FROM pipelines p
-    WHERE p.id = m.pipeline_id AND m.pipeline_id = :pipeline_id AND m.destination_id = :destination_id""")
-_DESTINATION_ERROR = text("""
-    UPDATE pipeline_destinations SET error_message = :message
-    WHERE pipeline_id = :pipeline_id AND destination_id = :destination_id
-      AND error_message IS DISTINCT FROM CAST(:message AS text)""")
-_DECLARE = text("""
+    WHERE p.id = m.pipeline_id AND m.pipeline_id = %(pipeline_id)s AND m.destination_id = %(destination_id)s"""
+_DESTINATION_ERROR = """
+    UPDATE pipeline_destinations SET error_message = %(message)s
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s
+      AND error_message IS DISTINCT FROM CAST(%(message)s AS text)"""
+_DECLARE = """
     UPDATE pipeline_metadata SET
-        status = :status, health_status = :health, restart_count = restart_count + :restarts,
-        last_error = COALESCE(:message, last_error), last_error_code = COALESCE(:code, last_error_code),
-        last_error_remedy = CASE WHEN CAST(:code AS text) IS NULL THEN last_error_remedy ELSE :remedy END,
-        last_error_time = CASE WHEN CAST(:code AS text) IS NULL THEN last_error_time ELSE now() END
-    WHERE pipeline_id = :pipeline_id
+        status = %(status)s, health_status = %(health)s, restart_count = restart_count + %(restarts)s,
+        last_error = COALESCE(%(message)s, last_error), last_error_code = COALESCE(%(code)s, last_error_code),
+        last_error_remedy = CASE WHEN CAST(%(code)s AS text) IS NULL THEN last_error_remedy ELSE %(remedy)s END,
+        last_error_time = CASE WHEN CAST(%(code)s AS text) IS NULL THEN last_error_time ELSE now() END
+    WHERE pipeline_id = %(pipeline_id)s
       -- what another instance runs now is its own to describe
-      AND NOT EXISTS (SELECT FROM pipeline_leases l WHERE l.pipeline_id = :pipeline_id
-                      AND l.instance_id <> :instance_id AND l.expires_at > now())""")
-_FLOW = text("""
+      AND NOT EXISTS (SELECT FROM pipeline_leases l WHERE l.pipeline_id = %(pipeline_id)s
+                      AND l.instance_id <> %(instance_id)s AND l.expires_at > now())"""
+_FLOW = """
     INSERT INTO data_flow_record_monitoring AS d
         (pipeline_id, destination_id, schema_name, table_name, minute, records, bytes, lag_seconds_max)
-    VALUES (:pipeline_id, :destination_id, :schema, :name, date_trunc('minute', now()), :rows, :bytes, :lag)
+    VALUES (%(pipeline_id)s, %(destination_id)s, %(schema)s, %(name)s, date_trunc('minute', now()),
+        %(rows)s, %(bytes)s, %(lag)s)
     ON CONFLICT (pipeline_id, destination_id, schema_name, table_name, minute) DO UPDATE SET
         records = d.records + excluded.records, bytes = d.bytes + excluded.bytes,
-        lag_seconds_max = GREATEST(d.lag_seconds_max, excluded.lag_seconds_max)""")
+        lag_seconds_max = GREATEST(d.lag_seconds_max, excluded.lag_seconds_max)"""
 
 
 class Observations:
@@ -144,7 +144,7 @@ class Observations:
         ]
         if rows:
             with self._database.transaction() as session:
-                session.execute(_FLOW, rows)
+                session.execute_each(_FLOW, rows)
 
 
 def _failure(failure: Failure | None) -> dict[str, str | None]:

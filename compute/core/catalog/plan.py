@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
-
 from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.session import Row
 from compute.sources.postgres import Origin
 from rosetta.endpoints import source_endpoint
 from rosetta.enums import (
@@ -25,9 +26,8 @@ from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
-from rosetta.sealing import open_config
+from rosetta.sealed import open_config
 from rosetta.secrets import Keyring
-from rosetta.tables import Destination, Pipeline, PipelineDestination, PipelineMetadata, Source, TableSync
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,45 @@ class PipelinePlan:
     destinations: tuple[DestinationPlan, ...]
 
 
+_PIPELINE = """
+    SELECT p.id, p.name, p.source_id, p.slot_name, p.acknowledged_lsn, p.slot_origin, p.slot_dropped_for, p.engine,
+        p.profile, p.max_batch_rows, p.max_queue_rows, s.publication_name, s.slot_failover,
+        COALESCE(s.replication_name, 'rosetta_' || s.replication_id) AS slot_prefix
+    FROM pipelines p JOIN sources s ON s.id = p.source_id WHERE p.id = %(id)s"""
+_SOURCE = """
+    SELECT id, pg_host, pg_port, pg_database, pg_username, pg_password, sslmode FROM sources WHERE id = %(id)s"""
+_DESTINATION = "SELECT id, type, config FROM destinations WHERE id = %(id)s"
+_DESTINATIONS = """
+    SELECT d.id, d.name, d.type, d.config, pd.id AS joined_id, pd.sync_all_tables, pd.park_policy,
+        pd.parked_commit_lsn, pd.parked_change_lsn, pd.parked_ordinal, pd.detached_at, m.durable_lsn
+    FROM pipeline_destinations pd JOIN destinations d ON d.id = pd.destination_id
+    LEFT JOIN pipeline_metadata m ON m.pipeline_id = pd.pipeline_id AND m.destination_id = pd.destination_id
+    WHERE pd.pipeline_id = %(id)s ORDER BY d.id"""
+# Only of a table in error it matters whether it is held: one that streams finds in the ledger what it has waiting.
+_TABLES = """
+    SELECT t.id, t.pipeline_destination_id, t.schema_name, t.table_name, t.target_schema, t.target_name, t.mode,
+        t.delete_mode, t.desired_state, t.state, t.error_code, t.columns, t.filters, t.custom_sql, t.masks,
+        t.state = 'ERROR' AND EXISTS (
+            SELECT FROM dlq_records r WHERE r.table_sync_id = t.id AND r.kind = 'SEGMENT' AND r.error_class = 'DATA'
+                AND r.state IN ('PARKED', 'RETRYING')) AS held
+    FROM table_syncs t JOIN pipeline_destinations pd ON pd.id = t.pipeline_destination_id
+    WHERE pd.pipeline_id = %(id)s ORDER BY t.pipeline_destination_id, t.id"""
+_SLOT_MADE = """
+    UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(%(lsn)s AS pg_lsn)),
+        slot_origin = %(origin)s, slot_dropped_for = NULL
+    WHERE id = %(id)s"""
+_FOLLOWED = (
+    "UPDATE pipelines SET slot_origin = %(origin)s WHERE id = %(id)s AND slot_origin IS DISTINCT FROM %(origin)s"
+)
+_NAME_SLOT = "UPDATE pipelines SET slot_name = %(slot)s WHERE id = %(id)s"
+_ADVANCE = """
+    UPDATE pipelines SET acknowledged_lsn = CAST(%(lsn)s AS pg_lsn)
+    WHERE id = %(id)s AND acknowledged_lsn < CAST(%(lsn)s AS pg_lsn)"""
+_CLUSTER = """
+    UPDATE sources SET system_identifier = %(system_identifier)s
+    WHERE id = %(id)s AND system_identifier IS DISTINCT FROM %(system_identifier)s"""
+
+
 class Plans:
     """Reads plans and keeps what is learnt of a pipeline's slot. Raises OutageError while the database is away."""
 
@@ -138,55 +177,38 @@ class Plans:
 
     def read(self, pipeline_id: int) -> PipelinePlan:
         """The plan as of now. Raises ConfigurationError when the pipeline is gone or its source makes no sense."""
+        with self._database.transaction() as session:
+            pipeline = session.execute(_PIPELINE, {"id": pipeline_id}).one_or_none()
+            if pipeline is None:
+                raise ConfigurationError(f"pipeline {pipeline_id} does not exist any more", code="PIPELINE_DELETED")
+            source = session.execute(_SOURCE, {"id": pipeline.source_id}).one()
+            destinations = session.execute(_DESTINATIONS, {"id": pipeline_id})
+            tables = session.execute(_TABLES, {"id": pipeline_id})
+        endpoint = source_endpoint(source, self._keyring)
         try:
-            with self._database.transaction() as session:
-                pipeline = session.get(Pipeline, pipeline_id)
-                if pipeline is None:
-                    raise ConfigurationError(f"pipeline {pipeline_id} does not exist any more", code="PIPELINE_DELETED")
-                source = session.get_one(Source, pipeline.source_id)
-                destinations = tuple(self._destinations(session, pipeline_id))
-                session.expunge_all()
+            return _pipeline(pipeline, endpoint, self._destinations(destinations, tables))
         except ValueError:  # a value that no enumeration knows: someone has removed a CHECK
             raise ConfigurationError(
                 f"the configuration of pipeline {pipeline_id} holds a value that does not exist",
                 code="INVALID_CONFIGURATION",
             ) from None
-        return PipelinePlan(
-            pipeline_id=pipeline_id,
-            name=pipeline.name,
-            source_id=source.id,
-            endpoint=source_endpoint(source, self._keyring),
-            publication=source.publication_name,
-            slot=pipeline.slot_name or slot_name(source, pipeline_id),
-            acknowledged=pipeline.acknowledged_lsn,
-            origin=None if pipeline.slot_origin is None else Origin.parse(pipeline.slot_origin),
-            dropped_for=pipeline.slot_dropped_for,
-            failover=source.slot_failover,
-            engine=pipeline.engine,
-            profile=pipeline.profile,
-            max_batch_rows=pipeline.max_batch_rows,
-            max_queue_rows=pipeline.max_queue_rows,
-            destinations=destinations,
-        )
 
     def endpoint(self, source_id: int) -> PostgresEndpoint:
         """How to reach a source. Raises ConfigurationError (SecretError for its password) when that is not known."""
         with self._database.transaction() as session:
-            source = session.get(Source, source_id)
-            if source is None:
-                raise ConfigurationError(f"source {source_id} does not exist any more", code="SOURCE_DELETED")
-            session.expunge_all()
+            source = session.execute(_SOURCE, {"id": source_id}).one_or_none()
+        if source is None:
+            raise ConfigurationError(f"source {source_id} does not exist any more", code="SOURCE_DELETED")
         return source_endpoint(source, self._keyring)
 
     def destination(self, destination_id: int) -> tuple[DestinationType, dict[str, Any]]:
         """Kind and opened config of a destination. Raises ConfigurationError (SecretError) when it is not known."""
         with self._database.transaction() as session:
-            row = session.get(Destination, destination_id)
-            if row is None:
-                raise ConfigurationError(
-                    f"destination {destination_id} does not exist any more", code="DESTINATION_DELETED"
-                )
-            session.expunge_all()
+            row = session.execute(_DESTINATION, {"id": destination_id}).one_or_none()
+        if row is None:
+            raise ConfigurationError(
+                f"destination {destination_id} does not exist any more", code="DESTINATION_DELETED"
+            )
         return DestinationType(row.type), open_config(row, self._keyring)
 
     def name_slot(self, pipeline_id: int, slot: str) -> None:
@@ -210,92 +232,79 @@ class Plans:
         with self._database.transaction() as session:
             session.execute(_ADVANCE, {"id": pipeline_id, "lsn": str(lsn)})
 
-    def _destinations(self, session: Session, pipeline_id: int) -> list[DestinationPlan]:
-        query = (
-            select(PipelineDestination, Destination)
-            .join(Destination, Destination.id == PipelineDestination.destination_id)
-            .where(PipelineDestination.pipeline_id == pipeline_id)
-            .order_by(Destination.id)
-        )
-        return [self._destination(session, joined, row) for joined, row in session.execute(query).tuples()]
+    def _destinations(self, destinations: Iterable[Row], tables: Iterable[Row]) -> tuple[DestinationPlan, ...]:
+        by_destination = {
+            joined_id: tuple(map(_table_sync, rows))
+            for joined_id, rows in groupby(tables, attrgetter("pipeline_destination_id"))
+        }
+        return tuple(self._destination(row, by_destination.get(row.joined_id, ())) for row in destinations)
 
-    def _destination(self, session: Session, joined: PipelineDestination, row: Destination) -> DestinationPlan:
+    def _destination(self, row: Row, tables: tuple[TableSyncPlan, ...]) -> DestinationPlan:
         config: dict[str, Any] = {}
         problem: RosettaError | None = None
         try:
             config = open_config(row, self._keyring)
         except RosettaError as error:
             problem = error
-        reported = session.scalar(
-            select(PipelineMetadata.durable_lsn).where(
-                PipelineMetadata.pipeline_id == joined.pipeline_id, PipelineMetadata.destination_id == row.id
-            )
-        )
-        syncs = session.scalars(
-            select(TableSync).where(TableSync.pipeline_destination_id == joined.id).order_by(TableSync.id)
-        )
         return DestinationPlan(
             destination_id=row.id,
-            pipeline_destination_id=joined.id,
+            pipeline_destination_id=row.joined_id,
             name=row.name,
             type=DestinationType(row.type),
             config=config,
-            sync_all_tables=joined.sync_all_tables,
-            tables=tuple(_table_sync(sync, held=_is_held(session, sync)) for sync in syncs),
+            sync_all_tables=row.sync_all_tables,
+            tables=tables,
             problem=problem,
-            reported=reported,
-            parked=_parked(joined),
-            park_policy=ParkPolicy(joined.park_policy),
-            detached=joined.detached_at is not None,
+            reported=_lsn(row.durable_lsn),
+            parked=_parked(row),
+            park_policy=ParkPolicy(row.park_policy),
+            detached=row.detached_at is not None,
         )
 
 
-_SLOT_MADE = text("""
-    UPDATE pipelines SET acknowledged_lsn = GREATEST(acknowledged_lsn, CAST(:lsn AS pg_lsn)), slot_origin = :origin,
-        slot_dropped_for = NULL
-    WHERE id = :id""")
-_FOLLOWED = text("UPDATE pipelines SET slot_origin = :origin WHERE id = :id AND slot_origin IS DISTINCT FROM :origin")
-_HELD = text("""
-    SELECT EXISTS (SELECT FROM dlq_records WHERE table_sync_id = :id AND kind = 'SEGMENT' AND error_class = 'DATA'
-        AND state IN ('PARKED', 'RETRYING'))""")
-_NAME_SLOT = text("UPDATE pipelines SET slot_name = :slot WHERE id = :id")
-_ADVANCE = text("""
-    UPDATE pipelines SET acknowledged_lsn = CAST(:lsn AS pg_lsn)
-    WHERE id = :id AND acknowledged_lsn < CAST(:lsn AS pg_lsn)""")
-_CLUSTER = text("""
-    UPDATE sources SET system_identifier = :system_identifier
-    WHERE id = :id AND system_identifier IS DISTINCT FROM :system_identifier""")
+def _pipeline(row: Row, endpoint: PostgresEndpoint, destinations: tuple[DestinationPlan, ...]) -> PipelinePlan:
+    return PipelinePlan(
+        pipeline_id=row.id,
+        name=row.name,
+        source_id=row.source_id,
+        endpoint=endpoint,
+        publication=row.publication_name,
+        slot=row.slot_name or f"{row.slot_prefix}_{row.id}",
+        acknowledged=_lsn(row.acknowledged_lsn),
+        origin=None if row.slot_origin is None else Origin.parse(row.slot_origin),
+        dropped_for=row.slot_dropped_for,
+        failover=row.slot_failover,
+        engine=EngineKind(row.engine),
+        profile=Profile(row.profile),
+        max_batch_rows=row.max_batch_rows,
+        max_queue_rows=row.max_queue_rows,
+        destinations=destinations,
+    )
 
 
-def slot_name(source: Source, pipeline_id: int) -> str:
-    """`rosetta_{replication_id}_{pipeline_id}`, or with the prefix that the source names."""
-    prefix = source.replication_name or f"rosetta_{source.replication_id}"
-    return f"{prefix}_{pipeline_id}"
+def _lsn(text: str | None) -> Lsn | None:
+    return None if text is None else Lsn.parse(text)
 
 
-def _parked(joined: PipelineDestination) -> StreamPosition | None:
-    if joined.parked_commit_lsn is None:
+def _parked(row: Row) -> StreamPosition | None:
+    if row.parked_commit_lsn is None:
         return None
-    return StreamPosition(joined.parked_commit_lsn, joined.parked_change_lsn or Lsn(0), joined.parked_ordinal or 0)
+    change = _lsn(row.parked_change_lsn) or Lsn(0)
+    return StreamPosition(Lsn.parse(row.parked_commit_lsn), change, row.parked_ordinal or 0)
 
 
-def _is_held(session: Session, sync: TableSync) -> bool:
-    """Only of a table in error it matters: one that streams finds in the ledger what it has waiting."""
-    return sync.state is TableSyncState.ERROR and bool(session.execute(_HELD, {"id": sync.id}).scalar())
-
-
-def _table_sync(sync: TableSync, *, held: bool) -> TableSyncPlan:
-    asked = {"columns": sync.columns, "filters": sync.filters, "custom_sql": sync.custom_sql, "masks": sync.masks}
+def _table_sync(row: Row) -> TableSyncPlan:
+    asked = {"columns": row.columns, "filters": row.filters, "custom_sql": row.custom_sql, "masks": row.masks}
     return TableSyncPlan(
-        sync_id=sync.id,
-        source=TableId(sync.schema_name, sync.table_name),
-        target_schema=sync.target_schema,
-        target_name=sync.target_name,
-        mode=SyncMode(sync.mode),
-        delete_mode=DeleteMode(sync.delete_mode),
-        desired=TableSyncDesired(sync.desired_state),
-        state=TableSyncState(sync.state),
-        error_code=sync.error_code,
+        sync_id=row.id,
+        source=TableId(row.schema_name, row.table_name),
+        target_schema=row.target_schema,
+        target_name=row.target_name,
+        mode=SyncMode(row.mode),
+        delete_mode=DeleteMode(row.delete_mode),
+        desired=TableSyncDesired(row.desired_state),
+        state=TableSyncState(row.state),
+        error_code=row.error_code,
         transforms=tuple(name for name, value in asked.items() if value),
-        held=held,
+        held=row.held,
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from compute.core.catalog.database import ConfigDatabase
 from compute.core.exit_codes import Failure
 from compute.core.slot_state import KnownSlot
@@ -14,54 +12,55 @@ from rosetta.enums import Severity, WalBudgetPolicy
 from rosetta.lsn import Lsn
 
 # Those whose lease is ours; those that nobody runs are looked after by one of the instances that live.
-_WATCHED = text("""
+_WATCHED = """
     SELECT p.id, p.name, p.source_id, p.slot_name, p.slot_origin, p.slot_dropped_for, p.wal_budget_bytes,
            p.wal_budget_policy, p.status = 'PAUSE' AND COALESCE(l.expires_at <= now(), true) AS at_rest,
            GREATEST(p.acknowledged_lsn, (SELECT max(m.durable_lsn) FROM pipeline_metadata m
                                          WHERE m.pipeline_id = p.id))::text AS reached
     FROM pipelines p LEFT JOIN pipeline_leases l ON l.pipeline_id = p.id
     WHERE p.slot_name IS NOT NULL AND p.acknowledged_lsn IS NOT NULL
-      AND CASE WHEN l.expires_at > now() THEN l.instance_id = :instance_id
-          ELSE :instance_id = (SELECT min(i.id) FROM compute_instances i
-                               WHERE i.heartbeat_at > now() - make_interval(secs => :lease_seconds)) END
-    ORDER BY p.id""")
+      AND CASE WHEN l.expires_at > now() THEN l.instance_id = %(instance_id)s
+          ELSE %(instance_id)s = (SELECT min(i.id) FROM compute_instances i
+                               WHERE i.heartbeat_at > now() - make_interval(secs => %(lease_seconds)s)) END
+    ORDER BY p.id"""
 # Only of a pipeline at rest: what a process runs or tries is its own to describe.
-_LOST = text("""
-    UPDATE pipeline_metadata m SET status = 'RESYNC_REQUIRED', health_status = 'ERROR', last_error = :message,
-        last_error_code = :code, last_error_remedy = :remedy, last_error_time = now()
+_LOST = """
+    UPDATE pipeline_metadata m SET status = 'RESYNC_REQUIRED', health_status = 'ERROR', last_error = %(message)s,
+        last_error_code = %(code)s, last_error_remedy = %(remedy)s, last_error_time = now()
     FROM pipelines p
-    WHERE p.id = m.pipeline_id AND p.id = :pipeline_id AND p.status = 'PAUSE'
-      AND (m.status = 'PAUSED' OR m.status = 'RESYNC_REQUIRED' AND m.last_error IS DISTINCT FROM :message)""")
-_FOUND = text("""
-    UPDATE pipeline_metadata m SET wal_size = :retained,
+    WHERE p.id = m.pipeline_id AND p.id = %(pipeline_id)s AND p.status = 'PAUSE'
+      AND (m.status = 'PAUSED' OR m.status = 'RESYNC_REQUIRED' AND m.last_error IS DISTINCT FROM %(message)s)
+    RETURNING m.id"""
+_FOUND = """
+    UPDATE pipeline_metadata m SET wal_size = %(retained)s,
         status = CASE WHEN mended THEN 'PAUSED' ELSE m.status END,
         health_status = CASE WHEN mended THEN 'UNKNOWN' ELSE m.health_status END
     FROM pipelines p,
-         LATERAL (SELECT m2.id, m2.status = 'RESYNC_REQUIRED' AND m2.last_error_code = ANY(:codes) AS mended
+         LATERAL (SELECT m2.id, m2.status = 'RESYNC_REQUIRED' AND m2.last_error_code = ANY(%(codes)s) AS mended
                   FROM pipeline_metadata m2 WHERE m2.pipeline_id = p.id) AS was
-    WHERE p.id = m.pipeline_id AND p.id = :pipeline_id AND p.status = 'PAUSE' AND was.id = m.id""")
-_DROPPED = text("UPDATE pipelines SET slot_dropped_for = :reason WHERE id = :pipeline_id")
+    WHERE p.id = m.pipeline_id AND p.id = %(pipeline_id)s AND p.status = 'PAUSE' AND was.id = m.id"""
+_DROPPED = "UPDATE pipelines SET slot_dropped_for = %(reason)s WHERE id = %(pipeline_id)s"
 # A destination that writes catches up by itself; one that cannot keeps the slot for all others. Without a process
 # that says so nothing is known of destinations, and suspending them would move nothing.
-_HOLDERS = text("""
+_HOLDERS = """
     WITH positions AS (
         SELECT pd.id, COALESCE(GREATEST(m.durable_lsn, pd.parked_commit_lsn), '0/0') AS covered, m.status,
                m.heartbeat_at > now() - interval '30 seconds' AS told
         FROM pipeline_destinations pd
         JOIN pipeline_metadata m ON m.pipeline_id = pd.pipeline_id AND m.destination_id = pd.destination_id
-        WHERE pd.pipeline_id = :pipeline_id AND pd.detached_at IS NULL)
-    UPDATE pipeline_destinations pd SET detached_at = now(), error_message = :reason
+        WHERE pd.pipeline_id = %(pipeline_id)s AND pd.detached_at IS NULL)
+    UPDATE pipeline_destinations pd SET detached_at = now(), error_message = %(reason)s
     FROM positions o
     WHERE o.id = pd.id AND o.told AND o.status IN ('BLOCKED', 'RETRYING', 'FAILED')
       AND o.covered = (SELECT min(covered) FROM positions)
-    RETURNING pd.destination_id""")
-_RAISE = text("""
+    RETURNING pd.destination_id"""
+_RAISE = """
     INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, source_id, title, message, remedy)
-    VALUES (:kind, :severity, :dedup_key, :pipeline_id, :source_id, :title, :message, :remedy)
+    VALUES (%(kind)s, %(severity)s, %(dedup_key)s, %(pipeline_id)s, %(source_id)s, %(title)s, %(message)s, %(remedy)s)
     ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
         occurrences = n.occurrences + 1, severity = excluded.severity, title = excluded.title,
-        message = excluded.message, remedy = excluded.remedy""")
-_RESOLVE = text("UPDATE notifications SET resolved_at = now() WHERE dedup_key = :dedup_key AND resolved_at IS NULL")
+        message = excluded.message, remedy = excluded.remedy"""
+_RESOLVE = "UPDATE notifications SET resolved_at = now() WHERE dedup_key = %(dedup_key)s AND resolved_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Slots:
         """The slots that are this instance's to look after, now."""
         values = {"instance_id": self._instance_id, "lease_seconds": self._lease_seconds}
         with self._database.transaction() as session:
-            rows = session.execute(_WATCHED, values).all()
+            rows = session.execute(_WATCHED, values)
         return [
             WatchedSlot(
                 known=KnownSlot(
@@ -125,7 +124,7 @@ class Slots:
         """A paused pipeline cannot go on; True when that is news."""
         values = {"pipeline_id": pipeline_id, "code": failure.code, "message": failure.message}
         with self._database.transaction() as session:
-            return bool(session.execute(_LOST, {**values, "remedy": failure.remedy}).rowcount)  # type: ignore[attr-defined]
+            return bool(session.execute(_LOST, {**values, "remedy": failure.remedy}))
 
     def found(self, pipeline_id: int, retained_bytes: int, codes: list[str]) -> None:
         """What the slot of a paused pipeline retains; that it was lost, by one of `codes`, is over."""

@@ -4,59 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import text
-
 from compute.core.catalog.database import ConfigDatabase
 from compute.core.exit_codes import Failure
 from rosetta.enums import CopyKind, TableSyncState
 from rosetta.identifiers import TableId
 
-_ADD_MISSING = text("""
+_ADD_MISSING = """
     INSERT INTO table_syncs (pipeline_destination_id, schema_name, table_name)
-    SELECT :id, :schema, :name
+    SELECT %(id)s, %(schema)s, %(name)s
     WHERE NOT EXISTS (SELECT FROM table_syncs
-                      WHERE pipeline_destination_id = :id AND schema_name = :schema AND table_name = :name)
-    ON CONFLICT DO NOTHING""")
-_SET_STATE = text("""
-    UPDATE table_syncs SET state = :state, error_code = :code, error_message = :message, error_remedy = :remedy
-    WHERE id = :id""")
-_BEGIN_COPY = text("""
+                      WHERE pipeline_destination_id = %(id)s AND schema_name = %(schema)s AND table_name = %(name)s)
+    ON CONFLICT DO NOTHING"""
+_SET_STATE = """
+    UPDATE table_syncs SET state = %(state)s, error_code = %(code)s, error_message = %(message)s,
+        error_remedy = %(remedy)s
+    WHERE id = %(id)s"""
+_BEGIN_COPY = """
     UPDATE table_syncs SET state = 'COPYING', rows_copied = CASE WHEN state = 'COPYING' THEN rows_copied ELSE 0 END,
         desired_state = CASE WHEN desired_state = 'RESYNC' THEN 'ACTIVE' ELSE desired_state END,
         error_code = NULL, error_message = NULL, error_remedy = NULL
-    WHERE id = :id AND state = :expected
-    RETURNING id""")
-_COPIED = text("UPDATE table_syncs SET state = 'STREAMING' WHERE id = :id AND state = 'COPYING' RETURNING id")
-_TAKEN_AGAIN = text("""
+    WHERE id = %(id)s AND state = %(expected)s
+    RETURNING id"""
+_COPIED = "UPDATE table_syncs SET state = 'STREAMING' WHERE id = %(id)s AND state = 'COPYING' RETURNING id"
+_TAKEN_AGAIN = """
     UPDATE table_syncs SET state = 'STREAMING', error_code = NULL, error_message = NULL, error_remedy = NULL
-    WHERE id = :id AND state IN ('ERROR', 'STREAMING') RETURNING id""")
-_CANCEL_COPY = text("""
+    WHERE id = %(id)s AND state IN ('ERROR', 'STREAMING') RETURNING id"""
+_CANCEL_COPY = """
     UPDATE queue_backfill_data SET status = 'CANCELLED', completed_at = now(),
         status_reason = 'the table was paused or is copied anew'
-    WHERE table_sync_id = :id AND kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')""")
-_LAST_COPY = text("""
-    SELECT status FROM queue_backfill_data WHERE table_sync_id = :id AND kind <> 'BACKFILL' ORDER BY id DESC LIMIT 1""")
-_QUEUE_COPY = text("""
+    WHERE table_sync_id = %(id)s AND kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')"""
+_LAST_COPY = """
+    SELECT status FROM queue_backfill_data WHERE table_sync_id = %(id)s AND kind <> 'BACKFILL'
+    ORDER BY id DESC LIMIT 1"""
+_QUEUE_COPY = """
     INSERT INTO queue_backfill_data (pipeline_id, table_sync_id, kind, schema_name, table_name, destination_ids,
                                      batch_rows)
-    SELECT pd.pipeline_id, t.id, :kind, t.schema_name, t.table_name, ARRAY[pd.destination_id],
+    SELECT pd.pipeline_id, t.id, %(kind)s, t.schema_name, t.table_name, ARRAY[pd.destination_id],
         (SELECT b.batch_rows FROM queue_backfill_data b -- the backfill that this copy is for, if it is
          WHERE b.pipeline_id = pd.pipeline_id AND b.kind = 'BACKFILL' AND b.status = 'EXECUTING'
            AND (b.schema_name, b.table_name) = (t.schema_name, t.table_name)
            AND (b.destination_ids IS NULL OR pd.destination_id = ANY (b.destination_ids)) ORDER BY b.id LIMIT 1)
     FROM table_syncs t JOIN pipeline_destinations pd ON pd.id = t.pipeline_destination_id
-    WHERE t.id = :id
-    ON CONFLICT (table_sync_id) WHERE kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING') DO NOTHING""")
-_COPY_ALL_AGAIN = text("""
+    WHERE t.id = %(id)s
+    ON CONFLICT (table_sync_id) WHERE kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING') DO NOTHING"""
+_COPY_ALL_AGAIN = """
     UPDATE table_syncs t SET state = 'RESYNC' FROM pipeline_destinations pd
-    WHERE pd.id = t.pipeline_destination_id AND pd.pipeline_id = :pipeline_id
-      AND t.state IN ('COPYING', 'STREAMING', 'ERROR')""")
+    WHERE pd.id = t.pipeline_destination_id AND pd.pipeline_id = %(pipeline_id)s
+      AND t.state IN ('COPYING', 'STREAMING', 'ERROR')"""
 # Positions of another stream mean nothing in the new one.
-_FORGET_PARKED = text("""
+_FORGET_PARKED = """
     UPDATE pipeline_destinations SET parked_commit_lsn = NULL, parked_change_lsn = NULL, parked_ordinal = NULL
-    WHERE pipeline_id = :pipeline_id AND parked_commit_lsn IS NOT NULL""")
-_APPLIED = text("""
-    UPDATE table_syncs SET rows_applied = rows_applied + :rows, last_applied_at = now() WHERE id = :id""")
+    WHERE pipeline_id = %(pipeline_id)s AND parked_commit_lsn IS NOT NULL"""
+_APPLIED = """
+    UPDATE table_syncs SET rows_applied = rows_applied + %(rows)s, last_applied_at = now() WHERE id = %(id)s"""
 
 
 class TableSyncs:
@@ -70,8 +70,7 @@ class TableSyncs:
         rows = [{"id": pipeline_destination_id, "schema": table.schema, "name": table.name} for table in tables]
         if rows:
             with self._database.transaction() as session:
-                for row in rows:
-                    session.execute(_ADD_MISSING, row)
+                session.execute_each(_ADD_MISSING, rows)
 
     def set_state(self, sync_id: int, state: TableSyncState, failure: Failure | None = None) -> None:
         values = {"id": sync_id, "state": state, "code": None, "message": None, "remedy": None}
@@ -122,4 +121,4 @@ class TableSyncs:
         values = [{"id": sync_id, "rows": count} for sync_id, count in rows.items() if count]
         if values:
             with self._database.transaction() as session:
-                session.execute(_APPLIED, values)
+                session.execute_each(_APPLIED, values)

@@ -7,46 +7,44 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-
 from compute.core.catalog.database import ConfigDatabase
 from rosetta.identifiers import TableId
 
 # An instance that was not heard of for so long has ended, and its runs with it.
 _SILENT_SECONDS = 120
 
-_CLAIM = text("""
-    UPDATE verify_runs r SET status = 'EXECUTING', instance_id = :instance_id, started_at = now()
+_CLAIM = """
+    UPDATE verify_runs r SET status = 'EXECUTING', instance_id = %(instance_id)s, started_at = now()
     FROM pipelines p
     WHERE p.id = r.pipeline_id
       AND r.id = (SELECT id FROM verify_runs WHERE status = 'PENDING' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING r.id, r.pipeline_id, p.name, r.repair,
-        (SELECT d.name FROM destinations d WHERE d.id = r.destination_id) AS destination""")
-_ABANDONED = text("""
+        (SELECT d.name FROM destinations d WHERE d.id = r.destination_id) AS destination"""
+_ABANDONED = """
     UPDATE verify_runs SET status = 'FAILED', completed_at = now(),
         error_message = 'it was broken off with the compute instance that ran it; start it again'
-    WHERE status = 'EXECUTING' AND (instance_id = :instance_id  -- which has none under way when it claims one
-        OR started_at < now() - make_interval(secs => :seconds)
+    WHERE status = 'EXECUTING' AND (instance_id = %(instance_id)s  -- which has none under way when it claims one
+        OR started_at < now() - make_interval(secs => %(seconds)s)
           AND NOT EXISTS (SELECT FROM compute_instances i WHERE i.id = verify_runs.instance_id
-                          AND i.heartbeat_at > now() - make_interval(secs => :seconds)))""")
-_FINISH = text("""
-    UPDATE verify_runs SET status = 'COMPLETED', report = CAST(:report AS jsonb), completed_at = now()
-    WHERE id = :id AND status = 'EXECUTING'""")
-_FAIL = text("""
-    UPDATE verify_runs SET status = 'FAILED', error_message = :message, completed_at = now()
-    WHERE id = :id AND status = 'EXECUTING'""")
-_PARKED = text("""
+                          AND i.heartbeat_at > now() - make_interval(secs => %(seconds)s)))"""
+_FINISH = """
+    UPDATE verify_runs SET status = 'COMPLETED', report = CAST(%(report)s AS jsonb), completed_at = now()
+    WHERE id = %(id)s AND status = 'EXECUTING'"""
+_FAIL = """
+    UPDATE verify_runs SET status = 'FAILED', error_message = %(message)s, completed_at = now()
+    WHERE id = %(id)s AND status = 'EXECUTING'"""
+_PARKED = """
     SELECT d.name, sum(t.row_count)::bigint FROM dlq_totals t JOIN destinations d ON d.id = t.destination_id
-    WHERE t.pipeline_id = :pipeline_id AND t.state IN ('PARKED', 'RETRYING') GROUP BY d.name""")
+    WHERE t.pipeline_id = %(pipeline_id)s AND t.state IN ('PARKED', 'RETRYING') GROUP BY d.name"""
 # A paused table stays as it is; one that is copied again already needs no second wish.
-_RESYNC = text("""
+_RESYNC = """
     UPDATE table_syncs s SET desired_state = 'RESYNC'
     FROM pipeline_destinations pd JOIN destinations d ON d.id = pd.destination_id
-    WHERE s.pipeline_destination_id = pd.id AND pd.pipeline_id = :pipeline_id AND d.name = :destination
-      AND s.schema_name = :source_schema AND s.table_name = :source_name
-      AND COALESCE(s.target_schema, NULLIF(d.config ->> 'pg_schema', ''), s.schema_name) = :target_schema
-      AND COALESCE(s.target_name, s.table_name) = :target_name AND s.desired_state = 'ACTIVE'
-    RETURNING s.id""")
+    WHERE s.pipeline_destination_id = pd.id AND pd.pipeline_id = %(pipeline_id)s AND d.name = %(destination)s
+      AND s.schema_name = %(source_schema)s AND s.table_name = %(source_name)s
+      AND COALESCE(s.target_schema, NULLIF(d.config ->> 'pg_schema', ''), s.schema_name) = %(target_schema)s
+      AND COALESCE(s.target_name, s.table_name) = %(target_name)s AND s.desired_state = 'ACTIVE'
+    RETURNING s.id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ class VerifyRuns:
                     "target_schema": target.schema,
                     "target_name": target.name,
                 }
-                if session.execute(_RESYNC, values).all():
+                if session.execute(_RESYNC, values):
                     asked.add((destination, target))
         return asked
 

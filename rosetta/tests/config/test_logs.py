@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 import rosetta
 from rosetta import logs
@@ -35,8 +34,6 @@ def restored() -> Iterator[None]:
     for name, before in talkative.items():
         logging.getLogger(name).setLevel(before)
     sys.excepthook = hook
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def written(folder: Path) -> list[dict[str, Any]]:
@@ -47,23 +44,22 @@ def test_both_kinds_of_logger_write_the_same_json_to_stdout_and_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure("compute", "info", tmp_path / "logs")
-    structlog.contextvars.bind_contextvars(pipeline_id=7)
-    structlog.get_logger("a").info("pipeline_started", slot_name="rosetta_1_7")
+    logs.get_logger("a").bind(pipeline_id=7).info("pipeline_started", slot_name="rosetta_1_7")
     logging.getLogger("b").warning("%d rows left", 3)
-    structlog.get_logger("a").debug("not_written")
+    logs.get_logger("a").debug("not_written")
     lines = written(tmp_path / "logs")
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
     assert [line.pop("timestamp").endswith("+00:00") for line in lines] == [True, True]
     assert lines == [
         {"event": "pipeline_started", "slot_name": "rosetta_1_7", "pipeline_id": 7, "level": "info", "logger": "a",
          "service": "compute"},
-        {"event": "3 rows left", "pipeline_id": 7, "level": "warning", "logger": "b", "service": "compute"},
+        {"event": "3 rows left", "level": "warning", "logger": "b", "service": "compute"},
     ]  # fmt: skip
 
 
 def test_no_secret_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("backend", "DEBUG", tmp_path)
-    log = structlog.get_logger()
+    log = logs.get_logger("test")
     log.info(f"connecting to {DSN}")  # noqa: G004 - people do
     log.info("source_created", pg_password=CANARY, config={"deep": [{"passphrase": CANARY}]}, url=DSN, other=Path(DSN))
     log.info("with %s", DSN)
@@ -84,7 +80,7 @@ def test_no_secret_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_odd_values_are_written(tmp_path: Path) -> None:
     logs.configure("backend", "INFO", tmp_path)
-    structlog.get_logger().info("odd", big=2**80, lone="\ud800", when=object, none=None, nan=float("nan"))
+    logs.get_logger("test").info("odd", big=2**80, lone="\ud800", when=object, none=None, nan=float("nan"))
     (line,) = written(tmp_path)
     assert line["event"].strip("'") == "odd"
 
@@ -107,7 +103,7 @@ def test_an_uncaught_error_is_logged_redacted(tmp_path: Path) -> None:
 
 def test_configuring_again_replaces_and_does_not_double(tmp_path: Path) -> None:
     logs.configure("one", "INFO", tmp_path / "one")
-    log = structlog.get_logger()
+    log = logs.get_logger("test")
     logs.configure("two", "INFO", tmp_path / "two")
     log.info("once")
     assert written(tmp_path / "one") == []

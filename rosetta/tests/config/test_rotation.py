@@ -16,7 +16,7 @@ from rosetta.dead_letters import Payload, open_payload, seal_payload
 from rosetta.errors import SecretError
 from rosetta.local.postgres import PostgresCluster
 from rosetta.rotation import Rotation, rotate
-from rosetta.sealing import open_config, open_source_password
+from rosetta.sealed import open_config, open_source_password
 from rosetta.secrets import Keyring
 from rosetta.tables import Destination, DlqRecord, Source
 

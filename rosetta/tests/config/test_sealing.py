@@ -8,22 +8,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, select, text
 from sqlalchemy.orm import Session
-from structlog.testing import capture_logs
 
 from rosetta.database import sync_url
 from rosetta.errors import ConfigurationError, SecretError
 from rosetta.local.postgres import PostgresCluster
-from rosetta.sealing import (
-    SECRET_CONFIG_KEYS,
-    allocate_id,
-    config_binding,
-    open_config,
-    open_source_password,
-    seal_destination,
-    seal_found_secrets,
-    seal_source,
-    source_binding,
-)
+from rosetta.sealed import SECRET_CONFIG_KEYS, config_binding, open_config, open_source_password, source_binding
+from rosetta.sealing import allocate_id, seal_destination, seal_found_secrets, seal_source
 from rosetta.secrets import Keyring, is_sealed
 from rosetta.tables import Destination, Source
 
@@ -57,19 +47,21 @@ def by_name(session: Session) -> dict[str, Destination]:
     return {row.name: row for row in session.scalars(select(Destination))}
 
 
-def test_every_plaintext_secret_is_sealed_once_and_opens(engine: Engine) -> None:
-    with Session(engine) as session, capture_logs() as lines:
+def test_every_plaintext_secret_is_sealed_once_and_opens(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with Session(engine) as session:
         assert seal_found_secrets(session, KEYRING) == 5
         session.commit()
         assert seal_found_secrets(session, KEYRING) == 0
-    assert {(line["table"], line["field"]) for line in lines if line["event"] == "secret_sealed"} == {
+    logged = [vars(record)["fields"] for record in caplog.records if record.msg == "secret_sealed"]
+    assert {(fields["table"], fields["field"]) for fields in logged} == {
         ("sources", "pg_password"),
         ("destinations", "pg_password"),
         ("destinations", "snowflake_private_key"),
         ("destinations", "snowflake_private_key_path"),
         ("destinations", "snowflake_private_key_passphrase"),
     }
-    assert "canary" not in str(lines)
+    assert "canary" not in str([vars(record) for record in caplog.records])
     with Session(engine) as session:
         source, trusted = session.scalars(select(Source).order_by(Source.id))
         assert is_sealed(source.pg_password or "")

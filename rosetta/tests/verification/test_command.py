@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from rosetta.cli import app
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import local_settings
-from rosetta.sealing import config_binding, source_binding
+from rosetta.sealed import config_binding, source_binding
 from rosetta.secrets import Keyring
 
 from .conftest import Pair

@@ -11,7 +11,7 @@ from app.domain.schemas.base import Body, Identifier, Name, PageRequest, Stamped
 from app.domain.schemas.cleanup import CleanupView
 from app.domain.schemas.source import Host, Port
 from rosetta.enums import DestinationType, SslMode
-from rosetta.sealing import SECRET_CONFIG_KEYS, is_secret
+from rosetta.sealed import SECRET_CONFIG_KEYS, is_secret
 from rosetta.secrets import is_sealed
 
 Setting = Annotated[Text, Field(min_length=1, max_length=1024)]

@@ -26,7 +26,8 @@ from app.domain.services.cleanup import left_behind, pending_error
 from app.domain.services.naming import copy_name
 from app.domain.services.sealing import seal_on_sight
 from rosetta.enums import DestinationType, SslMode
-from rosetta.sealing import SECRET_CONFIG_KEYS, allocate_id, open_config, seal_destination
+from rosetta.sealed import SECRET_CONFIG_KEYS, open_config
+from rosetta.sealing import allocate_id, seal_destination
 from rosetta.secrets import Keyring
 
 

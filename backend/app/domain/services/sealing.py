@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.models import Destination, Source
-from rosetta.sealing import is_secret, seal_found_secrets
+from rosetta.sealed import is_secret
+from rosetta.sealing import seal_found_secrets
 from rosetta.secrets import Keyring, is_sealed
 
 

@@ -15,7 +15,8 @@ from app.domain.services.audit import AuditTrail
 from app.domain.services.cleanup import left_behind, pending_error
 from app.domain.services.naming import copy_name
 from app.domain.services.sealing import seal_on_sight
-from rosetta.sealing import allocate_id, open_source_password, seal_source
+from rosetta.sealed import open_source_password
+from rosetta.sealing import allocate_id, seal_source
 from rosetta.secrets import Keyring
 
 _RECONNECT: Final = frozenset(
