@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api } from './client'
 import { CALM_POLL_MS, TRANSITION_POLL_MS } from './freshness'
-import type { Flow, Summary, WalMonitor } from './types'
+import type { Flow, Summary, WalMetric, WalMonitor } from './types'
 
 const MOVING = ['STARTING', 'SNAPSHOTTING', 'PAUSING', 'RESTARTING']
 
@@ -25,3 +25,12 @@ export const walMonitorQuery = queryOptions({
   queryFn: ({ signal }) => api.get<WalMonitor[]>('/wal-monitor', undefined, signal),
   refetchInterval: 30_000,
 })
+
+/** The newest measurements of a source's slots, a row each. */
+export const walHistoryQuery = (sourceId: number) =>
+  queryOptions({
+    queryKey: ['wal-history', sourceId],
+    queryFn: ({ signal }) =>
+      api.get<WalMetric[]>('/wal-metrics', { source_id: sourceId, limit: 1000 }, signal),
+    refetchInterval: 30_000,
+  })

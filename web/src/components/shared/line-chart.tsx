@@ -8,6 +8,8 @@ export interface Series {
   values: (number | null)[]
   /** A custom property of the theme, e.g. `--chart-1`. */
   color: string
+  /** Not measured: drawn as a broken line, without the area beneath. */
+  dashed?: boolean
 }
 
 interface LineChartProps {
@@ -61,7 +63,8 @@ function optionsOf({ series, format, height = 200, onPoint }: LineChartProps, wi
         label: line.label,
         stroke: color(line.color),
         width: 2,
-        fill: `color-mix(in oklab, ${color(line.color)} 12%, transparent)`,
+        fill: line.dashed ? undefined : `color-mix(in oklab, ${color(line.color)} 12%, transparent)`,
+        dash: line.dashed ? [5, 4] : undefined,
         points: { show: false },
       })),
     ],

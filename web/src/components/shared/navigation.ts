@@ -3,6 +3,7 @@ import {
   Database,
   HardDriveDownload,
   LayoutDashboard,
+  LifeBuoy,
   type LucideIcon,
   Settings,
   Workflow,
@@ -10,7 +11,7 @@ import {
 import type { Role } from '@/repo/types'
 
 export interface Place {
-  to: '/' | '/pipelines' | '/sources' | '/destinations' | '/activity' | '/settings'
+  to: '/' | '/pipelines' | '/sources' | '/destinations' | '/activity' | '/settings' | '/common-errors'
   label: string
   icon: LucideIcon
   role?: Role
@@ -23,4 +24,5 @@ export const PLACES: readonly Place[] = [
   { to: '/destinations', label: 'Destinations', icon: HardDriveDownload },
   { to: '/activity', label: 'Activity', icon: Activity },
   { to: '/settings', label: 'Settings', icon: Settings },
+  { to: '/common-errors', label: 'Common errors', icon: LifeBuoy },
 ]

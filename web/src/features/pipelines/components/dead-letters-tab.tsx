@@ -32,9 +32,11 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
   const navigate = useNavigate()
   const asked = useSearch({ strict: false }).destination
   const lanes = pipeline.destinations
+  // Decided once: the queue does not change beneath a reader when the last record of it is mended.
+  const [first] = useState(() => lanes.find(({ parked_changes }) => parked_changes > 0)?.destination_id)
   const lane =
     lanes.find(({ destination_id }) => destination_id === asked) ??
-    lanes.find(({ parked_changes }) => parked_changes > 0) ??
+    lanes.find(({ destination_id }) => destination_id === first) ??
     lanes[0]
   const [cause, setCause] = useState('all')
   const [offset, setOffset] = useState(0)

@@ -14,6 +14,7 @@ import { destinationsQuery } from '@/repo/destinations'
 import { sourceTablesQuery, sourcesQuery } from '@/repo/sources'
 import { type Draft, chosenTables } from '../data/draft'
 import { ChoiceList } from './choice-list'
+import { PresetBar } from './preset-bar'
 import { TablePicker } from './table-picker'
 
 export interface StepProps {
@@ -126,7 +127,15 @@ export function TablesStep({ draft, onDraft, sourceId }: StepProps & { sourceId:
         ))}
       </fieldset>
       {!draft.allTables && (
-        <TablePicker tables={data.items} picked={draft.picked} onPick={(picked) => onDraft({ picked })} />
+        <>
+          <TablePicker tables={data.items} picked={draft.picked} onPick={(picked) => onDraft({ picked })} />
+          <PresetBar
+            sourceId={sourceId}
+            tables={data.items}
+            picked={draft.picked}
+            onPick={(picked) => onDraft({ picked })}
+          />
+        </>
       )}
     </div>
   )

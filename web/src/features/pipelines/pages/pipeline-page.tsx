@@ -16,11 +16,11 @@ import { SettingsTab } from '../components/settings-tab'
 import { TablesTab } from '../components/tables-tab'
 import { WishButtons } from '../components/wish-buttons'
 import { observedStatus, parkedChanges, tableCount } from '../data/pipeline-facts'
+import type { PipelineTab } from '../data/pipeline-tabs'
 
 const DeadLettersTab = lazy(() => import('../components/dead-letters-tab'))
-
-export const PIPELINE_TABS = ['overview', 'tables', 'destinations', 'dlq', 'settings'] as const
-export type PipelineTab = (typeof PIPELINE_TABS)[number]
+const VerifyTab = lazy(() => import('../components/verify-tab'))
+const FlowTab = lazy(() => import('../components/flow-tab'))
 
 interface PipelinePageProps {
   pipelineId: number
@@ -83,6 +83,8 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
           <TabsTrigger value="dlq">
             Dead letter queue <Count count={parkedChanges(pipeline)} />
           </TabsTrigger>
+          <TabsTrigger value="verify">Verify</TabsTrigger>
+          <TabsTrigger value="flow">Flow</TabsTrigger>
           <TabsTrigger value="settings">Settings</TabsTrigger>
         </TabsList>
         <TabsContent value="overview">
@@ -97,6 +99,16 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
         <TabsContent value="dlq">
           <Suspense fallback={<RowsPending />}>
             <DeadLettersTab pipeline={pipeline} />
+          </Suspense>
+        </TabsContent>
+        <TabsContent value="verify">
+          <Suspense fallback={<RowsPending />}>
+            <VerifyTab pipeline={pipeline} />
+          </Suspense>
+        </TabsContent>
+        <TabsContent value="flow">
+          <Suspense fallback={<RowsPending />}>
+            <FlowTab pipeline={pipeline} />
           </Suspense>
         </TabsContent>
         <TabsContent value="settings">

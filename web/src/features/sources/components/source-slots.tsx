@@ -1,5 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Cable, Trash2 } from 'lucide-react'
+import { Suspense, lazy } from 'react'
 import { EmptyState } from '@/components/shared/empty-state'
 import { ErrorPanel } from '@/components/shared/error-panel'
 import { RowsPending } from '@/components/shared/page-pending'
@@ -14,7 +15,9 @@ import { told, toldError } from '@/lib/notify'
 import { useCan } from '@/lib/use-role'
 import { walMonitorQuery } from '@/repo/dashboard'
 import { dropOrphanedSlots, slotsQuery } from '@/repo/sources'
-import type { SourceDetail } from '@/repo/types'
+import type { SourceDetail, WalMonitor } from '@/repo/types'
+
+const WalChart = lazy(() => import('./wal-chart'))
 
 export function SourceSlots({ source }: { source: SourceDetail }) {
   return (
@@ -51,13 +54,26 @@ function Wal({ sourceId }: { sourceId: number }) {
     return <ErrorPanel error={error} title="The WAL monitor cannot be shown" onRetry={() => void refetch()} />
   const wal = data?.find(({ source_id }) => source_id === sourceId)
   return (
+    <>
+      <WalState wal={wal} known={data !== undefined} />
+      {wal && (
+        <Suspense>
+          <WalChart sourceId={sourceId} growth={wal.growth_bytes_per_second} />
+        </Suspense>
+      )}
+    </>
+  )
+}
+
+function WalState({ wal, known }: { wal: WalMonitor | undefined; known: boolean }) {
+  return (
     <Card>
       <CardHeader>
         <CardTitle>Write-ahead log</CardTitle>
         {wal && <StatusBadge status={wal.status} />}
       </CardHeader>
       <CardContent>
-        {!data ? (
+        {!known ? (
           <RowsPending rows={1} />
         ) : !wal ? (
           <p className="text-muted-foreground">The monitor has not looked at this source yet.</p>

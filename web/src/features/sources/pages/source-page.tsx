@@ -15,10 +15,11 @@ import { deleteSource, sourceQuery, testSavedSource, updateSource } from '@/repo
 import type { SourceDetail } from '@/repo/types'
 import { SourceForm } from '../components/source-form'
 import { SourcePreflight } from '@/components/shared/source-preflight'
+import { SourcePresets } from '../components/source-presets'
 import { SourceSlots } from '../components/source-slots'
 import { SourceTables } from '../components/source-tables'
 
-export type SourceTab = 'preflight' | 'tables' | 'slots' | 'used-by' | 'settings'
+export type SourceTab = 'preflight' | 'tables' | 'slots' | 'presets' | 'used-by' | 'settings'
 
 interface SourcePageProps {
   sourceId: number
@@ -51,6 +52,7 @@ export function SourcePage({ sourceId, tab, onTab }: SourcePageProps) {
           <TabsTrigger value="preflight">Preflight</TabsTrigger>
           <TabsTrigger value="tables">Tables</TabsTrigger>
           <TabsTrigger value="slots">Slots and WAL</TabsTrigger>
+          <TabsTrigger value="presets">Presets</TabsTrigger>
           <TabsTrigger value="used-by">Used by</TabsTrigger>
           {mayChange && <TabsTrigger value="settings">Settings</TabsTrigger>}
         </TabsList>
@@ -62,6 +64,9 @@ export function SourcePage({ sourceId, tab, onTab }: SourcePageProps) {
         </TabsContent>
         <TabsContent value="slots">
           <SourceSlots source={source} />
+        </TabsContent>
+        <TabsContent value="presets">
+          <SourcePresets sourceId={source.id} />
         </TabsContent>
         <TabsContent value="used-by">
           <UsedBy

@@ -1,10 +1,11 @@
 import { createFileRoute } from '@tanstack/react-router'
 import * as z from 'zod/mini'
-import { PIPELINE_TABS, PipelinePage } from '@/features/pipelines/pages/pipeline-page'
+import { PIPELINE_TABS } from '@/features/pipelines/data/pipeline-tabs'
+import { PipelinePage } from '@/features/pipelines/pages/pipeline-page'
 
 export const Route = createFileRoute('/_app/pipelines/$pipelineId')({
   validateSearch: z.object({
-    tab: z.catch(z.optional(z.enum(['overview', 'tables', 'destinations', 'dlq', 'settings'])), undefined),
+    tab: z.catch(z.optional(z.enum(PIPELINE_TABS)), undefined),
     destination: z.catch(z.optional(z.number()), undefined),
   }),
   component: function Pipeline() {

@@ -4,7 +4,10 @@ import { SourcePage } from '@/features/sources/pages/source-page'
 
 export const Route = createFileRoute('/_app/sources/$sourceId')({
   validateSearch: z.object({
-    tab: z.catch(z.optional(z.enum(['preflight', 'tables', 'slots', 'used-by', 'settings'])), undefined),
+    tab: z.catch(
+      z.optional(z.enum(['preflight', 'tables', 'slots', 'presets', 'used-by', 'settings'])),
+      undefined,
+    ),
   }),
   component: function Source() {
     const { sourceId } = Route.useParams()

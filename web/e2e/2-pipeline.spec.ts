@@ -1,0 +1,48 @@
+import { expect, openPipeline, test } from './support/test'
+
+test.describe.configure({ mode: 'serial' })
+
+test('a pipeline is created and started, and its rows arrive', async ({ page, stage }) => {
+  await page.goto('/pipelines/new')
+  await page.getByRole('radio', { name: /shop/ }).check()
+  await page.getByRole('button', { name: 'Next' }).click()
+  await page.getByRole('checkbox', { name: /warehouse/ }).check()
+  await page.getByRole('button', { name: 'Next' }).click()
+  await page.getByRole('radio', { name: /Only the tables/ }).check()
+  await page.getByLabel('Find a table').fill('parc')
+  await page.getByRole('checkbox', { name: /All 1 that fit/ }).check()
+  await expect(page.getByText(/1 of \d+ chosen/)).toBeVisible()
+  await page.getByRole('radio', { name: /Every table/ }).check()
+  await page.getByRole('button', { name: 'Next' }).click()
+  await page.getByLabel('Name of the pipeline').fill('orders')
+  await page.getByRole('button', { name: 'Create and start' }).click()
+
+  await expect(page.getByRole('heading', { name: 'orders' })).toBeVisible()
+  await expect(page.getByText('Running', { exact: true }).first()).toBeVisible({ timeout: 60_000 })
+  await expect.poll(() => stage.count('warehouse', 'shop.parcels'), { timeout: 30_000 }).toBe(500)
+  await stage.sql('shop', "INSERT INTO shop.parcels VALUES (501, 'streamed', 1)")
+  await expect.poll(() => stage.count('warehouse', 'shop.parcels')).toBe(501)
+})
+
+test('a paused pipeline stops, and goes on where it stopped', async ({ page, stage }) => {
+  await openPipeline(page, 'orders')
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await expect(page.getByText('Paused', { exact: true }).first()).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Start' })).toBeVisible()
+  await stage.sql('shop', "INSERT INTO shop.parcels VALUES (502, 'while paused', 1)")
+  await page.getByRole('button', { name: 'Start' }).click()
+  await expect(page.getByText('Running', { exact: true }).first()).toBeVisible({ timeout: 60_000 })
+  await expect.poll(() => stage.count('warehouse', 'shop.parcels', 'id = 502')).toBe(1)
+})
+
+test('a destination joins while the pipeline runs', async ({ page, stage }) => {
+  await openPipeline(page, 'orders', 'Destinations')
+  await page.getByRole('combobox', { name: 'Destination to add' }).click()
+  await page.getByRole('option', { name: 'archive' }).click()
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
+  await expect(page.getByRole('link', { name: 'archive' })).toBeVisible()
+  await expect.poll(() => stage.count('archive', 'shop.parcels'), { timeout: 60_000 }).toBe(502)
+  await page.getByRole('tab', { name: 'Tables' }).click()
+  const row = page.getByRole('row').filter({ hasText: 'shop.parcels' }).filter({ hasText: 'archive' })
+  await expect(row.getByText('Streaming')).toBeVisible()
+})

@@ -1,0 +1,141 @@
+import '@xyflow/react/dist/base.css'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { Handle, type NodeProps, Position, ReactFlow } from '@xyflow/react'
+import { Cable, Database, HardDriveDownload, type LucideIcon } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { ErrorPanel } from '@/components/shared/error-panel'
+import { DesiredBadge, StatusBadge } from '@/components/shared/status-badge'
+import { formatBytes, formatSeconds, plural } from '@/lib/format'
+import { useTheme } from '@/lib/theme'
+import { pipelineFlowQuery } from '@/repo/pipelines'
+import type { Pipeline } from '@/repo/types'
+import { type FlowNode, NODE_WIDTH, flowGraph, ratesOf } from '../data/flow-graph'
+import { retainedWalBytes } from '../data/pipeline-facts'
+
+const MINUTES = 5
+type Of<Kind extends FlowNode['type']> = NodeProps<Extract<FlowNode, { type: Kind }>>
+
+/** From the source by its slot to each destination, with what flows and what waits. */
+export default function FlowTab({ pipeline }: { pipeline: Pipeline }) {
+  const { dark } = useTheme()
+  const { data, error, refetch } = useQuery(pipelineFlowQuery(pipeline.id, MINUTES, 1))
+  const { nodes, edges } = flowGraph(pipeline, ratesOf(data))
+  return (
+    <div className="flex flex-col gap-3">
+      {error && !data && (
+        <ErrorPanel error={error} title="The rates cannot be shown" onRetry={() => void refetch()} />
+      )}
+      <div
+        role="region"
+        aria-label="Flow from the source to the destinations"
+        className="bg-card rounded-lg border shadow-xs"
+        style={{ height: Math.min(640, Math.max(320, pipeline.destinations.length * 140)) }}
+      >
+        <ReactFlow
+          key={pipeline.destinations.length}
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={KINDS}
+          colorMode={dark ? 'dark' : 'light'}
+          fitView
+          fitViewOptions={{ padding: 0.12, maxZoom: 1 }}
+          minZoom={0.2}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          nodesFocusable={false}
+          edgesFocusable={false}
+          elementsSelectable={false}
+          zoomOnScroll={false}
+          preventScrolling={false}
+          proOptions={{ hideAttribution: true }}
+        />
+      </div>
+      <p className="text-muted-foreground text-xs">Records per second over the last {MINUTES} minutes.</p>
+    </div>
+  )
+}
+
+interface BoxProps {
+  icon: LucideIcon
+  kind: string
+  name: ReactNode
+  children: ReactNode
+  from?: boolean
+  to?: boolean
+}
+
+function Box({ icon: Icon, kind, name, children, from, to }: BoxProps) {
+  return (
+    <div
+      className="bg-background flex flex-col gap-1.5 rounded-lg border p-3 text-xs shadow-xs"
+      style={{ width: NODE_WIDTH }}
+    >
+      {to && <Handle type="target" position={Position.Left} className="opacity-0" />}
+      <span className="text-muted-foreground flex items-center gap-1.5">
+        <Icon className="size-3.5" aria-hidden /> {kind}
+      </span>
+      <span className="truncate text-sm font-semibold">{name}</span>
+      {children}
+      {from && <Handle type="source" position={Position.Right} className="opacity-0" />}
+    </div>
+  )
+}
+
+function SourceBox({ data: { pipeline } }: Of<'source'>) {
+  const { source } = pipeline
+  return (
+    <Box
+      icon={Database}
+      kind="Source"
+      from
+      name={
+        <Link to="/sources/$sourceId" params={{ sourceId: String(source.id) }} className="hover:underline">
+          {source.name}
+        </Link>
+      }
+    >
+      <span className="text-muted-foreground">keeps {formatBytes(retainedWalBytes(pipeline))} of WAL</span>
+    </Box>
+  )
+}
+
+function SlotBox({ data: { pipeline } }: Of<'slot'>) {
+  return (
+    <Box icon={Cable} kind="One slot for all" from to name={pipeline.slot_name ?? 'made at the first start'}>
+      <span className="flex">
+        <DesiredBadge status={pipeline.status} />
+      </span>
+    </Box>
+  )
+}
+
+function LaneBox({ data: { lane } }: Of<'lane'>) {
+  const { destination, metadata, parked_changes } = lane
+  return (
+    <Box
+      icon={HardDriveDownload}
+      kind={destination.type === 'POSTGRESQL' ? 'PostgreSQL' : 'Snowflake'}
+      to
+      name={
+        <Link
+          to="/destinations/$destinationId"
+          params={{ destinationId: String(destination.id) }}
+          className="hover:underline"
+        >
+          {destination.name}
+        </Link>
+      }
+    >
+      <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
+        <StatusBadge status={metadata?.status} />
+        <span className="text-muted-foreground tabular-nums">lag {formatSeconds(metadata?.lag_seconds)}</span>
+        {parked_changes > 0 && (
+          <span className="text-warning">{plural(parked_changes, 'change')} parked</span>
+        )}
+      </span>
+    </Box>
+  )
+}
+
+const KINDS = { source: SourceBox, slot: SlotBox, lane: LaneBox }

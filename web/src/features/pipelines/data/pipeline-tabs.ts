@@ -1,0 +1,12 @@
+/** Apart from the page, so that the address can be checked before the page is loaded. */
+export const PIPELINE_TABS = [
+  'overview',
+  'tables',
+  'destinations',
+  'dlq',
+  'verify',
+  'flow',
+  'settings',
+] as const
+
+export type PipelineTab = (typeof PIPELINE_TABS)[number]
