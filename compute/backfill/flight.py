@@ -10,7 +10,7 @@ from typing import Protocol
 
 from compute.backfill.ports import CopyProgress
 from compute.core import failpoints
-from compute.destinations.base import Destination, RangeCheck, RowChunk, TableTarget
+from compute.destinations.base import Destination, RangeCheck, Refusals, RowChunk, TableTarget
 from rosetta.dialects.postgres.chunk_read import Key
 from rosetta.errors import RosettaError
 
@@ -31,8 +31,8 @@ class Pending(Protocol):
     @property
     def failed(self) -> Callable[[RosettaError], None]: ...
 
-    def land(self, destination: Destination, target: TableTarget) -> None:
-        """Does it at the destination, for the table as it is served there now."""
+    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:
+        """Does it at the destination, for the table as it is served there now; `refused` as for `write_rows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class PendingChunk:
     def sync_id(self) -> int:
         return self.chunk.target.sync_id
 
-    def land(self, destination: Destination, target: TableTarget) -> None:
-        rows = destination.write_rows(replace(self.chunk, target=target))
+    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:
+        rows = destination.write_rows(replace(self.chunk, target=target), refused)
         failpoints.hit("before_cursor")
         self.done(rows)
 
@@ -67,7 +67,7 @@ class PendingCheck:
     def sync_id(self) -> int:
         return self.check.target.sync_id
 
-    def land(self, destination: Destination, target: TableTarget) -> None:
+    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:  # noqa: ARG002
         same = destination.matches(replace(self.check, target=target))
         failpoints.hit("before_cursor")
         self.answered(same)

@@ -243,7 +243,10 @@ class PrepareWork:
 
 @dataclass(frozen=True, slots=True)
 class ChunkWork:
-    """Merges a copied chunk, or compares a range, right behind the batch that carried its watermark."""
+    """Merges a copied chunk, or compares a range, right behind the batch that carried its watermark.
+
+    Rows that are refused are parked, and with them what comes later for their keys.
+    """
 
     pending: Pending
 
@@ -252,10 +255,19 @@ class ChunkWork:
         if target is None:
             self.pending.failed(ConfigurationError("the table is not served any more", code="TABLE_NOT_SERVED"))
             return
+
+        def refused(refusal: Refusal) -> None:
+            check_labels(refusal, desk.targets, desk.events.current_schema)
+            desk.refused(refusal, Divided((), ()))
+
         try:
-            self.pending.land(desk.destination, target)
+            self.pending.land(desk.destination, target, None if desk.parking is None else refused)
         except OutageError:
             raise
+        except TypesGrewError as grew:
+            for one in grew.targets:
+                grow(desk, one)
+            self.run(desk)
         except RosettaError as error:
             grown = with_new_labels(target, error, desk.events.current_schema)
             if grown is not None and grow(desk, grown) is grown:

@@ -222,10 +222,13 @@ class Destination(Protocol):
         refusal that nobody wrote down would be lost with a crash. What it raises undoes the batch.
         """
 
-    def write_rows(self, chunk: RowChunk) -> int:
+    def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:
         """Merges a chunk, never over a newer change; returns the rows written.
 
-        Called when the chunk's watermark came down the stream.
+        Called when the chunk's watermark came down the stream. Rows of a table with a key that the target refuses
+        one by one are left out and told to `refused`, before the commit as by `write_changes`: each as a change that
+        is newer than what the target has under its key, and older than whatever the chunk did not see. Without
+        `refused`, in append mode and without a key, DataError is raised and nothing was merged.
         """
 
     def matches(self, check: RangeCheck) -> bool:

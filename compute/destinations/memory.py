@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from compute.destinations.base import (
     Capabilities,
@@ -22,18 +21,8 @@ from compute.destinations.base import (
     ignore_refusals,
 )
 from compute.destinations.memory_batch import BatchWriter, Rule
-from compute.destinations.memory_tables import (
-    Change,
-    Key,
-    Row,
-    Table,
-    Values,
-    apply_net,
-    delete,
-    find,
-    key_of,
-)
-from rosetta.dialects.postgres.copy_text import parse_lines
+from compute.destinations.memory_chunks import ChunkWriter, order
+from compute.destinations.memory_tables import Table, apply_net, find
 from rosetta.enums import SyncMode
 from rosetta.errors import ConfigurationError, DataError, FencedError, OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
@@ -104,8 +93,8 @@ class MemoryDestination:
 
     def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
         doubtful = [key for key, row in self._table(target).rows.items() if not (row.confirmed or row.deleted)]
-        keys = sorted((tuple(part or "" for part in key) for key in doubtful), key=_order)
-        return [key for key in keys if after is None or _order(key) > _order(after)][:_KEYS_AT_ONCE]
+        keys = sorted((tuple(part or "" for part in key) for key in doubtful), key=order)
+        return [key for key in keys if after is None or order(key) > order(after)][:_KEYS_AT_ONCE]
 
     def finish_copy(self, target: TableTarget) -> None:
         table = self._table(target)
@@ -133,16 +122,23 @@ class MemoryDestination:
         self.fault("committed")
         return WriteResult(written.rows, Durability.DURABLE, position, written.refusal, frozenset(written.stale))
 
-    def write_rows(self, chunk: RowChunk) -> int:
+    def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:
         self._begin("rows")
         table, target = self._table(chunk.target), chunk.target
         if target.mode is SyncMode.CURRENT and not table.copying:
             raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
-        data = chunk.data.read_bytes() if isinstance(chunk.data, Path) else chunk.data
-        rows = [dict(zip(chunk.columns, fields, strict=True)) for fields in parse_lines(data)]
-        if target.mode is SyncMode.APPEND:
-            return _append_rows(table, target, rows)
-        return _merge_rows(table, chunk, rows) if target.schema.key else _replace_rows(table, chunk, rows)
+        written = ChunkWriter(self.store.tables, self.store.rules, chunk)
+        try:
+            written.merge()
+        except DataError:
+            if refused is None or target.mode is SyncMode.APPEND or not target.schema.key:
+                raise
+            written = ChunkWriter(self.store.tables, self.store.rules, chunk)
+            written.rescue()
+            if written.refusal:
+                refused(written.refusal)
+        self.store.tables = written.tables
+        return written.rows
 
     def _begin(self, step: str) -> None:
         self.ping()
@@ -152,61 +148,3 @@ class MemoryDestination:
 
     def _table(self, target: TableTarget) -> Table:
         return find(self.store.tables, target)
-
-
-def _visible(xid: int, snapshot: str) -> bool:
-    low, high, running = snapshot.split(":")
-    return xid < int(low) or (xid < int(high) and str(xid) not in running.split(","))
-
-
-def _merge_rows(table: Table, chunk: RowChunk, rows: list[Values]) -> int:
-    target, written = chunk.target, 0
-    given = {key_of(target, values): values for values in rows}
-    if chunk.complete:
-        for key in list(table.rows):
-            if key not in given and _visible(table.rows[key].xid, chunk.snapshot) and _in_range(key, chunk):
-                delete(table, target, key, None)
-    for key, values in given.items():
-        present = table.rows.get(key)
-        if present is None:
-            if _visible(table.tombstones.get(key, 0), chunk.snapshot):
-                table.rows[key] = Row(values)
-                written += 1
-        elif _visible(present.xid, chunk.snapshot):
-            present.values, present.deleted, present.unfilled, present.confirmed = values, False, frozenset(), True
-            written += 1
-        elif _visible(present.moved, chunk.snapshot):
-            present.values |= {name: values[name] for name in present.unfilled}
-            present.unfilled = frozenset()
-    return written
-
-
-def _in_range(key: Key, chunk: RowChunk) -> bool:
-    if chunk.keys is not None:
-        return key in chunk.keys
-    above = chunk.lower is None or _order(key) > _order(chunk.lower)
-    return above and (chunk.upper is None or _order(key) <= _order(chunk.upper))
-
-
-def _order(key: Key) -> list[tuple[int, str]]:
-    """Numbers by value, text by code point."""
-    return [(int(part), "") if part and part.lstrip("-").isdigit() else (0, part or "") for part in key]
-
-
-def _replace_rows(table: Table, chunk: RowChunk, rows: list[Values]) -> int:
-    table.loose = [Row(values) for values in rows]
-    apply_net(table, chunk.target, [change for change in table.held if not _visible(change.xid, chunk.snapshot)])
-    table.held = []
-    return len(rows)
-
-
-def _append_rows(table: Table, target: TableTarget, rows: list[Values]) -> int:
-    key = target.schema.key
-    again = {tuple(values[name] for name in key) for values in rows}
-    for version, (op, change) in list(table.history.items()):
-        if op == "r" and tuple(change.values[name] for name in key) in again:
-            del table.history[version]
-    start = max((seq for lsn, seq in table.history if lsn == 0), default=0)
-    for number, values in enumerate(rows, start + 1):
-        table.history[(0, number)] = ("r", Change("r", (0, number), 0, values, frozenset(), None))
-    return len(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from compute.core.batch import META_COLUMNS, TableChanges
@@ -83,7 +83,7 @@ def parse(changes: TableChanges) -> Iterator[Change]:
 
 def write(table: Table, target: TableTarget, changes: list[Change], before: dict[Key, Row]) -> None:
     """Applies changes, or raises DataError somewhere in between; `before`: the rows of before the batch."""
-    _check_types(target, changes)
+    check_types(target, (change.values for change in changes))
     if target.mode is SyncMode.APPEND:
         for change in changes:
             table.history.setdefault(change.version, (change.op, change))
@@ -100,10 +100,11 @@ def write(table: Table, target: TableTarget, changes: list[Change], before: dict
 _WHOLE = {"smallint": 15, "integer": 31, "bigint": 63}
 
 
-def _check_types(target: TableTarget, changes: list[Change]) -> None:
+def check_types(target: TableTarget, rows: Iterable[Values]) -> None:
+    """Raises DataError for a value that its column cannot hold."""
     types = {column.name: column.type for column in target.schema.columns}
-    for change in changes:
-        for name, value in change.values.items():
+    for values in rows:
+        for name, value in values.items():
             if value is not None and (code := _misfit(types.get(name, "text"), value)):
                 raise DataError(f"{target.target}.{name} cannot hold a value", code=code)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from compute.destinations.base import RangeCheck, RowChunk, TableTarget
+from compute.destinations.base import RangeCheck, Refusals, RowChunk, TableTarget
+from compute.destinations.postgres.chunk_rescue import ChunkRescue
 from compute.destinations.postgres.progress import Progress
+from compute.destinations.postgres.refusals import is_about_table
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
 from compute.destinations.postgres.writers import release_held, writer_for
@@ -39,7 +41,16 @@ class Copies:
         with self._session.transaction(doing):
             self._session.run(f"{ddl.DDL_LOCK}; {start_copy_sql(table)}; {mark}", doing)
 
-    def write_rows(self, chunk: RowChunk) -> int:
+    def write_rows(self, chunk: RowChunk, refused: Refusals | None) -> int:
+        try:
+            return self._write_rows(chunk)
+        except DataError as error:
+            keyed = chunk.target.mode is SyncMode.CURRENT and chunk.target.schema.key
+            if refused is None or not keyed or is_about_table(error):
+                raise
+        return ChunkRescue(self._session, self._progress, self._staging, chunk).merge(refused)
+
+    def _write_rows(self, chunk: RowChunk) -> int:
         target = chunk.target
         table = self._staging.table(target, chunk.columns, target.schema.key)
         if target.mode is SyncMode.CURRENT and not self._is_open(table):

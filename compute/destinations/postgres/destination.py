@@ -83,8 +83,8 @@ class PostgresDestination:
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
         return self._changes.write(batch, refused)
 
-    def write_rows(self, chunk: RowChunk) -> int:
-        return self._copies.write_rows(chunk)
+    def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:
+        return self._copies.write_rows(chunk, refused)
 
     def matches(self, check: RangeCheck) -> bool:
         return self._copies.matches(check)

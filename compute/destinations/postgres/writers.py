@@ -62,16 +62,22 @@ class KeyedWriter:
 
     def rows(self, session: Session, table: MergeTable, chunk: RowChunk, /) -> int:
         doing = f"merging a chunk of {table.target}"
-        if chunk.complete:
-            in_range = chunk_merge.key_range(table, chunk.lower, chunk.upper)
-            scope = in_range if chunk.keys is None else chunk_merge.one_of(table, chunk.keys)
-            session.run(chunk_merge.delete_absent_sql(table, scope, chunk.snapshot), doing)
+        delete_absent(session, table, chunk)
         written = session.run(chunk_merge.upsert_rows_sql(table, chunk.snapshot), doing)
         session.run(chunk_merge.fill_from_rows_sql(table, chunk.snapshot), doing)
         return written
 
     def truncate(self, session: Session, table: MergeTable, _end: StreamPosition, copying: bool, /) -> None:
         session.run(merge.truncate_sql(table, copying=copying), f"truncating {table.target}")
+
+
+def delete_absent(session: Session, table: MergeTable, chunk: RowChunk) -> None:
+    """Deletes rows that a complete chunk, of which all keys are staged, does not have."""
+    if chunk.complete:
+        in_range = chunk_merge.key_range(table, chunk.lower, chunk.upper)
+        scope = in_range if chunk.keys is None else chunk_merge.one_of(table, chunk.keys)
+        sql = chunk_merge.delete_absent_sql(table, scope, chunk.snapshot)
+        session.run(sql, f"merging a chunk of {table.target}")
 
 
 class MultisetWriter:

@@ -130,8 +130,8 @@ class Watched(MemoryDestination):
         self._look()
         return result
 
-    def write_rows(self, chunk: RowChunk) -> int:
-        written = super().write_rows(chunk)
+    def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:
+        written = super().write_rows(chunk, refused)
         self._look("backfill_exact")
         return written
 
@@ -159,8 +159,9 @@ class Pending:
     destination_id: int
     sync_id: int = TARGET.sync_id
 
-    def land(self, destination: Destination, target: TableTarget) -> None:
-        destination.write_rows(chunk(target, [(key, value) for key, value in self.rows.items()], self.snapshot))
+    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:
+        rows = [(key, value) for key, value in self.rows.items()]
+        destination.write_rows(chunk(target, rows, self.snapshot), refused)
 
     def failed(self, error: RosettaError) -> None:
         """It is read again by whoever asked for it."""

@@ -54,7 +54,7 @@ class Pending:
     sync_id: int = 1
     failures: list[str] = field(default_factory=list)
 
-    def land(self, destination: Destination, target: TableTarget) -> None:
+    def land(self, destination: Destination, target: TableTarget, refused: object = None) -> None:
         self.note("chunk")
 
     def failed(self, error: RosettaError) -> None:

@@ -118,6 +118,33 @@ def fill_from_rows_sql(table: MergeTable, snapshot: str) -> str:
     )
 
 
+def places_sql(table: MergeTable, snapshot: str) -> str:
+    """Of each staged key: its number (`_seq`), whether the chunk's row counts, whether it has a note, and a version.
+
+    That is the version of what the target has under the key, a row or a tombstone; 0 and 0 for nothing.
+    """
+    row, grave = "COALESCE(t._rosetta_{0}, 0)", "COALESCE(d._{0}, 0)"
+    rows, graves = (f"({one.format('lsn')}, {one.format('seq')})" for one in (row, grave))
+
+    def newest(part: str) -> str:
+        return f"CASE WHEN {rows} >= {graves} THEN {row.format(part)} ELSE {grave.format(part)} END"
+
+    return (
+        f"SELECT s._seq, (t._rosetta_xid IS NULL OR {visible('t._rosetta_xid', snapshot)}) "
+        f"AND (d._xid IS NULL OR {visible('d._xid', snapshot)}), "
+        f"EXISTS (SELECT FROM {table.unfilled} u WHERE {table.equal(table.side_key('u.'), table.staged_key('s.'))}), "
+        f"{newest('lsn')}, {newest('seq')} FROM {table.staging} s "
+        f"LEFT JOIN {table.name} t ON {table.equal(table.target_key('t.'), table.staged_key('s.'))} "
+        f"LEFT JOIN {table.tombstones} d ON {table.equal(table.side_key('d.'), table.staged_key('s.'))} ORDER BY s._seq"
+    )
+
+
+def forget_notes_sql(table: MergeTable) -> str:
+    """Forgets that rows with the staged keys lack values."""
+    same = table.equal(table.side_key("u."), table.staged_key("s."))
+    return f"DELETE FROM {table.unfilled} u USING {table.staging} s WHERE {same}"
+
+
 def unconfirmed_keys_sql(table: MergeTable, after: Bound, limit: int) -> str:
     """Keys, as text and in their order, of rows that were last written before the copy began, by the clock.
 

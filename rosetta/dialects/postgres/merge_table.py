@@ -120,6 +120,11 @@ def copy_rows_sql(table: MergeTable) -> str:
     return f"COPY {table.staging} ({', '.join(table.staged())}) FROM STDIN"
 
 
+def copy_keys_sql(table: MergeTable) -> str:
+    """Rows of which only the key counts, each with a number in `_seq`."""
+    return f"COPY {table.staging} (_seq, {', '.join(table.staged_key())}) FROM STDIN"
+
+
 def start_copy_sql(table: MergeTable) -> str:
     """Creates the side tables of a copy; what an interrupted copy left in them is kept."""
     if not table.key:
