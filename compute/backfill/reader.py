@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from compute.backfill.scratch import Scratch, last_line, no_room, values_of
+from compute.backfill.scratch import Scratch, last_line, values_of
 from compute.sources.postgres.source import MESSAGE_PREFIX
 from rosetta.dialects.postgres import literal, qualified
 from rosetta.dialects.postgres.chunk_read import (
@@ -187,27 +187,21 @@ class SourceReader:
         self._scratch.close()
 
     def _read(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
-        try:
-            return self._read_to_scratch(table, query, by_index=by_index)
-        except OSError as error:
-            self._scratch.close()
-            raise no_room(f"reading {table}", error) from None
-
-    def _read_to_scratch(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
         settings = _BOUNDED if by_index else ""
-        sink = self._scratch.begin()
-        with self._session(f"reading {table}") as cursor:
-            cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
-            snapshot = cursor.fetchone()
-            cursor.copy_expert(query, sink)
-            count = cursor.rowcount
-            cursor.execute(storage_sql(table))  # the read's lock keeps it as it is until the end
-            storage = cursor.fetchone()
-            cursor.execute("COMMIT")
-        if snapshot is None or storage is None:
-            raise OutageError(f"reading {table}: the source gave no answer")
-        size = sink.tell()
-        return ReadRows(self._scratch.take(), count, size, snapshot[0], storage[0])
+        with self._scratch.room(f"reading {table}"):
+            sink = self._scratch.begin()
+            with self._session(f"reading {table}") as cursor:
+                cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
+                snapshot = cursor.fetchone()
+                cursor.copy_expert(query, sink)
+                count = cursor.rowcount
+                cursor.execute(storage_sql(table))  # the read's lock keeps it as it is until the end
+                storage = cursor.fetchone()
+                cursor.execute("COMMIT")
+            if snapshot is None or storage is None:
+                raise OutageError(f"reading {table}: the source gave no answer")
+            size = sink.tell()
+            return ReadRows(self._scratch.take(), count, size, snapshot[0], storage[0])
 
     def _value(self, query: str, doing: str) -> Any:
         with self._session(doing) as cursor:

@@ -9,7 +9,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -35,7 +36,7 @@ class ScratchFolder:
         try:
             self.path = Path(tempfile.mkdtemp(prefix=f"{prefix}-"))
         except OSError as error:
-            raise no_room("making a folder for chunks", error) from None
+            raise _no_room("making a folder for chunks", error) from None
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
@@ -45,7 +46,7 @@ class ScratchFolder:
             self.path.rmdir()
 
 
-def no_room(doing: str, error: OSError) -> OutageError:
+def _no_room(doing: str, error: OSError) -> OutageError:
     """The outage that a disk is which takes nothing more: it ends when somebody makes room."""
     return OutageError(
         f"{doing}: {error.strerror}",
@@ -75,8 +76,7 @@ def _abandoned(folder: Path) -> bool:
 class Scratch:
     """A file that is written again and again; what is small comes back as bytes, what is large as a file of its own.
 
-    The server's lines go straight into the file's C buffer, no Python runs per row. Used by one thread. Whatever
-    raises OSError because there is no room leaves a scratch that is to be closed before it is used again.
+    The server's lines go straight into the file's C buffer, no Python runs per row. Used by one thread.
     """
 
     def __init__(self, folder: Path, inline_bytes: int) -> None:
@@ -84,6 +84,15 @@ class Scratch:
         self._inline_bytes = inline_bytes
         self._path = folder
         self._file: BinaryIO | None = None
+
+    @contextmanager
+    def room(self, doing: str) -> Iterator[None]:
+        """For whatever writes here: raises OutageError where the disk takes nothing more, and gives the file up."""
+        try:
+            yield
+        except OSError as error:
+            self.close()
+            raise _no_room(doing, error) from None
 
     def begin(self) -> BinaryIO:
         """The file, empty."""

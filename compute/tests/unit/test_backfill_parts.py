@@ -12,7 +12,7 @@ import pytest
 from compute.backfill.flight import Budget, Landed, Landings, Pending, PendingChunk, Watermarks, combined
 from compute.backfill.ports import CopyProgress
 from compute.backfill.scratch import Scratch, last_line, values_of
-from rosetta.errors import DataError
+from rosetta.errors import DataError, OutageError
 
 
 def test_small_data_comes_back_as_bytes_and_the_file_is_used_again(tmp_path: Path) -> None:
@@ -44,9 +44,9 @@ def test_a_file_without_room_is_given_up_and_the_next_one_is_used(tmp_path: Path
     allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, allowed[1]))
     try:
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(OutageError) as caught, scratch.room("reading"):
             scratch.begin().write(b"x" * 3_000_000)
-        scratch.close()
+        assert caught.value.code == "SCRATCH_DISK"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
     assert list(tmp_path.iterdir()) == []
