@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -22,18 +21,27 @@ _ticks = itertools.count(1)
 
 
 class Data:
-    """The databases of one case, by role: `source`, `config`, and the targets."""
+    """The databases of one case, by role: `source`, `config`, and the targets.
 
-    def __init__(self, servers: Servers, seed: int, changes: int, targets: Sequence[str]) -> None:
-        self.began_at = datetime.now(UTC)
-        self.servers, self.seed, self.changes = servers, seed, changes
+    `seed` and `changes` are those of the case, `recoveries` and `log` what it showed.
+    """
+
+    def __init__(self, servers: Servers, targets: Sequence[str]) -> None:
+        self.servers = servers
         self.targets = tuple(targets)
         self.databases = {role: servers.new_database(role) for role in ("source", "config", *self.targets)}
-        self.recoveries: list[float] = []
+        self.spared: set[tuple[str, int]] = set()  # temp tables that a killed server had, by role and oid
+        self.new_case(0, 0)
         self.counted_from = oracle.Start()
         self.run("source", SCHEMA)
         for role in self.targets:
             self.run(role, oracle.WATCH)
+
+    def new_case(self, seed: int, changes: int) -> None:
+        """What is measured from now on belongs to another case."""
+        self.seed, self.changes = seed, changes
+        self.recoveries: list[float] = []
+        self.log: list[str] = []
 
     def run(self, role: str, statements: str) -> None:
         """SQL in a role's database, past the proxy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from compute.tests.chaos.data import Data
 from compute.tests.chaos.oracle import Verdict
@@ -22,20 +23,25 @@ def count(data: Data, verdict: Verdict, slots: int) -> None:
     verdict.count("orphans", abs(kept - slots) + active, f"{kept} slots, {active} of them active")
     for role in data.targets:
         query = (
-            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            # What a killed server had in temp schemas, it drops when it comes to it.
-            " WHERE c.relkind = 'r' AND (c.relpersistence = 't' AND pg_postmaster_start_time() < %s"
-            " OR n.nspname = '_rosetta'"
-            f" AND c.relname NOT IN ({_KEPT}))"
+            "SELECT c.oid::bigint, c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND (c.relpersistence = 't'"
+            f" OR n.nspname = '_rosetta' AND c.relname NOT IN ({_KEPT}))"
         )
-        tables = [name for (name,) in data.rows(role, query, data.began_at)]
+        tables = [name for oid, name in data.rows(role, query) if (role, oid) not in data.spared]
         verdict.count("orphans", len(tables), f"tables at {role}: {tables[:3]}")
 
 
-def sessions_of(data: Data) -> list[str]:
-    """Sessions of Rosetta's in the case's databases."""
+def spare(data: Data, role: str) -> None:
+    """A server that was killed finds its temp tables again and drops them when it comes to it: they are not ours."""
+    query = "SELECT oid::bigint FROM pg_class WHERE relkind = 'r' AND relpersistence = 't'"
+    data.spared |= {(role, oid) for (oid,) in data.rows(role, query)}
+
+
+def sessions_of(data: Data, roles: Sequence[str] | None = None) -> list[str]:
+    """Sessions of Rosetta's in the case's databases, or those of some roles."""
     query = "SELECT application_name FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'rosetta%%'"
-    return [name for role, database in data.databases.items() for (name,) in data.rows(role, query, database)]
+    asked = data.databases if roles is None else roles
+    return [name for role in asked for (name,) in data.rows(role, query, data.databases[role])]
 
 
 def slots_of(data: Data) -> tuple[int, int]:

@@ -15,12 +15,12 @@ from compute.tests.chaos.faults.poison import put, retry_now
 from compute.tests.chaos.matrix import Act, Case, Fault
 from compute.tests.chaos.servers import Servers
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 from rosetta.plants import PLANTS
 
 _KEY = 500_000
 _HIDDEN = 996  # in the last chunk of the first copy, and without a value that the stream leaves out
 _CHANGES = 3000
-_OPEN = "SELECT count(*) FROM dlq_records WHERE state IN ('PARKED', 'RETRYING')"
 _POISON = "ALTER TABLE items ADD CONSTRAINT no_poison CHECK (a <> 'poison') NOT VALID"
 _MEND = "ALTER TABLE items DROP CONSTRAINT no_poison"
 
@@ -32,7 +32,7 @@ def replay(arena: Arena) -> None:
     for number in range(3):
         put(arena, _KEY + number, "a = 'poison'")
     arena.arrives(arena.tick())
-    eventually(lambda: arena.config.one(_OPEN) == 3, 30, "three records are parked")
+    eventually(lambda: arena.open_rows() == 3, 30, "three records are parked")
     arena.run("source", f"DELETE FROM items WHERE id = {_KEY + 1}")
     arena.arrives(arena.tick())
     tried = "SELECT count(*) FROM dlq_records WHERE attempts >= 2"
@@ -45,7 +45,7 @@ def replay(arena: Arena) -> None:
         f" VALUES ({_KEY + 2}, 900000000, 'newer', 0, {int(arena.source_lsn()) - 1}, 1)",
     )
     retry_now(arena)
-    eventually(lambda: arena.config.one(_OPEN) == 0, 60, "the ledger is empty")
+    eventually(lambda: arena.open_rows() == 0, 60, "the ledger is empty")
     arena.run("source", f"UPDATE items SET rev = 1000000000, a = 'newest' WHERE id = {_KEY + 2}")
 
 
@@ -54,7 +54,7 @@ def outage_under_load(arena: Arena) -> None:
     arena.begin()
     with arena.writer(per_second=3000):
         arena.lines["a"].refuse()
-        eventually(lambda: arena.config.one(_OPEN) >= 20, 60, "batches are parked")
+        eventually(lambda: arena.open_rows() >= 20, 60, "batches are parked")
         with arena.recovery():
             arena.lines["a"].heal()
 
@@ -124,25 +124,25 @@ SCENARIOS: Final[Mapping[str, Act]] = {
 
 
 def run_all(
-    servers: Servers, seed: int, say: Callable[[str], None], names: Iterable[str] = SCENARIOS
+    servers: Servers, seed: int, engine: EngineKind, say: Callable[[str], None], names: Iterable[str] = SCENARIOS
 ) -> Iterator[tuple[str, bool]]:
     """Each bug of `names`, and whether it was caught: its case passes without it, and fails with it."""
     clean: dict[Act, Case] = {}
     for name in names:
         act = SCENARIOS[name]
         if act not in clean:
-            clean[act] = run(servers, act, seed)
+            clean[act] = run(servers, act, seed, engine)
             say(f"{_name(act)} without a bug: {_describe(clean[act])}")
-        planted = run(servers, act, seed, rosetta_plant=name)
+        planted = run(servers, act, seed, engine, rosetta_plant=name)
         caught = clean[act].passed and not planted.passed
         say(f"{name} ({PLANTS[name]}): {'caught' if caught else 'NOT CAUGHT'}, {_describe(planted)}")
         yield name, caught
 
 
-def run(servers: Servers, act: Act, seed: int, **settings: object) -> Case:
-    """One case of a scenario."""
-    targets = ("a", "b") if act is f7 else ("a",)
-    return matrix.run_case(servers, Fault("F0", _name(act), act, targets, minimum=False), seed, _CHANGES, **settings)
+def run(servers: Servers, act: Act, seed: int, engine: EngineKind, **settings: object) -> Case:
+    """One case of a scenario, on a pipeline of its own."""
+    fault = matrix.FAULTS["F7"] if act is f7 else Fault("F0", _name(act), act, ("a",), False, (engine,), lambda: None)
+    return matrix.run_case(servers, fault, seed, _CHANGES, engine, **settings)
 
 
 def _name(act: Act) -> str:

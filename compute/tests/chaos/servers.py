@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-
-from compute.tests.support.waiting import eventually
+from compute.tests.support.valkey import Valkey
 from rosetta import migrate
-from rosetta.local import process
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
-from rosetta.local.valkey import ValkeyServer
 
 _PASSWORD = "chaos-password"
 _TEMPLATE = "config_template"
 _names = itertools.count(1)
-
-
-class Valkey:
-    """A server that can be killed and started again on its data."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._server = ValkeyServer(folder, free_port(), _PASSWORD)
-        self._log = folder.with_suffix(".log")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def port(self) -> int:
-        return self._server.port
-
-    def url(self, port: int, number: int) -> str:
-        """Of database `number`, through a proxy on `port`."""
-        return f"redis://:{_PASSWORD}@127.0.0.1:{port}/{number}"
-
-    def client(self, number: int) -> redis.Redis:
-        """A client past any proxy."""
-        return redis.Redis(port=self.port, password=_PASSWORD, db=number, socket_timeout=5)
-
-    def start(self) -> None:
-        self._process = process.spawn(self._server.command(), log=self._log, death_signal=signal.SIGTERM)
-        eventually(self._server.answers, 20, "Valkey answers")
-
-    def kill(self) -> None:
-        if self._process is not None:
-            process.stop(self._process, signal.SIGKILL, 10)
-            self._process = None
 
 
 @dataclass
@@ -65,10 +28,17 @@ class Servers:
     folder: Path
     clusters: dict[str, PostgresCluster]
     valkey: Valkey
-    _made: list[tuple[str, str]] = field(default_factory=list)
 
     def __getitem__(self, role: str) -> PostgresCluster:
         return self.clusters[role]
+
+    def mend(self) -> None:
+        """Starts whatever a former case left dead."""
+        for cluster in self.clusters.values():
+            if not cluster.answers():
+                cluster.kill()
+                cluster.start()
+        self.valkey.start()
 
     def new_database(self, role: str) -> str:
         """An empty database, or for `config` one with the current schema."""
@@ -76,12 +46,11 @@ class Servers:
         template = _TEMPLATE if role == "config" else "template0"
         with closing(self[role].connect()) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        self._made.append((role, name))
         return name
 
-    def drop_databases(self) -> None:
-        """Everything that `new_database` made, with its slots. Every server must run."""
-        for role, name in self._made:
+    def drop_databases(self, names: Mapping[str, str]) -> None:
+        """One database for each role, with its slots. Their servers must run."""
+        for role, name in names.items():
             with closing(self[role].connect()) as connection, connection.cursor() as cursor:
                 cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
                 cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
@@ -89,7 +58,6 @@ class Servers:
                     "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", (name,)
                 )
                 cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        self._made.clear()
 
 
 @contextmanager

@@ -79,7 +79,7 @@ _TRANSACTIONS: Final = {
     f" UPDATE items SET a = 'hotter', rev = {_REV} WHERE id <= 5",
     "back": f"DELETE FROM items WHERE id = {{old}}; INSERT INTO items VALUES ({{old}}, {_REV}, 'back', 1, NULL)"
     f" ON CONFLICT (id) DO UPDATE SET rev = {_REV}",
-    "rollback": "BEGIN; DELETE FROM items WHERE id > {old}; ROLLBACK",
+    "rollback": "BEGIN; DELETE FROM items WHERE id BETWEEN {old} AND {old} + 500; ROLLBACK",
 }
 
 

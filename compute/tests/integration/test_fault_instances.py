@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from compute.tests.support.clock import skewed
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
@@ -23,12 +24,6 @@ RESTARTS = int(os.environ.get("ROSETTA_RESTARTS", "4"))  # 20 in a longer run
 LEASE_SECONDS = 3.0  # of the services that the stage makes
 _OWNER = "SELECT instance_id FROM pipeline_leases WHERE pipeline_id = %s AND expires_at > now()"
 _EPOCH = "SELECT epoch FROM pipeline_leases WHERE pipeline_id = %s"
-_SKEWED = """
-import os, time
-_real, _real_ns, _skew = time.time, time.time_ns, float(os.environ["CLOCK_SKEW_SECONDS"])
-time.time = lambda: _real() + _skew
-time.time_ns = lambda: _real_ns() + int(_skew * 1e9)
-"""
 
 
 @pytest.fixture
@@ -134,9 +129,8 @@ def test_f28_an_owner_that_was_stopped_cannot_write_when_it_wakes(
 
 def test_f27_a_clock_that_is_an_hour_wrong_changes_nothing(stage: Stage, other: ComputeService, tmp_path: Path) -> None:
     """One service is an hour ahead, the other an hour behind; leases live on the config database's clock."""
-    (tmp_path / "sitecustomize.py").write_text(_SKEWED)
     for service, skew in ((stage.service, 3600), (other, -3600)):
-        service.environment |= {"PYTHONPATH": str(tmp_path), "CLOCK_SKEW_SECONDS": str(skew)}
+        service.environment |= skewed(tmp_path, skew)
     pipeline, pid = start_under(stage, stage.service, 27)
     other.start()
     eventually(lambda: other.health().get("status") == "ok", 30)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from compute.tests.integration.test_fault_slots import mends, running, shows, slot_names
 from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.restorable import Restorable
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 from rosetta.local.ports import free_port
@@ -21,47 +20,12 @@ from rosetta.local.postgres import PostgresCluster
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
-class Restorable:
-    """A cluster of its own whose files can be copied and put back."""
-
-    def __init__(self, folder: Path) -> None:
-        self.server = PostgresCluster(folder / "pg", free_port(), "cluster-password", {"max_wal_size": "64MB"})
-        self.copy = folder / "copy"
-
-    def take_copy(self) -> None:
-        self.server.stop()
-        subprocess.run(["cp", "-a", str(self.server.data), str(self.copy)], check=True)
-        self.server.start()
-
-    def put_back(self) -> None:
-        self.server.stop()
-        shutil.rmtree(self.server.data)
-        self.copy.rename(self.server.data)
-        self.server.start()
-
-    def promote_copy(self) -> None:
-        """The copy goes on as a standby that is promoted: the same cluster on a new timeline."""
-        self.server.stop()
-        shutil.rmtree(self.server.data)
-        self.copy.rename(self.server.data)
-        (self.server.data / "standby.signal").touch()
-        self.server.account.own(self.server.data / "standby.signal")
-        self.server.start()
-        self.run("SELECT pg_promote()")
-        eventually(lambda: self.run("SELECT NOT pg_is_in_recovery()"), 20)
-
-    def run(self, statement: str, database: str = "postgres") -> object:
-        with closing(self.server.connect(database)) as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            row = cursor.fetchone() if cursor.description else None
-            return row[0] if row else None
-
-
 @pytest.fixture
 def restorable() -> Iterator[Restorable]:
     folder = Path(tempfile.mkdtemp(prefix="rosetta-test-"))
     folder.chmod(0o755)
-    made = Restorable(folder)
+    server = PostgresCluster(folder / "pg", free_port(), "cluster-password", {"max_wal_size": "64MB"})
+    made = Restorable(server, folder / "copy")
     made.server.start()
     made.run("CREATE DATABASE shop")
     yield made

@@ -42,6 +42,10 @@ class ComputeService:
         assert self.process is not None
         return self.process.pid
 
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -95,7 +99,7 @@ class ComputeService:
             self._client.close()
 
     def _end(self) -> None:
-        if self.process is None or self.process.poll() is not None:
+        if not self.alive:
             return
         children = self.children()
         self.terminate()

@@ -13,22 +13,34 @@ from rosetta.local import process
 from rosetta.local.ports import free_port
 from rosetta.local.valkey import ValkeyServer
 
+_PASSWORD = "a-test-password"
+
 
 class Valkey:
     """Data survive `kill` and `start`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._server = ValkeyServer(folder, free_port(), "a-test-password")
+        self._server = ValkeyServer(folder, free_port(), _PASSWORD)
         self._log = folder.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        return self._server.port
 
     @property
     def url(self) -> str:
         return self._server.url()
 
-    def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, socket_timeout=5, decode_responses=True)
+    def url_through(self, port: int, number: int) -> str:
+        """Of database `number`, by way of a proxy on `port`."""
+        return f"redis://:{_PASSWORD}@127.0.0.1:{port}/{number}"
+
+    def client(self, number: int = 0) -> redis.Redis:
+        """A client of database `number`, past any proxy."""
+        url = self.url_through(self.port, number)
+        return redis.Redis.from_url(url, socket_timeout=5, decode_responses=True)
 
     def start(self) -> None:
         """Returns once it answers; one that runs already goes on."""
