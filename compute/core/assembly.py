@@ -21,7 +21,7 @@ from compute.core.lanes import LaneParts, Lanes
 from compute.core.pipeline import Parts, PipelineEngine
 from compute.core.process import ChildSpec
 from compute.core.reporter import Reporter, Sight
-from compute.core.slot import SlotWatch, check_source_ready, claim_slot
+from compute.core.slot import SlotWatch, await_source, claim_slot
 from compute.core.tables import TableBook, TableControl
 from compute.core.work import Work
 from compute.destinations.base import TableTarget
@@ -35,6 +35,7 @@ from rosetta.lsn import StreamPosition
 from rosetta.types import TableSchema
 
 _LEDGER_SESSIONS = 3
+_SOURCE_SECONDS = 5.0
 _STOP_SHARE = 0.6  # of the supervisor's patience, for the writers; the rest is for the engine
 
 
@@ -63,7 +64,8 @@ class _Assembly:
         )
         plan = self.catalog.plans.read(spec.pipeline_id)
         self.source = PostgresSource(plan.endpoint, plan.publication)
-        check_source_ready(plan)
+        # No longer than the lease holds: it is renewed by those parts that are not there yet.
+        await_source(plan, min(_SOURCE_SECONDS, settings.lease_seconds / 2))
         self.claim = claim_slot(self.catalog, plan, self.source)
         self.plan = plan
         self.engine = create_engine(plan, settings, spec.heap_scale)

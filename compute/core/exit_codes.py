@@ -62,7 +62,7 @@ _KILLED = Policy(ObservedStatus.RESTARTING, Backoff(0.25, 0.5))
 _KILLED_EARLY = Policy(ObservedStatus.RESTARTING, Backoff(0.5, 4.0))
 _POLICIES: dict[int, Policy] = {
     # Short and capped low: the source is back without telling us, and recovery is promised within seconds.
-    ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, Backoff(1.0, 4.0)),
+    ExitCode.OUTAGE: Policy(ObservedStatus.RETRYING, Backoff(0.5, 2.0)),
     ExitCode.RESYNC_REQUIRED: Policy(ObservedStatus.RESYNC_REQUIRED, Backoff(10.0, 60.0)),
     ExitCode.CONFIGURATION: Policy(ObservedStatus.FAILED, Backoff(5.0, 30.0)),
     ExitCode.FENCED: Policy(ObservedStatus.RESTARTING, Backoff(1.0, 15.0), health=HealthStatus.UNKNOWN),

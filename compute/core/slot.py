@@ -22,6 +22,8 @@ from rosetta.preflight import check_source, source_facts_sql
 
 _WATCH_SECONDS = 5.0
 _LAST_WORD_SECONDS = 1.5
+_LOOK_AGAIN_SECONDS = 0.2
+_AWAY = frozenset({"CONNECTION_REFUSED", "CONNECTION_FAILED"})  # a server that is being started again is like that
 _RELEASE_SECONDS = 8.0
 _log = get_logger("compute.slot")
 
@@ -64,6 +66,21 @@ def check_source_ready(plan: PipelinePlan) -> None:
         if finding.severity == "error" and finding.table is None:
             remedy = " ".join(filter(None, (finding.remedy, finding.sql)))
             raise ConfigurationError(finding.detail, code=finding.code, remedy=remedy or None)
+
+
+def await_source(plan: PipelinePlan, patience_seconds: float) -> None:
+    """`check_source_ready`, for so long again as nothing answers there.
+
+    A process that waits goes on the moment its source is back; one that ended would have to be started first.
+    """
+    until = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return check_source_ready(plan)
+        except OutageError as error:
+            if error.code not in _AWAY or time.monotonic() >= until:
+                raise
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def known_slot(plan: PipelinePlan) -> KnownSlot:
