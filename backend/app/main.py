@@ -23,6 +23,7 @@ from app.core.config import Settings, get_settings
 from app.core.database import DatabaseManager, db_manager
 from app.core.logging import configure, get_logger
 from app.core.security import keyring_of
+from app.core.tracing import Tracing, telemetry_of
 from app.infrastructure.channels import channels_of
 from app.infrastructure.events import EventFeed
 from app.infrastructure.postgres import AsyncpgSource, Sessions
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
     """
     settings = settings or get_settings()
     configure(settings)
+    tracing = Tracing.of(settings)
     app = FastAPI(
         title="Rosetta",
         version=__version__,
@@ -50,7 +52,9 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
         openapi_url=None,
         dependencies=[Depends(authorize)],
         lifespan=_lifespan(settings, database),
+        telemetry=telemetry_of(tracing),
     )
+    app.state.tracing = tracing
     app.state.settings = settings
     app.state.database = database
     app.state.keyring = keyring_of(settings)
@@ -69,7 +73,8 @@ def _lifespan(settings: Settings, database: DatabaseManager) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(migrate.upgrade, settings.database_url.get_secret_value())
-        database.open(settings)
+        tracing: Tracing | None = app.state.tracing
+        database.open(settings, None if tracing is None else tracing.follow)
         tasks = _background(app, settings, database)
         app.state.events.start()
         tasks.start()
@@ -80,6 +85,8 @@ def _lifespan(settings: Settings, database: DatabaseManager) -> Any:
             await tasks.stop()
             await app.state.events.stop()
             await database.close()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
             _log.info("backend_stopped")
 
     return lifespan

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from app.core.config import Settings
+from app.infrastructure.postgres import AsyncpgSource
+from app.infrastructure.tasks.passes import Passes
 from fastapi import FastAPI
 from fastapi.routing import _iter_routes_with_context
 from sqlalchemy import event
@@ -23,6 +26,19 @@ def client_of(app: FastAPI, token: str | None = None, **options: Any) -> httpx.A
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.ASGITransport(app=app, **options)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
+
+
+def passes_of(app: FastAPI, settings: Settings, channels: Any = ()) -> Passes:
+    """What the background tasks of `app` do, one pass at a time."""
+    return Passes(settings, app.state.database, app.state.keyring, AsyncpgSource(app.state.sessions), channels)
+
+
+async def make_pipeline(admin: httpx.AsyncClient, source_id: int, destination_body: dict[str, Any]) -> int:
+    """The id of a new pipeline from this source to a new destination."""
+    destination = (await admin.post(f"{API}/destinations", json=destination_body)).json()["id"]
+    body = {"name": "p", "source_id": source_id, "destination_id": destination}
+    found: int = (await admin.post(f"{API}/pipelines", json=body)).json()["id"]
+    return found
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from app.core.config import AppEnv, Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
-from tests.clients import Sql, Tokens, client_of
+from tests.clients import API, Sql, Tokens, client_of
 
 from rosetta import migrate
 from rosetta.enums import Role
@@ -149,3 +149,11 @@ def destination_body(cluster: PostgresCluster) -> dict[str, Any]:
             "sslmode": "disable",
         },
     }
+
+
+@pytest.fixture
+async def source_id(admin: httpx.AsyncClient, source_body: dict[str, Any]) -> int:
+    """A saved source, whose replication id is 4."""
+    answer = await admin.post(f"{API}/sources", json=source_body | {"replication_id": 4})
+    found: int = answer.json()["id"]
+    return found

@@ -210,7 +210,7 @@ class Stack:
             lambda: self._python(*arguments, "--timeout-graceful-shutdown", "5", "--no-access-log"),
             lambda: _responds(f"{self.addresses.backend}/health"),
             self.home.logs / "backend.log",
-            self._environment("backend"),
+            {**self._environment("backend"), "COMPUTE_LOG_FOLDER": str(self.home.logs / "compute")},
         )
 
     def _compute(self) -> Service:

@@ -170,5 +170,7 @@ class TableSync(Base):
     error_remedy: Mapped[str | None]
     created_at: Mapped[Now]
     updated_at: Mapped[UpdatedAt]
+    # No column: names of its tags, where a query asks for them.
+    tags: Mapped[list[str] | None] = query_expression()
 
     pipeline_destination: Mapped[PipelineDestination] = relationship(back_populates="table_syncs", lazy="raise")

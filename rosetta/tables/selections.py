@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, query_expression
 
 from rosetta.enums import SeenBy
 from rosetta.tables.base import Base, Id, Int4, JsonObject, Now, UpdatedAt, one_of
@@ -43,6 +43,8 @@ class Tag(Base):
     name: Mapped[str] = mapped_column(unique=True)
     color: Mapped[str | None]
     created_at: Mapped[Now]
+    # No column: how many table syncs have it, where a query asks for it.
+    table_syncs: Mapped[int | None] = query_expression()
 
 
 class TableSyncTag(Base):

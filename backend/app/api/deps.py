@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import AppEnv, Settings
 from app.core.database import DatabaseManager
-from app.domain.ports import SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
+from app.domain.ports import PipelineLogs, SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
 from app.domain.repositories import (
     AuditRepository,
     DeadLetterRepository,
@@ -28,6 +28,7 @@ from app.domain.repositories import (
     SummaryRepository,
     SystemMetricRepository,
     TableSyncRepository,
+    TagRepository,
     TokenRepository,
     UserRepository,
     VerifyRunRepository,
@@ -50,6 +51,7 @@ from app.domain.services import (
     SlotService,
     SourceService,
     TableSyncService,
+    TagService,
     TokenService,
     UserService,
     VerificationService,
@@ -59,6 +61,7 @@ from app.domain.services.alert import AlertTest
 from app.domain.services.thresholds import Thresholds
 from app.infrastructure.channels import channels_of
 from app.infrastructure.events import EventFeed
+from app.infrastructure.log_files import LogFiles
 from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
 from app.infrastructure.tasks.passes import wal_schedule
@@ -142,6 +145,10 @@ def get_pipeline_service(session: SessionDep, fan_out: FanOutServiceDep, audit: 
 
 def get_table_sync_service(session: SessionDep, audit: AuditDep) -> TableSyncService:
     return TableSyncService(TableSyncRepository(session), audit)
+
+
+def get_tag_service(session: SessionDep, audit: AuditDep) -> TagService:
+    return TagService(TagRepository(session), audit)
 
 
 def get_dead_letter_service(
@@ -250,10 +257,22 @@ async def get_target_address(
         return await DestinationService(DestinationRepository(session), keyring, audit).address(destination_id)
 
 
+async def get_existing_pipeline(pipeline_id: PathId, database: DatabaseDep) -> int:
+    """The id in the path, which is a pipeline's; known in a transaction of its own, as above."""
+    async with database.transaction() as session:
+        await PipelineRepository(session).require([pipeline_id])
+    return pipeline_id
+
+
+def get_pipeline_logs(settings: SettingsDep) -> PipelineLogs:
+    return LogFiles(settings.compute_log_folder)
+
+
 SourceServiceDep = Annotated[SourceService, Depends(get_source_service)]
 DestinationServiceDep = Annotated[DestinationService, Depends(get_destination_service)]
 PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
 TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
+TagServiceDep = Annotated[TagService, Depends(get_tag_service)]
 DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_service)]
 VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
@@ -270,4 +289,6 @@ TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]
 PublicationServiceDep = Annotated[PublicationService, Depends(get_publication_service)]
 SlotServiceDep = Annotated[SlotService, Depends(get_slot_service)]
 SourceAddressDep = Annotated[SourceAddress, Depends(get_source_address)]
+ExistingPipelineDep = Annotated[int, Depends(get_existing_pipeline)]
+PipelineLogsDep = Annotated[PipelineLogs, Depends(get_pipeline_logs)]
 TargetAddressDep = Annotated[TargetAddress, Depends(get_target_address)]

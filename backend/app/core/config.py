@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     debug: bool = False
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
     log_folder: Path | None = BACKEND_FOLDER / "logs"
+    # Where compute's logs can be read, for those of its pipelines; by default where compute puts them in a checkout.
+    compute_log_folder: Path | None = BACKEND_FOLDER.parent / "logs"
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     auth_enabled: bool = True
@@ -74,6 +76,9 @@ class Settings(BaseSettings):
     wal_monitor_interval_seconds: float = Field(default=300, gt=0)
     wal_monitor_timeout_seconds: float = Field(default=30, gt=0)
     wal_monitor_max_retries: int = Field(default=3, ge=1)
+    # Where traces go by OTLP over HTTP; left out: none. OpenTelemetry reads its other OTEL_ variables itself.
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_sdk_disabled: bool = False
     alert_interval_seconds: float = Field(default=30, gt=0)
     alert_webhook_url: SecretStr | None = None
     alert_webhook_secret: SecretStr | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -46,8 +46,8 @@ class DatabaseManager:
         self._engine: AsyncEngine | None = None
         self._sessions: async_sessionmaker[AsyncSession] | None = None
 
-    def open(self, settings: Settings) -> None:
-        """Makes the pool; connections are opened when they are first needed."""
+    def open(self, settings: Settings, follow: Callable[[Engine], None] | None = None) -> None:
+        """Makes the pool; connections are opened when they are first needed. `follow` is shown the engine once."""
         self._engine = create_async_engine(
             async_url(settings.database_url.get_secret_value()),
             pool_size=settings.db_pool_size,
@@ -61,9 +61,12 @@ class DatabaseManager:
                 "async_creator_fn": _connect,
                 "timeout": settings.connect_timeout_seconds,
                 "command_timeout": STATEMENT_TIMEOUT_SECONDS,
-                "server_settings": {"application_name": "rosetta-backend"},
+                # Compiling a statement takes longer than any statement of ours may.
+                "server_settings": {"application_name": "rosetta-backend", "timezone": "UTC", "jit": "off"},
             },
         )
+        if follow is not None:
+            follow(self._engine.sync_engine)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     async def close(self) -> None:

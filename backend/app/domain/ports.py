@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from rosetta.enums import ReplicaIdentity, SslMode
 from rosetta.identifiers import TableId
@@ -129,6 +130,47 @@ class WalState:
     current_lsn: str
     size_bytes: int | None
     slots: tuple[SlotWal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """Which lines of a pipeline's log; `before` and `after` are cursors of an earlier answer, at most one of them."""
+
+    pipeline_id: int
+    limit: int
+    level: str = "debug"
+    search: str | None = None
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    timestamp: datetime
+    level: str
+    event: str
+    logger: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LogExcerpt:
+    """Lines, oldest first, and where to go on: `older` None when nothing is left there, `newer` None without logs."""
+
+    lines: tuple[LogLine, ...]
+    older: str | None
+    newer: str | None
+
+
+class PipelineLogs(Protocol):
+    """What compute logged of its pipelines, redacted as it was written."""
+
+    async def read(self, question: LogQuestion) -> LogExcerpt:
+        """The newest lines that fit, those before `before`, or those after `after`.
+
+        An answer may hold fewer lines than there are, when many had to be looked at; its cursors go on from there.
+        Raises ServiceUnavailableError where the logs cannot be read.
+        """
 
 
 class SourceDatabase(Protocol):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.clients import API, Sql
+from app.domain.schemas.pipeline import PipelineView
+from fastapi import FastAPI
+from tests.clients import API, Sql, counted
 
 
 @pytest.fixture
@@ -87,3 +89,36 @@ async def test_a_question_that_makes_no_sense_is_refused(
     answer = await admin.get(f"{API}/sources", params=params)
     assert answer.status_code == 422
     assert answer.json()["remedy"]
+
+
+@pytest.mark.usefixtures("many")
+async def test_a_page_says_of_each_row_what_the_row_alone_says(
+    app: FastAPI, admin: httpx.AsyncClient, sql: Sql
+) -> None:
+    """The database makes the texts of long lists: the same, and in as many statements for one row as for all."""
+    sql("INSERT INTO tags (name) VALUES ('b'), ('a')")
+    sql(
+        "INSERT INTO table_syncs (pipeline_destination_id, table_name, columns, masks) SELECT id, 't', '[\"ä\"]',"
+        ' \'{"x": "\\""}\' FROM pipeline_destinations WHERE id % 2 = 0'
+    )
+    sql("INSERT INTO table_sync_tags SELECT s.id, t.id FROM table_syncs s, tags t")
+    sql(
+        "UPDATE pipeline_metadata SET durable_lsn = '16/B374D848', lag_seconds = 0.1, last_success_time = now(),"
+        " last_error = E'a \"quoted\"\\nline' WHERE pipeline_id = 2"
+    )
+    sql("UPDATE pipelines SET acknowledged_lsn = '0/A' WHERE id = 3")
+    with counted(app) as of_one:
+        await admin.get(f"{API}/pipelines", params={"limit": 1})
+    with counted(app) as of_all:
+        page = (await admin.get(f"{API}/pipelines")).json()
+    assert len(of_all) == len(of_one)
+    assert page["total"] == 9
+    for item in page["items"]:
+        alone = (await admin.get(f"{API}/pipelines/{item['id']}")).json()
+        assert PipelineView.model_validate(item) == PipelineView.model_validate(alone)
+        assert item.keys() == alone.keys()
+        (join,) = item["destinations"]
+        assert join.keys() == alone["destinations"][0].keys()
+        tables = (await admin.get(f"{API}/pipelines/{item['id']}/destinations/{join['destination_id']}/tables")).json()
+        assert tables["items"] == join["table_syncs"]
+        assert [sync["tags"] for sync in join["table_syncs"]] in ([], [["a", "b"]])

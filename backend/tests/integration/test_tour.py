@@ -64,7 +64,7 @@ class Tour:
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
-    return settings.model_copy(update={"log_folder": tmp_path, "log_level": "DEBUG"})
+    return settings.model_copy(update={"log_folder": tmp_path, "compute_log_folder": tmp_path, "log_level": "DEBUG"})
 
 
 @pytest.fixture
@@ -173,14 +173,19 @@ async def _pipelines(tour: Tour) -> None:
     joined = f"{one}/destinations/{{destination_id}}"
     both = {"pipeline_id": pipeline, "destination_id": destination}
     await tour.call(f"POST {one}/destinations", {"destination_id": destination}, pipeline_id=pipeline)
+    await tour.call(f"GET {one}/logs", pipeline_id=pipeline)
     await tour.call(f"GET {joined}/metadata", **both)
     await tour.call(f"PUT {joined}", {"park_policy": "detach"}, **both)
     run = (await tour.call(f"POST {one}/verify", pipeline_id=pipeline))["id"]
     await tour.call(f"GET {one}/verify", pipeline_id=pipeline)
     await tour.call(f"GET {one}/verify/{{run_id}}", pipeline_id=pipeline, run_id=run)
+    await tour.call(f"POST {one}/verify/{{run_id}}/cancel", pipeline_id=pipeline, run_id=run)
     sync = (await tour.call(f"POST {joined}/tables", {"table_name": "orders"}, **both))["id"]
     await tour.call(f"GET {joined}/tables", **both)
     await tour.call(f"PUT {joined}/tables/{{sync_id}}", {"target_name": "o"}, **both, sync_id=sync)
+    tag = (await tour.call("POST /tags", {"name": "money"}))["id"]
+    await tour.call("GET /tags")
+    await tour.call("DELETE /tags/{tag_id}", tag_id=tag)
     for verb in ("pause", "resume", "resync"):
         await tour.call(f"POST {joined}/tables/{{sync_id}}/{verb}", **both, sync_id=sync)
     await tour.call(f"POST {joined}/resync", **both)

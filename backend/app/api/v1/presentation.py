@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastapi import Response
+
 from app.domain.ports import ServerInfo, SourceTable, TargetTable
+from app.domain.schemas.base import PageRequest
 from app.domain.schemas.inspection import (
     ColumnView,
     ConnectionView,
@@ -16,6 +19,12 @@ from app.domain.schemas.inspection import (
 )
 from rosetta.preflight import Finding
 from rosetta.types.schema import TableSchema
+
+
+def page_response(items: Sequence[str], total: int, query: PageRequest) -> Response:
+    """A page whose items are JSON already."""
+    body = f'{{"items":[{",".join(items)}],"total":{total},"limit":{query.limit},"offset":{query.offset}}}'
+    return Response(body.encode(), media_type="application/json")
 
 
 def connection_view(server: ServerInfo) -> ConnectionView:

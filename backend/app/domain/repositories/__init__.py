@@ -14,6 +14,7 @@ from app.domain.repositories.setting import SettingRepository
 from app.domain.repositories.source import SourceRepository
 from app.domain.repositories.summary import SummaryRepository
 from app.domain.repositories.table_sync import TableSyncRepository
+from app.domain.repositories.tag import TagRepository
 from app.domain.repositories.token import TokenRepository
 from app.domain.repositories.user import SessionRepository, SignInLinkRepository, UserRepository
 from app.domain.repositories.verification import VerifyRunRepository
@@ -37,6 +38,7 @@ __all__ = [
     "SummaryRepository",
     "SystemMetricRepository",
     "TableSyncRepository",
+    "TagRepository",
     "TokenRepository",
     "UserRepository",
     "VerifyRunRepository",

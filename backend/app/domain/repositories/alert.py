@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 # Every rule answers rows of: subject (tells its alerts apart), severity, title, message, remedy, pipeline_id,
-# source_id, destination_id. Times are the database's.
+# source_id, destination_id. Times are the database's. What only a pipeline's process can know, compute tells itself:
+# that changes in the dead letter queue were given up, that a destination was suspended, that a slot is lost.
 RULES: Final[Mapping[str, str]] = {
     "DESTINATION_ERROR": """
         SELECT m.pipeline_id || '/' || m.destination_id AS subject, 'CRITICAL' AS severity,
@@ -40,7 +41,7 @@ RULES: Final[Mapping[str, str]] = {
         SELECT t.pipeline_id || '/' || t.destination_id AS subject, 'WARNING' AS severity,
             p.name || ' -> ' || d.name || ': changes wait in the dead letter queue' AS title,
             sum(t.row_count) || ' rows are parked.' AS message,
-            'Mend what their errors say; they are tried again by themselves.' AS remedy,
+            'Mend what their errors say; they are tried again until their retries have ended.' AS remedy,
             t.pipeline_id, NULL::bigint AS source_id, t.destination_id
         FROM dlq_totals t JOIN pipelines p ON p.id = t.pipeline_id JOIN destinations d ON d.id = t.destination_id
         WHERE t.state IN ('PARKED', 'RETRYING')
@@ -85,6 +86,15 @@ RULES: Final[Mapping[str, str]] = {
             'Mend the cause, then start it again.' AS remedy,
             q.pipeline_id, NULL::bigint AS source_id, NULL::bigint AS destination_id
         FROM queue_backfill_data q WHERE q.status = 'FAILED' AND q.updated_at > now() - interval '1 day'""",
+    "CREDITS": """
+        SELECT DISTINCT ON (c.destination_id) c.destination_id::text AS subject, 'WARNING' AS severity,
+            d.name || ' costs more than expected' AS title,
+            'Its warehouses used ' || round(sum(c.credits), 1) || ' credits on ' || c.day || '.' AS message,
+            'Let it gather longer before it loads, or choose a smaller warehouse.' AS remedy,
+            NULL::bigint AS pipeline_id, NULL::bigint AS source_id, c.destination_id
+        FROM destination_credits c JOIN destinations d ON d.id = c.destination_id WHERE c.day >= current_date - 1
+        GROUP BY c.destination_id, d.name, c.day HAVING sum(c.credits) > :credits_per_day
+        ORDER BY c.destination_id, c.day DESC""",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -22,6 +22,7 @@ from app.domain.schemas.base import PageRequest
 from rosetta.tables import Base
 
 M = TypeVar("M", bound=Base)
+R = TypeVar("R")
 
 
 class BaseRepository(Generic[M]):
@@ -67,14 +68,30 @@ class BaseRepository(Generic[M]):
         options: Sequence[ORMOption] = (),
     ) -> tuple[Sequence[M], int]:
         """Rows of a page and the count of all that match. Raises InvalidRequestError for an unknown sort field."""
-        statement = select(self.model).where(*conditions).options(*options)
-        total = await self.session.scalar(select(func.count()).select_from(self.model).where(*conditions))
-        rows = await self.session.scalars(
-            self._ordered(statement, request.sort).limit(request.limit).offset(request.offset)
-        )
-        return rows.all(), total or 0
+        rows = await self.session.scalars(self._part(select(self.model).where(*conditions).options(*options), request))
+        return rows.all(), await self._count(conditions)
 
-    def _ordered(self, statement: Select[M], sort: str | None) -> Select[M]:
+    async def json_page(
+        self,
+        request: PageRequest,
+        item: ColumnElement[Any],
+        conditions: Sequence[ColumnElement[bool]] = (),
+    ) -> tuple[Sequence[str], int]:
+        """As `page`, but each row is the text of the JSON `item` that the database makes of it (see `projection`)."""
+        identity = self._column("id")
+        # Chosen first: of rows that OFFSET passes over, too, everything that is selected is made.
+        chosen = self._part(select(identity).where(*conditions), request).subquery()
+        statement = select(cast(item, Text)).where(identity.in_(select(chosen.c.id)))
+        texts = await self.session.scalars(self._ordered(statement, request.sort))
+        return texts.all(), await self._count(conditions)
+
+    async def _count(self, conditions: Sequence[ColumnElement[bool]]) -> int:
+        return await self.session.scalar(select(func.count()).select_from(self.model).where(*conditions)) or 0
+
+    def _part(self, statement: Select[R], request: PageRequest) -> Select[R]:
+        return self._ordered(statement, request.sort).limit(request.limit).offset(request.offset)
+
+    def _ordered(self, statement: Select[R], sort: str | None) -> Select[R]:
         name = (sort or self.sortable[0]).removeprefix("-")
         if name not in self.sortable:
             raise InvalidRequestError(

@@ -12,7 +12,9 @@ from sqlalchemy.orm.interfaces import ORMOption
 from app.core.exceptions import EntityNotFoundError
 from app.domain.models import DlqTotal, Pipeline, PipelineDestination, PipelineMetadata
 from app.domain.repositories.base import BaseRepository, contains
-from app.domain.schemas.pipeline import PipelineQuery
+from app.domain.repositories.projection import Expressions, json_of
+from app.domain.repositories.table_sync import COMPUTED, WITH_TAGS
+from app.domain.schemas.pipeline import PipelineQuery, PipelineView
 from rosetta.dead_letters.search import OPEN
 
 
@@ -29,13 +31,21 @@ def _parked(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
     )
 
 
+_PARKED: Final = {
+    "parked_records": _parked(DlqTotal.records),
+    "parked_changes": _parked(DlqTotal.row_count),
+    "parked_bytes": _parked(DlqTotal.payload_bytes),
+}
+_COMPUTED: Final[Expressions] = {
+    **COMPUTED,
+    **{f"PipelineDestination.{name}": parked for name, parked in _PARKED.items()},
+}
+_AS_JSON: Final = json_of(PipelineView, Pipeline, _COMPUTED)
 _BELOW_DESTINATION: Final = (
-    with_expression(PipelineDestination.parked_records, _parked(DlqTotal.records)),
-    with_expression(PipelineDestination.parked_changes, _parked(DlqTotal.row_count)),
-    with_expression(PipelineDestination.parked_bytes, _parked(DlqTotal.payload_bytes)),
+    *(with_expression(getattr(PipelineDestination, name), parked) for name, parked in _PARKED.items()),
     joinedload(PipelineDestination.destination),
     joinedload(PipelineDestination.pipeline_metadata),
-    selectinload(PipelineDestination.table_syncs),
+    selectinload(PipelineDestination.table_syncs).options(WITH_TAGS),
 )
 _WHOLE: Final[tuple[ORMOption, ...]] = (
     joinedload(Pipeline.source),
@@ -52,7 +62,8 @@ class PipelineRepository(BaseRepository[Pipeline]):
         """The pipeline with its source, destinations, metadata and table syncs, as the database has them now."""
         return await self.get(pipeline_id, options=_WHOLE)
 
-    async def matching(self, query: PipelineQuery) -> tuple[Sequence[Pipeline], int]:
+    async def matching(self, query: PipelineQuery) -> tuple[Sequence[str], int]:
+        """As JSON texts of `PipelineView`."""
         conditions: list[ColumnElement[bool]] = contains(Pipeline.name, query.name)
         if query.status is not None:
             conditions.append(Pipeline.status == query.status)
@@ -65,7 +76,7 @@ class PipelineRepository(BaseRepository[Pipeline]):
                     PipelineDestination.destination_id == query.destination_id,
                 )
             )
-        return await self.page(query, conditions, _WHOLE)
+        return await self.json_page(query, _AS_JSON, conditions)
 
     async def names_of(self, pipeline_ids: Sequence[int]) -> dict[int, str]:
         """Names of those pipelines that exist."""

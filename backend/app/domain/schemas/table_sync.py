@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from app.domain.schemas.base import Body, Identifier, PageRequest, Stamped, Text
+from app.domain.schemas.base import Body, Identifier, Name, PageRequest, Stamped, Text
 from rosetta.enums import DeleteMode, SchemaPolicy, SyncMode, TableSyncDesired, TableSyncState
 
 OBSERVED = frozenset(
@@ -32,6 +32,7 @@ class TableSyncCreate(Body):
     filters: list[Any] = Field(default_factory=list, max_length=5)
     custom_sql: Text | None = Field(default=None, max_length=65_536)
     masks: dict[Identifier, Any] = Field(default_factory=dict)
+    tags: list[Name] = Field(default_factory=list, max_length=50)
 
 
 class TableSyncUpdate(Body):
@@ -50,6 +51,7 @@ class TableSyncUpdate(Body):
     filters: list[Any] = Field(default_factory=list, max_length=5)
     custom_sql: Text | None = Field(default=None, max_length=65_536)
     masks: dict[Identifier, Any] = Field(default_factory=dict)
+    tags: list[Name] | None = Field(default=None, max_length=50)
 
 
 class TableSyncView(Stamped):
@@ -74,9 +76,11 @@ class TableSyncView(Stamped):
     error_code: str | None
     error_message: str | None
     error_remedy: str | None
+    tags: Annotated[list[str], BeforeValidator(lambda tags: tags or [])]
 
 
 class TableSyncQuery(PageRequest):
     schema_name: Identifier | None = None
     table_name: Identifier | None = None
     state: TableSyncState | None = None
+    tag: list[Name] = Field(default_factory=list, max_length=50, description="has all of these tags")

@@ -15,6 +15,7 @@ from app.domain.services.sign_in import SignInService
 from app.domain.services.slot import SlotService
 from app.domain.services.source import SourceService
 from app.domain.services.table_sync import TableSyncService
+from app.domain.services.tag import TagService
 from app.domain.services.token import TokenService
 from app.domain.services.user import UserService
 from app.domain.services.verification import VerificationService
@@ -36,6 +37,7 @@ __all__ = [
     "SlotService",
     "SourceService",
     "TableSyncService",
+    "TagService",
     "TokenService",
     "UserService",
     "VerificationService",

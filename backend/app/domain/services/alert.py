@@ -14,12 +14,12 @@ from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.repositories.alert import RULES
 from app.domain.schemas.notification import ChannelResult
 from app.domain.services.audit import AuditTrail
+from rosetta.backoff import Backoff
 from rosetta.enums import Severity
 from rosetta.errors import RosettaError
 
 _RESOLVED_TOLD_WITHIN: Final = timedelta(days=1)
-_FIRST_PAUSE: Final = timedelta(seconds=30)
-_LONGEST_PAUSE: Final = timedelta(hours=1)
+_REPEATS: Final = Backoff(30.0, 3600.0)
 # Longer than any sender waits for a channel to answer (`SEND_SECONDS`).
 LEASE: Final = timedelta(seconds=60)
 SEND_SECONDS: Final = 30.0
@@ -32,6 +32,7 @@ class AlertLimits:
     lag_seconds: int = 300
     dlq_rows: int = 1
     stuck_bytes: int = 256 << 20
+    credits_per_day: int = 24  # what the smallest warehouse uses that never sleeps
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> AlertLimits:
@@ -121,7 +122,7 @@ class AlertOutbox:
         before = row.delivered.get(channel, {})
         attempts = int(before.get("attempts", 0)) + 1
         told = {**before, "failed_at": _now(), "error": error.message, "attempts": attempts}
-        pause = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 16), _LONGEST_PAUSE)
+        pause = timedelta(seconds=_REPEATS.ceiling_seconds(attempts))
         await self._notifications.note_delivery(row.id, channel, told, pause)
 
 

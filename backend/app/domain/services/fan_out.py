@@ -12,6 +12,7 @@ from app.domain.repositories import (
     PipelineDestinationRepository,
     PipelineRepository,
     TableSyncRepository,
+    TagRepository,
 )
 from app.domain.schemas.pipeline import FanOutCreate, FanOutUpdate
 from app.domain.services.audit import AuditTrail
@@ -24,6 +25,7 @@ class FanOutService:
         self._pipelines = PipelineRepository(joins.session)
         self._destinations = DestinationRepository(joins.session)
         self._syncs = TableSyncRepository(joins.session)
+        self._tags = TagRepository(joins.session)
         self._audit = audit
 
     async def add(self, pipeline_id: int, body: FanOutCreate) -> PipelineDestination:
@@ -64,7 +66,10 @@ class FanOutService:
                     park_policy=body.park_policy,
                 )
             )
-            await self._syncs.add_all([new_sync(join.id, sync) for sync in body.table_syncs])
+            syncs = [new_sync(join.id, sync) for sync in body.table_syncs]
+            await self._syncs.add_all(syncs)
+            tagged = zip(syncs, body.table_syncs, strict=True)
+            await self._tags.assign({sync.id: wanted.tags for sync, wanted in tagged if wanted.tags})
 
     async def update(self, pipeline_id: int, destination_id: int, body: FanOutUpdate) -> PipelineDestination:
         """Changes what the body names. Raises EntityNotFoundError."""

@@ -41,7 +41,8 @@ class PipelineService:
         warnings = [] if body.status in {None, DesiredStatus.PAUSE} else [_status_warning(pipeline.id)]
         return await self._pipelines.whole(pipeline.id), warnings
 
-    async def page(self, query: PipelineQuery) -> tuple[Sequence[Pipeline], int]:
+    async def page(self, query: PipelineQuery) -> tuple[Sequence[str], int]:
+        """JSON texts of `PipelineView`, and how many there are in all."""
         return await self._pipelines.matching(query)
 
     async def get(self, pipeline_id: int) -> Pipeline:

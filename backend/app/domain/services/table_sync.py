@@ -7,7 +7,12 @@ from typing import Any, Final
 
 from app.core.exceptions import ConflictError, InvalidRequestError
 from app.domain.models import TableSync
-from app.domain.repositories import PipelineDestinationRepository, PipelineRepository, TableSyncRepository
+from app.domain.repositories import (
+    PipelineDestinationRepository,
+    PipelineRepository,
+    TableSyncRepository,
+    TagRepository,
+)
 from app.domain.schemas.table_sync import TableSyncCreate, TableSyncQuery, TableSyncUpdate
 from app.domain.services.audit import AuditTrail
 from rosetta.enums import SchemaPolicy, TableSyncDesired, TableSyncState
@@ -25,8 +30,9 @@ _NOT_YET: Final[dict[str, Any]] = {
 
 def new_sync(join_id: int, body: TableSyncCreate) -> TableSync:
     """A row for this body. Raises InvalidRequestError for an option that is not available."""
-    _refuse_unavailable(body.model_dump())
-    return TableSync(pipeline_destination_id=join_id, **body.model_dump())
+    values = body.model_dump(exclude={"tags"})
+    _refuse_unavailable(values)
+    return TableSync(pipeline_destination_id=join_id, **values)
 
 
 class TableSyncService:
@@ -34,21 +40,24 @@ class TableSyncService:
         self._syncs = syncs
         self._joins = PipelineDestinationRepository(syncs.session)
         self._pipelines = PipelineRepository(syncs.session)
+        self._tags = TagRepository(syncs.session)
         self._audit = audit
 
-    async def page(
-        self, pipeline_id: int, destination_id: int, query: TableSyncQuery
-    ) -> tuple[Sequence[TableSync], int]:
-        """Raises EntityNotFoundError when the pipeline does not feed the destination."""
-        join = await self._joins.of(pipeline_id, destination_id)
+    async def page(self, pipeline_id: int, destination_id: int, query: TableSyncQuery) -> tuple[Sequence[str], int]:
+        """JSON texts of `TableSyncView`, and how many there are in all.
+
+        Raises EntityNotFoundError when the pipeline does not feed the destination.
+        """
+        join = await self._joins.plain(pipeline_id, destination_id)
         return await self._syncs.matching(join.id, query)
 
     async def create(self, pipeline_id: int, destination_id: int, body: TableSyncCreate) -> TableSync:
         """Raises EntityNotFoundError, DuplicateEntityError, InvalidRequestError for what is not available."""
         join = await self._joins.of(pipeline_id, destination_id)
         sync = await self._syncs.add(new_sync(join.id, body))
+        await self._tags.assign({sync.id: body.tags})
         await self._audit.record("table_sync.create", sync.id, table=f"{sync.schema_name}.{sync.table_name}")
-        return sync
+        return await self._syncs.of(join.id, sync.id)
 
     async def update(self, pipeline_id: int, destination_id: int, sync_id: int, body: TableSyncUpdate) -> TableSync:
         """Changes what the body names. A table that was copied already is copied anew, because its target changed.
@@ -66,6 +75,7 @@ class TableSyncService:
                     remedy="Create a table sync for the other table, and delete this one.",
                 )
         _refuse_unavailable(changes)
+        tags = changes.pop("tags", None)
         changed = sorted(name for name, value in changes.items() if getattr(sync, name) != value)
         for name in changed:
             setattr(sync, name, changes[name])
@@ -74,8 +84,11 @@ class TableSyncService:
                 sync.desired_state = TableSyncDesired.RESYNC
             await self._syncs.flush()
             await self._pipelines.rebuild([pipeline_id])
+        if tags is not None and sorted(set(tags)) != sync.tags:
+            await self._tags.assign({sync_id: tags})
+            changed.append("tags")
         await self._audit.record("table_sync.update", sync_id, changed=changed)
-        return sync
+        return await self._of(pipeline_id, destination_id, sync_id)
 
     async def wish(self, pipeline_id: int, destination_id: int, sync_id: int, desired: TableSyncDesired) -> TableSync:
         """States what is wanted of this table. Raises EntityNotFoundError."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from app.api.access import requires
 from app.api.deps import PathId, PipelineServiceDep
+from app.api.v1.presentation import page_response
 from app.domain.schemas.base import Page
 from app.domain.schemas.pipeline import PipelineCreate, PipelineQuery, PipelineUpdate, PipelineView
 from rosetta.enums import DesiredStatus, Role
@@ -24,12 +25,11 @@ async def create_pipeline(body: PipelineCreate, service: PipelineServiceDep) -> 
     return PipelineView.model_validate(pipeline).model_copy(update={"warnings": warnings})
 
 
-@router.get("")
+@router.get("", response_model=Page[PipelineView])
 @requires(Role.VIEWER)
-async def list_pipelines(query: Annotated[PipelineQuery, Query()], service: PipelineServiceDep) -> Page[PipelineView]:
-    rows, total = await service.page(query)
-    items = [PipelineView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+async def list_pipelines(query: Annotated[PipelineQuery, Query()], service: PipelineServiceDep) -> Response:
+    items, total = await service.page(query)
+    return page_response(items, total, query)
 
 
 @router.get("/{pipeline_id}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from app.api.access import requires
 from app.api.deps import PathId, TableSyncServiceDep
+from app.api.v1.presentation import page_response
 from app.domain.schemas.base import Page
 from app.domain.schemas.table_sync import TableSyncCreate, TableSyncQuery, TableSyncUpdate, TableSyncView
 from rosetta.enums import Role, TableSyncDesired
@@ -16,17 +17,16 @@ from rosetta.enums import Role, TableSyncDesired
 router = APIRouter(prefix="/pipelines/{pipeline_id}/destinations/{destination_id}/tables", tags=["table syncs"])
 
 
-@router.get("")
+@router.get("", response_model=Page[TableSyncView])
 @requires(Role.VIEWER)
 async def list_table_syncs(
     pipeline_id: PathId,
     destination_id: PathId,
     query: Annotated[TableSyncQuery, Query()],
     service: TableSyncServiceDep,
-) -> Page[TableSyncView]:
-    rows, total = await service.page(pipeline_id, destination_id, query)
-    items = [TableSyncView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+) -> Response:
+    items, total = await service.page(pipeline_id, destination_id, query)
+    return page_response(items, total, query)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

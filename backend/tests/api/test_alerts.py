@@ -1,0 +1,250 @@
+"""Alerts: what the rules find, and what the channels are told of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from app.core.config import Settings
+from app.domain.models import Notification
+from app.domain.repositories import AlertRepository, NotificationRepository
+from app.domain.services import AlertService
+from app.domain.services.alert import AlertLimits
+from app.infrastructure.channels import SIGNATURE_HEADER, channels_of
+from app.infrastructure.tasks.passes import Passes
+from fastapi import FastAPI
+from pydantic import SecretStr
+from tests.clients import API, Sql, make_pipeline, passes_of
+from tests.inbox import Inbox, open_inbox
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with open_inbox() as made:
+        yield made
+
+
+async def evaluate(app: FastAPI, limits: AlertLimits | None = None) -> None:
+    async with app.state.database.transaction() as session:
+        service = AlertService(AlertRepository(session), NotificationRepository(session), limits or AlertLimits())
+        await service.evaluate()
+
+
+async def test_an_alert_is_raised_once_and_resolved_when_it_passes(
+    app: FastAPI, admin: httpx.AsyncClient, sql: Sql, source_id: int, destination_body: dict[str, Any]
+) -> None:
+    pipeline_id = await make_pipeline(admin, source_id, destination_body)
+    sql("UPDATE pipelines SET status = 'START'")
+    sql(
+        "UPDATE pipeline_metadata SET status = 'RETRYING', health_status = 'ERROR', last_error = 'away',"
+        " last_error_remedy = 'start it'"
+    )
+    await evaluate(app)
+    await evaluate(app)
+    (row,) = (await admin.get(f"{API}/notifications")).json()["items"]
+    assert (row["kind"], row["severity"], row["message"], row["remedy"]) == (
+        "DESTINATION_ERROR",
+        "CRITICAL",
+        "away",
+        "start it",
+    )
+    assert (row["pipeline_id"], row["occurrences"], row["resolved_at"]) == (pipeline_id, 1, None)
+    assert (await admin.get(f"{API}/dashboard/summary")).json()["problems"][0]["code"] == "DESTINATION_ERROR"
+    sql("UPDATE pipeline_metadata SET health_status = 'HEALTHY'")
+    await evaluate(app)
+    assert (await admin.get(f"{API}/notifications", params={"open": True})).json()["total"] == 0
+    sql("UPDATE pipeline_metadata SET health_status = 'ERROR'")
+    await evaluate(app)
+    assert (await admin.get(f"{API}/notifications")).json()["total"] == 2, "what comes back is a new alert"
+
+
+async def test_every_rule_can_be_asked(app: FastAPI, config_database: str) -> None:
+    await evaluate(app)
+
+
+async def test_every_rule_finds_what_it_is_for(
+    app: FastAPI, admin: httpx.AsyncClient, sql: Sql, source_id: int, destination_body: dict[str, Any]
+) -> None:
+    await make_pipeline(admin, source_id, destination_body)
+    sql("UPDATE pipelines SET status = 'START', slot_name = 's'")
+    sql("ALTER TABLE pipelines DISABLE TRIGGER touch")
+    sql("UPDATE pipelines SET updated_at = now() - interval '1 hour'")
+    sql("ALTER TABLE pipelines ENABLE TRIGGER touch")
+    sql(
+        "UPDATE pipeline_metadata SET health_status = 'ERROR', lag_seconds = 1000, heartbeat_at = now(),"
+        " last_success_time = now()"
+    )
+    sql(
+        "INSERT INTO dlq_records (pipeline_id, source_id, destination_id, schema_name, table_name, kind, commit_lsn,"
+        " change_lsn, ordinal, payload, payload_bytes, error_class, error_message)"
+        " VALUES (1, 1, 1, 'public', 't', 'RECORD', '0/1', '0/1', 0, '', 0, 'DATA', 'x')"
+    )
+    sql("INSERT INTO wal_monitor (source_id, status, retained_bytes, checked_at) VALUES (1, 'CRITICAL', 5, now())")
+    for age in range(6):
+        sql(
+            "INSERT INTO wal_metrics (source_id, slot_name, retained_bytes, active, recorded_at)"
+            " VALUES (1, 's', %s, false, now() - make_interval(mins => %s))",
+            (10 - age) << 30,
+            age * 5,
+        )
+    sql("INSERT INTO queue_backfill_data (pipeline_id, table_name, status) VALUES (1, 't', 'FAILED')")
+    for warehouse, used in (("A", 20), ("B", 5)):
+        sql("INSERT INTO destination_credits VALUES (1, %s, current_date, %s)", warehouse, used)
+    await evaluate(app)
+    kinds = [row["kind"] for row in (await admin.get(f"{API}/notifications", params={"limit": 100})).json()["items"]]
+    assert sorted(kinds) == [
+        "BACKFILL_FAILED",
+        "CREDITS",
+        "DESTINATION_ERROR",
+        "DLQ",
+        "LAG",
+        "PIPELINE_DOWN",
+        "SLOT_INACTIVE",
+        "SLOT_STUCK",
+        "WAL",
+    ]
+
+
+async def test_changes_that_wait_are_one_alert_from_the_limit_on_until_they_are_recovered(
+    app: FastAPI, admin: httpx.AsyncClient, sql: Sql, source_id: int, destination_body: dict[str, Any]
+) -> None:
+    pipeline_id = await make_pipeline(admin, source_id, destination_body)
+
+    async def told(limits: AlertLimits | None = None) -> list[tuple[str, str, int]]:
+        await evaluate(app, limits)
+        items = (await admin.get(f"{API}/notifications", params={"open": True})).json()["items"]
+        return [(row["kind"], row["message"], row["pipeline_id"]) for row in items]
+
+    for error_class in ("DATA", "OUTAGE"):
+        sql(
+            "INSERT INTO dlq_records (pipeline_id, source_id, destination_id, schema_name, table_name, kind, row_count,"
+            " commit_lsn, change_lsn, ordinal, payload, payload_bytes, error_class, error_message)"
+            " VALUES (1, 1, 1, 'public', 't', 'RECORD', 2, '0/1', '0/1', 0, '', 0, %s, 'x')",
+            error_class,
+        )
+    assert await told(AlertLimits(dlq_rows=5)) == []
+    assert await told() == [("DLQ", "4 rows are parked.", pipeline_id)]
+    sql("UPDATE dlq_records SET state = 'RECOVERED' WHERE error_class = 'OUTAGE'")
+    assert await told() == [("DLQ", "2 rows are parked.", pipeline_id)]
+    sql("UPDATE dlq_records SET state = 'RECOVERED'")
+    assert await told() == []
+
+
+async def test_channels_are_told_once_and_signed(app: FastAPI, settings: Settings, sql: Sql, inbox: Inbox) -> None:
+    told = settings.model_copy(
+        update={
+            "alert_webhook_url": SecretStr(f"{inbox.url}/hook"),
+            "alert_webhook_secret": SecretStr("s3cret"),
+            "alert_slack_url": SecretStr(f"{inbox.url}/slack"),
+        }
+    )
+    passes = passes_of(app, told, channels_of(told))
+    sql("INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', 'k', 'Title', 'm')")
+    await passes.alert()
+    await passes.alert()
+    assert sorted(path for path, _, _ in inbox.heard) == ["/hook", "/slack"]
+    body, headers = next((body, headers) for path, body, headers in inbox.heard if path == "/hook")
+    assert headers[SIGNATURE_HEADER] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+    assert json.loads(body)["title"] == "Title"
+    sql("UPDATE notifications SET resolved_at = now()")
+    await passes.alert()
+    await passes.alert()
+    assert len(inbox.heard) == 4
+    assert json.loads([body for path, body, _ in inbox.heard if path == "/hook"][1])["resolved"] is True
+
+
+async def test_a_channel_that_fails_is_tried_again_and_named_without_its_secret(
+    app: FastAPI, settings: Settings, sql: Sql, inbox: Inbox
+) -> None:
+    inbox.status = 500
+    told = settings.model_copy(update={"alert_slack_url": SecretStr(f"{inbox.url}/s3cret")})
+    passes = passes_of(app, told, channels_of(told))
+    sql("INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', 'k', 't', 'm')")
+    await passes.alert()
+    pauses = []
+    for _ in range(3):
+        delivered = sql("SELECT delivered FROM notifications")[0][0]
+        assert "status 500" in delivered["slack"]["error"]
+        assert "s3cret" not in json.dumps(delivered)
+        pauses.append(datetime.fromisoformat(delivered["slack"]["not_before"]) - datetime.now(UTC))
+        await passes.alert()  # not due yet
+        sql("UPDATE notifications SET delivered = jsonb_set(delivered, '{slack,not_before}', '\"2001-01-01\"')")
+        await passes.alert()
+    assert len(inbox.heard) == 4
+    assert [round(pause.total_seconds() / 30) for pause in pauses] == [1, 2, 4]
+    inbox.status = 200
+    sql("UPDATE notifications SET delivered = jsonb_set(delivered, '{slack,not_before}', '\"2001-01-01\"')")
+    await passes.alert()
+    assert set(sql("SELECT delivered FROM notifications")[0][0]["slack"]) == {"raised_at"}
+
+
+class _Watcher:
+    """A channel that looks, while it sends, at what its sender holds meanwhile."""
+
+    name = "watcher"
+
+    def __init__(self, sql: Sql, passes: Callable[[], Passes]) -> None:
+        self._sql = sql
+        self._passes = passes
+        self.sent: list[int] = []
+
+    async def send(self, notification: Notification, *, resolved: bool) -> None:
+        self.sent.append(notification.id)
+        self._sql("SELECT 1 FROM notifications FOR UPDATE NOWAIT")
+        idle = (
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+        )
+        assert self._sql(idle) == [(0,)]
+        if len(self.sent) == 1:  # another worker that takes itself for the leader
+            other = _Watcher(self._sql, self._passes)
+            await self._passes()._tell(other)
+            self.sent += other.sent
+
+
+async def test_a_message_on_its_way_holds_nothing_and_is_sent_by_one(
+    app: FastAPI, settings: Settings, sql: Sql
+) -> None:
+    for key in ("a", "b", "c"):
+        sql(
+            "INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', %s, 't', 'm')",
+            key,
+        )
+    watcher = _Watcher(sql, lambda: passes_of(app, settings))
+    await passes_of(app, settings)._tell(watcher)
+    assert sorted(watcher.sent) == [1, 2, 3]
+
+
+async def test_old_messages_do_not_stand_in_the_way_of_new_ones(
+    app: FastAPI, settings: Settings, sql: Sql, inbox: Inbox
+) -> None:
+    told = settings.model_copy(update={"alert_slack_url": SecretStr(inbox.url)})
+    sql(
+        "INSERT INTO notifications (kind, severity, dedup_key, title, message, delivered)"
+        " SELECT 'K', 'INFO', n::text, 't', 'm', '{\"slack\": {\"raised_at\": \"2026-01-01\"}}'"
+        " FROM generate_series(1, 300) n"
+    )
+    sql("INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', 'INFO', 'new', 'N', 'm')")
+    await passes_of(app, told, channels_of(told)).alert()
+    assert len(inbox.heard) == 1
+
+
+async def test_the_test_button_says_how_each_channel_took_it(
+    app: FastAPI, admin: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    assert (await admin.post(f"{API}/settings/alerts/test")).json() == []
+    app.state.settings = app.state.settings.model_copy(
+        update={
+            "alert_slack_url": SecretStr(f"{inbox.url}/slack"),
+            "alert_smtp_url": SecretStr("smtp://127.0.0.1:1"),
+            "alert_email_to": ["ops@example.org"],
+        }
+    )
+    slack, email = (await admin.post(f"{API}/settings/alerts/test")).json()
+    assert slack == {"channel": "slack", "error": None}
+    assert "ConnectionRefusedError" in email["error"]
