@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import redis
 
 from compute.dlq.dispatcher import GROUP
 from compute.dlq.records import TRUNCATE_PAYLOAD, Entry, Parked, changes_of, payload_of
@@ -133,6 +134,19 @@ def test_a_stream_that_was_lost_is_announced_anew(queue: Queue) -> None:
     assert queue.dispatcher.length(queue.destination_id, TABLE) == 0
     queue.dispatcher.announce(rows)
     assert queue.dispatcher.receive(queue.destination_id, TABLE) == 2
+
+
+def test_a_dump_of_redis_or_of_the_ledger_shows_no_row_value(queue: Queue) -> None:
+    canary = "canary-parked-7e2b"
+    queue.dispatcher.announce(queue.ledger.park([segment(queue, end, body=canary, rows=3) for end in (10, 20)]))
+    with redis.Redis.from_url(queue.valkey.url) as client:
+        dumps = {key: client.dump(key) or b"" for key in client.scan_iter("*")}
+    assert any(key.startswith(b"test:dlq:") for key in dumps)
+    assert [key for key, dump in dumps.items() if canary.encode() in key + dump] == []
+    stored = queue.config.one("SELECT string_agg(r::text, '') FROM dlq_records r")
+    assert canary not in stored
+    assert canary.encode().hex() not in stored
+    assert queue.config.one("SELECT count(*) FROM dlq_records WHERE payload_bytes > 0") == 2
 
 
 def test_redis_away_is_an_outage_and_over_when_it_is_back(queue: Queue) -> None:
