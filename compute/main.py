@@ -17,6 +17,7 @@ def main() -> int:
     from compute.core.instance import new_instance_id
     from compute.core.manager import PipelineManager
     from compute.engine.debezium.archive_maker import ArchiveMaker
+    from compute.measurer import Measurer
     from compute.server import HealthServer
     from rosetta import logs, migrate, plants
 
@@ -37,13 +38,15 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: manager.stop())
     server.start()
-    archive = ArchiveMaker()
+    archive, measurer = ArchiveMaker(), Measurer(catalog.measurements, lambda: manager.view)
     archive.start()
+    measurer.start()
     logs.get_logger("compute").info("compute_started", instance_id=instance_id)
     try:
         manager.run()
     finally:
         archive.stop()
+        measurer.stop()
         server.stop()
         catalog.close()
     logs.get_logger("compute").info("compute_stopped", instance_id=instance_id)

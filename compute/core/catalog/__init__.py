@@ -7,6 +7,7 @@ from compute.core.catalog.cleanup import CleanupTasks
 from compute.core.catalog.copies import Copies
 from compute.core.catalog.database import ConfigDatabase, Fence
 from compute.core.catalog.leases import Leases
+from compute.core.catalog.measurements import Measurements
 from compute.core.catalog.observations import Observations
 from compute.core.catalog.plan import Plans
 from compute.core.catalog.slots import Slots
@@ -45,6 +46,7 @@ class Catalog:
         self.copies = Copies(self.database)
         self.slots = Slots(self.database, instance_id, settings.lease_seconds)
         self.cleanup = CleanupTasks(self.database)
+        self.measurements = Measurements(self.database, instance_id)
         self.verify_runs = VerifyRuns(self.database, instance_id)
 
     def close(self) -> None:
