@@ -54,8 +54,9 @@ bench: sync ## Measure throughput beside native replication; writes .reports/ben
 chaos: sync ## Inject the fault matrix and the planted bugs; writes .reports/chaos.json
 	$(RUN)python -m compute.tests.chaos $(ARGS)
 
-e2e: ## Not there yet: the dashboard in a browser
-	@echo "make e2e: there is no dashboard yet." >&2; exit 2
+e2e: sync bundle ## The dashboard in Debian's Chromium: story, pictures, accessibility, size and speed into .reports/
+	$(WEB) run size
+	E2E_FULL=1 $(WEB) run e2e $(ARGS)
 
 docs: sync ## Check links, commands and settings that the documents name
 	$(RUN)python scripts/check_docs.py

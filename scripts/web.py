@@ -129,7 +129,11 @@ def bundle() -> None:
         return
     tools = install()
     print("Building the dashboard", flush=True)
-    tools.run(["pnpm", "--silent", "bundle"], quiet=True)
+    # Beside the old one, so that a backend that starts meanwhile finds a whole dashboard.
+    fresh = WEB / "dist.fresh"
+    tools.run(["pnpm", "--silent", "bundle", "--outDir", fresh, "--emptyOutDir"], quiet=True)
+    shutil.rmtree(DIST, ignore_errors=True)
+    fresh.rename(DIST)
     STAMP.write_text(wanted)
 
 

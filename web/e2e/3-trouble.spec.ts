@@ -52,7 +52,7 @@ test('a refused change is discarded, with a reason that the audit log keeps', as
   await expect(page.getByRole('button', { name: /Inspect record/ })).toHaveCount(1, { timeout: 40_000 })
   await page.getByRole('button', { name: 'Discard…' }).click()
   await page.getByLabel('Reason').fill('broken on the way')
-  await page.getByRole('button', { name: /^Discard all/ }).click()
+  await page.getByRole('button', { name: /^Discard the record/ }).click()
   await expect(page.getByText('Nothing is parked')).toBeVisible({ timeout: 30_000 })
   await page.goto('/activity?tab=audit')
   await expect(page.getByText(/discard/i).first()).toBeVisible()

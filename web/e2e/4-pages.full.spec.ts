@@ -6,7 +6,10 @@ import { expect, openPipeline, settled, test } from './support/test'
 test.beforeAll(async ({ stage }) => {
   await stage.sql('archive', 'ALTER TABLE shop.parcels DROP CONSTRAINT IF EXISTS no_glass')
   await stage.sql('archive', "ALTER TABLE shop.parcels ADD CONSTRAINT no_glass CHECK (label <> 'glass')")
-  await stage.sql('shop', "INSERT INTO shop.parcels VALUES (700, 'glass', 7)")
+  await stage.sql(
+    'shop',
+    "INSERT INTO shop.parcels VALUES (700, 'glass', 7) ON CONFLICT (id) DO UPDATE SET weight = parcels.weight + 1",
+  )
   await expect
     .poll(async () => Number((await stage.sql('rosetta', 'SELECT count(*) FROM dlq_records'))[0]?.[0]), {
       timeout: 30_000,

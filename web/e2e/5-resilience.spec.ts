@@ -57,7 +57,7 @@ test('while the backend is down what was shown stays, and the page says so', asy
     /Failed to load resource|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET/,
   )
   await openPipeline(page, 'orders')
-  await expect(page.getByRole('region', { name: 'Flow' })).toBeVisible()
+  await expect(page.getByRole('img', { name: 'Records per second over time' })).toBeVisible()
   await stage.backend(false)
   await expect(page.getByText('The backend does not answer.')).toBeVisible({ timeout: 40_000 })
   await expect(page.getByRole('heading', { name: 'orders' })).toBeVisible()

@@ -31,9 +31,14 @@ async function fits(page: Page, what: string): Promise<void> {
 export async function look(page: Page, name: string, { phone = true } = {}): Promise<void> {
   for (const folder of [KEPT, OTHERS]) mkdirSync(folder, { recursive: true })
   await page.addStyleTag({ content: STILL })
-  const picture = (kind: string) => {
+  const picture = async (kind: string) => {
+    // What sticks to the window shall reach to the end of the page, so the window is made as high as that.
+    const size = page.viewportSize() ?? DESKTOP
+    const height = await page.evaluate(() => document.documentElement.scrollHeight)
+    await page.setViewportSize({ ...size, height: Math.max(size.height, height) })
     const folder = kind === '' || SHOWN_OFF.includes(name) ? KEPT : OTHERS
-    return page.screenshot({ path: `${folder}${name}${kind}.png`, fullPage: true, animations: 'disabled' })
+    await page.screenshot({ path: `${folder}${name}${kind}.png`, animations: 'disabled' })
+    await page.setViewportSize(size)
   }
   for (const theme of ['light', 'dark'] as const) {
     await paint(page, theme)

@@ -78,7 +78,9 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
     picked.size > 0
       ? `${plural(picked.size, 'picked record')}`
       : cause === 'all'
-        ? `all ${plural(total, 'record')}`
+        ? total === 1
+          ? 'the record'
+          : `all ${plural(total, 'record')}`
         : `${plural(total, 'record')} of this cause`
   const move = (next: () => void) => {
     setPicked(new Set())

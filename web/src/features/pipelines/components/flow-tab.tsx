@@ -36,6 +36,7 @@ export default function FlowTab({ pipeline }: { pipeline: Pipeline }) {
           key={pipeline.destinations.length}
           nodes={nodes}
           edges={edges}
+          defaultEdgeOptions={{ style: { stroke: 'var(--chart-1)', strokeWidth: 1.5 } }}
           nodeTypes={KINDS}
           colorMode={dark ? 'dark' : 'light'}
           fitView

@@ -1,24 +1,21 @@
 import { useQuery } from '@tanstack/react-query'
 import { ArrowRightLeft, Gauge, HardDrive, Inbox } from 'lucide-react'
-import { Suspense, lazy, useState } from 'react'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { type RangeName, RangePicker, rangeOf } from '@/components/shared/range-picker'
+import { useState } from 'react'
+import { FlowSection } from '@/components/shared/flow-section'
+import { type RangeName, rangeOf } from '@/components/shared/range-picker'
 import { Stat } from '@/components/shared/stat'
 import { Card, CardContent, CardHeader, CardTitle } from '@/components/ui/card'
-import { Skeleton } from '@/components/ui/skeleton'
 import { formatBytes, formatCompact, formatSeconds, formatTime } from '@/lib/format'
-import { flowSeries } from '@/lib/series'
 import { pipelineFlowQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
 import { parkedChanges, retainedWalBytes, worstLagSeconds } from '../data/pipeline-facts'
 import { DestinationHealth } from './destination-health'
 
-const FlowCharts = lazy(() => import('@/components/shared/flow-charts'))
-
 export function OverviewTab({ pipeline }: { pipeline: Pipeline }) {
   const [range, setRange] = useState<RangeName>('1h')
   const { minutes, step } = rangeOf(range)
-  const { data, error, refetch, dataUpdatedAt } = useQuery(pipelineFlowQuery(pipeline.id, minutes, step))
+  const flow = pipelineFlowQuery(pipeline.id, minutes, step)
+  const { data } = useQuery(flow)
   const records = data?.points.reduce((sum, point) => sum + point.records, 0)
   const bytes = data?.points.reduce((sum, point) => sum + point.bytes, 0)
   const parked = parkedChanges(pipeline)
@@ -51,21 +48,7 @@ export function OverviewTab({ pipeline }: { pipeline: Pipeline }) {
           tone={parked > 0 ? 'warning' : 'plain'}
         />
       </dl>
-      <section aria-label="Flow" className="flex flex-col gap-3">
-        <div className="flex items-center justify-between">
-          <h2 className="text-base font-semibold tracking-tight">Flow</h2>
-          <RangePicker value={range} onChange={setRange} />
-        </div>
-        {error && !data ? (
-          <ErrorPanel error={error} title="The charts cannot be shown" onRetry={() => void refetch()} />
-        ) : !data ? (
-          <Skeleton className="h-72" />
-        ) : (
-          <Suspense fallback={<Skeleton className="h-72" />}>
-            <FlowCharts series={flowSeries(data.points, data.minutes, data.step_minutes, dataUpdatedAt)} />
-          </Suspense>
-        )}
-      </section>
+      <FlowSection range={range} onRange={setRange} query={flow} />
       <DestinationHealth pipeline={pipeline} />
       <Card>
         <CardHeader>

@@ -9,6 +9,11 @@ export type FlowNode =
 
 export const NODE_WIDTH = 232
 const COLUMN = 330
+const LABEL: Partial<Edge> = {
+  labelStyle: { fill: 'var(--foreground)', fontSize: 12 },
+  labelBgStyle: { fill: 'var(--card)' },
+  labelBgPadding: [6, 3],
+}
 const ROW = 128
 
 /** Records per second that went to each destination over the whole minutes that `flow` covers. */
@@ -46,6 +51,7 @@ export function flowGraph(
       target: `lane-${lane.id}`,
       animated: lane.metadata?.status === 'RUNNING',
       label: formatRate(rates.get(lane.destination_id) ?? 0),
+      ...LABEL,
     })),
   ]
   return { nodes, edges }

@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { Suspense, lazy } from 'react'
+import { lazy } from 'react'
 import { ErrorPanel } from '@/components/shared/error-panel'
+import { LazyPart } from '@/components/shared/lazy-part'
 import { NotFound } from '@/components/shared/not-found'
 import { PageHeader } from '@/components/shared/page-header'
 import { PagePending, RowsPending } from '@/components/shared/page-pending'
@@ -97,19 +98,19 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
           <DestinationsTab pipeline={pipeline} />
         </TabsContent>
         <TabsContent value="dlq">
-          <Suspense fallback={<RowsPending />}>
+          <LazyPart pending={<RowsPending />}>
             <DeadLettersTab pipeline={pipeline} />
-          </Suspense>
+          </LazyPart>
         </TabsContent>
         <TabsContent value="verify">
-          <Suspense fallback={<RowsPending />}>
+          <LazyPart pending={<RowsPending />}>
             <VerifyTab pipeline={pipeline} />
-          </Suspense>
+          </LazyPart>
         </TabsContent>
         <TabsContent value="flow">
-          <Suspense fallback={<RowsPending />}>
+          <LazyPart pending={<RowsPending />}>
             <FlowTab pipeline={pipeline} />
-          </Suspense>
+          </LazyPart>
         </TabsContent>
         <TabsContent value="settings">
           <SettingsTab pipeline={pipeline} />

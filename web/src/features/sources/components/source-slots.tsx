@@ -1,14 +1,16 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Cable, Trash2 } from 'lucide-react'
-import { Suspense, lazy } from 'react'
+import { lazy } from 'react'
 import { EmptyState } from '@/components/shared/empty-state'
 import { ErrorPanel } from '@/components/shared/error-panel'
+import { LazyPart } from '@/components/shared/lazy-part'
 import { RowsPending } from '@/components/shared/page-pending'
 import { StatusBadge } from '@/components/shared/status-badge'
 import { Ago } from '@/components/shared/updated-ago'
 import { Badge } from '@/components/ui/badge'
 import { Button } from '@/components/ui/button'
 import { Card, CardContent, CardHeader, CardTitle } from '@/components/ui/card'
+import { Skeleton } from '@/components/ui/skeleton'
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from '@/components/ui/table'
 import { formatBytes, formatSeconds, plural } from '@/lib/format'
 import { told, toldError } from '@/lib/notify'
@@ -57,9 +59,9 @@ function Wal({ sourceId }: { sourceId: number }) {
     <>
       <WalState wal={wal} known={data !== undefined} />
       {wal && (
-        <Suspense>
+        <LazyPart pending={<Skeleton className="h-64" />}>
           <WalChart sourceId={sourceId} growth={wal.growth_bytes_per_second} />
-        </Suspense>
+        </LazyPart>
       )}
     </>
   )
