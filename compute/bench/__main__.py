@@ -1,4 +1,7 @@
-"""`python -m compute.bench`: one run, ratios of that run, and `.reports/bench.json`."""
+"""`python -m compute.bench`: one run, ratios of that run, and `.reports/bench.json`.
+
+`--only lists` measures the API's lists instead, into `.reports/lists.json`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from compute.bench import measure
+from compute.bench.lists import measure_lists
 from compute.bench.measure import Drain
 from compute.bench.stage import Stage, stage
 from compute.bench.workload import FULL_CHANGES, Workload
-from rosetta.enums import Profile
+from rosetta.enums import EngineKind, Profile
 
 REPORT = Path(".reports/bench.json")
+LISTS_REPORT = Path(".reports/lists.json")
 CONTENDERS = ["native", "pgoutput", "ours_fast", "ceiling", "ours_small", "naive", "latency", "latency_pgoutput"]
 RATES = [100, 1000]
 
@@ -24,8 +29,14 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=FULL_CHANGES, help="size of the backlog")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--latency-seconds", type=float, default=10.0, help="0 leaves latency out")
-    parser.add_argument("--only", choices=CONTENDERS, nargs="*", default=CONTENDERS)
+    parser.add_argument("--only", choices=[*CONTENDERS, "lists"], nargs="*", default=CONTENDERS)
+    parser.add_argument("--engine", type=EngineKind, default=EngineKind.DEBEZIUM, help="what streams beside the lists")
     options = parser.parse_args()
+    if "lists" in options.only:
+        _write(LISTS_REPORT, {"lists": measure_lists(options.engine)})
+        options.only.remove("lists")
+        if not options.only:
+            return
     workload = Workload(options.changes, options.seed)
     print(f"workload z: {options.changes} changes, seed {options.seed}; writing the backlog", flush=True)
     with stage(workload, options.only) as servers:
@@ -34,8 +45,12 @@ def main() -> None:
         if options.latency_seconds > 0:
             _add_latencies(report, servers, options.only, options.latency_seconds)
     report |= {"changes": options.changes, "seed": options.seed}
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    _write(REPORT, report)
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 
 
