@@ -11,7 +11,8 @@ from contextlib import closing
 from functools import partial
 
 from compute.core.catalog import Catalog
-from compute.core.catalog.slots import Notice, WatchedSlot
+from compute.core.catalog.notices import Notice
+from compute.core.catalog.slots import WatchedSlot
 from compute.core.exit_codes import Failure
 from compute.core.slot_state import check_log, usable
 from compute.core.wal_budget import WalLevel, WalTrend, WalVerdict, judge_wal
@@ -92,10 +93,10 @@ class SlotGuard:
         self._weigh(source, survey, slot, one)
 
     def _lost(self, one: WatchedSlot, error: ResyncRequiredError) -> None:
-        if self._catalog.slots.lost(one.known.pipeline_id, Failure.of(error)):
+        title = f"Pipeline {one.pipeline} cannot go on"
+        notice = _notice(one, "SLOT_LOST", _lost_key(one), Severity.CRITICAL, (title, error.message, error.remedy))
+        if self._catalog.slots.lost(one.known.pipeline_id, Failure.of(error), notice):
             _log.warning("slot_lost", pipeline_id=one.known.pipeline_id, code=error.code, error=error.message)
-            title = f"Pipeline {one.pipeline} cannot go on"
-            self._tell(one, "SLOT_LOST", _lost_key(one), Severity.CRITICAL, (title, error.message, error.remedy))
 
     # -- retained WAL -----------------------------------------------------------------------------
 
@@ -137,14 +138,13 @@ class SlotGuard:
             self._catalog.slots.resolve(_wal_key(one))
             return
         severity = Severity.CRITICAL if verdict.level is WalLevel.REACHED else Severity.WARNING
-        self._tell(one, "WAL_BUDGET", _wal_key(one), severity, describe_wal(one, slot, survey, verdict, done))
+        words = describe_wal(one, slot, survey, verdict, done)
+        self._catalog.slots.tell(_notice(one, "WAL_BUDGET", _wal_key(one), severity, words))
 
-    def _tell(
-        self, one: WatchedSlot, kind: str, key: str, severity: Severity, words: tuple[str, str, str | None]
-    ) -> None:
-        title, message, remedy = words
-        notice = Notice(kind, severity, key, one.known.pipeline_id, one.source_id, title, message, remedy)
-        self._catalog.slots.tell(notice)
+
+def _notice(one: WatchedSlot, kind: str, key: str, severity: Severity, words: tuple[str, str, str | None]) -> Notice:
+    title, message, remedy = words
+    return Notice(kind, severity, key, one.known.pipeline_id, title, message, remedy, one.source_id)
 
 
 class _Seen:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from compute.core.catalog.notices import Notice, resolve
 from compute.core.exit_codes import Failure
 from compute.dlq.ledger import Ledger
+from rosetta.enums import Severity
 
 DETACHED: Final = "DESTINATION_DETACHED"
 BLOCKED: Final = "PARKING_BLOCKED"
@@ -23,12 +25,6 @@ _LEAVE_BEHIND = """
     UPDATE table_syncs SET state = 'ERROR', error_code = %(code)s, error_message = %(message)s,
         error_remedy = %(remedy)s
     WHERE pipeline_destination_id = %(id)s AND desired_state = 'ACTIVE' AND state IN ('COPYING', 'STREAMING')"""
-_ALERT = """
-    INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, destination_id, title, message, remedy)
-    VALUES (%(kind)s, 'CRITICAL', %(key)s, %(pipeline_id)s, %(destination_id)s, %(title)s, %(message)s, %(remedy)s)
-    ON CONFLICT (dedup_key) WHERE resolved_at IS NULL
-    DO UPDATE SET occurrences = n.occurrences + 1, message = excluded.message, remedy = excluded.remedy"""
-_CALM = "UPDATE notifications SET resolved_at = now() WHERE dedup_key = %(key)s AND resolved_at IS NULL"
 
 
 class Standing:
@@ -42,7 +38,7 @@ class Standing:
         """Nothing is written or parked for it any more, and it holds nothing back."""
         with self._ledger.fenced() as session:
             session.execute(_DETACH, self._where() | {"message": failure.message})
-            session.execute(_ALERT, self._notice(DETACHED, failure))
+            self._notice(DETACHED, failure).tell(session)
 
     def attach(self) -> None:
         """Takes it back with the tables that are to be copied again; the others are in error until they are."""
@@ -55,27 +51,29 @@ class Standing:
                 "remedy": "Set desired_state = 'RESYNC' on this table sync.",
             }
             session.execute(_LEAVE_BEHIND, values)
-            session.execute(_CALM, {"key": self._key(DETACHED)})
+            resolve(session, self._key(DETACHED))
 
     def alert(self, failure: Failure | None) -> None:
         """Tells people that nothing can be parked, or that it can be again."""
         with self._ledger.fenced() as session:
             if failure is None:
-                session.execute(_CALM, {"key": self._key(BLOCKED)})
+                resolve(session, self._key(BLOCKED))
             else:
-                session.execute(_ALERT, self._notice(BLOCKED, failure))
+                self._notice(BLOCKED, failure).tell(session)
 
-    def _notice(self, kind: str, failure: Failure) -> dict[str, Any]:
-        return self._where() | {
-            "kind": kind,
-            "key": self._key(kind),
-            "title": _TITLES[kind],
-            "message": f"{failure.message} ({failure.code})",
-            "remedy": failure.remedy,
-        }
+    def _notice(self, kind: str, failure: Failure) -> Notice:
+        return Notice(
+            kind,
+            Severity.CRITICAL,
+            self._key(kind),
+            title=_TITLES[kind],
+            message=f"{failure.message} ({failure.code})",
+            remedy=failure.remedy,
+            **self._where(),
+        )
 
     def _key(self, kind: str) -> str:
         return f"{kind}:{self._ledger.pipeline_id}:{self._destination_id}"
 
-    def _where(self) -> dict[str, Any]:
-        return {"pipeline_id": self._ledger.pipeline_id, "destination_id": self._destination_id}
+    def _where(self) -> dict[str, int]:
+        return self._ledger.place(self._destination_id)

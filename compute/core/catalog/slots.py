@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.notices import Notice, resolve
 from compute.core.exit_codes import Failure
 from compute.core.slot_state import KnownSlot
 from compute.sources.postgres import Origin
-from rosetta.enums import Severity, WalBudgetPolicy
+from rosetta.enums import WalBudgetPolicy
 from rosetta.lsn import Lsn
 
 # Those whose lease is ours; those that nobody runs are looked after by one of the instances that live.
@@ -54,13 +55,6 @@ _HOLDERS = """
     WHERE o.id = pd.id AND o.told AND o.status IN ('BLOCKED', 'RETRYING', 'FAILED')
       AND o.covered = (SELECT min(covered) FROM positions)
     RETURNING pd.destination_id"""
-_RAISE = """
-    INSERT INTO notifications AS n (kind, severity, dedup_key, pipeline_id, source_id, title, message, remedy)
-    VALUES (%(kind)s, %(severity)s, %(dedup_key)s, %(pipeline_id)s, %(source_id)s, %(title)s, %(message)s, %(remedy)s)
-    ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
-        occurrences = n.occurrences + 1, severity = excluded.severity, title = excluded.title,
-        message = excluded.message, remedy = excluded.remedy"""
-_RESOLVE = "UPDATE notifications SET resolved_at = now() WHERE dedup_key = %(dedup_key)s AND resolved_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +67,6 @@ class WatchedSlot:
     at_rest: bool
     budget_bytes: int | None
     policy: WalBudgetPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a person is told once: repeats of `dedup_key` only renew it until it is resolved."""
-
-    kind: str
-    severity: Severity
-    dedup_key: str
-    pipeline_id: int
-    source_id: int
-    title: str
-    message: str
-    remedy: str | None = None
 
 
 class Slots:
@@ -120,11 +100,14 @@ class Slots:
             for row in rows
         ]
 
-    def lost(self, pipeline_id: int, failure: Failure) -> bool:
-        """A paused pipeline cannot go on; True when that is news."""
+    def lost(self, pipeline_id: int, failure: Failure, notice: Notice) -> bool:
+        """A paused pipeline cannot go on; where that is news, True, and people are told."""
         values = {"pipeline_id": pipeline_id, "code": failure.code, "message": failure.message}
         with self._database.transaction() as session:
-            return bool(session.execute(_LOST, {**values, "remedy": failure.remedy}))
+            news = bool(session.execute(_LOST, {**values, "remedy": failure.remedy}))
+            if news:
+                notice.tell(session)
+        return news
 
     def found(self, pipeline_id: int, retained_bytes: int, codes: list[str]) -> None:
         """What the slot of a paused pipeline retains; that it was lost, by one of `codes`, is over."""
@@ -142,22 +125,11 @@ class Slots:
             return list(session.execute(_HOLDERS, {"pipeline_id": pipeline_id, "reason": reason}).scalars())
 
     def tell(self, notice: Notice) -> None:
+        """Raises or renews it."""
         with self._database.transaction() as session:
-            session.execute(
-                _RAISE,
-                {
-                    "kind": notice.kind,
-                    "severity": notice.severity,
-                    "dedup_key": notice.dedup_key,
-                    "pipeline_id": notice.pipeline_id,
-                    "source_id": notice.source_id,
-                    "title": notice.title,
-                    "message": notice.message,
-                    "remedy": notice.remedy,
-                },
-            )
+            notice.tell(session)
 
     def resolve(self, dedup_key: str) -> None:
         """What was told is over."""
         with self._database.transaction() as session:
-            session.execute(_RESOLVE, {"dedup_key": dedup_key})
+            resolve(session, dedup_key)

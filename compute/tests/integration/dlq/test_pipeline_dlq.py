@@ -84,14 +84,14 @@ def test_f16_a_poison_record_of_a_running_pipeline_outlives_its_process_and_reco
     assert 11 not in ids(stage)
     valkey.flush()
     eventually(lambda: entries(valkey) == one(OPEN), 30, "the streams are made again from the ledger")
-    told = "SELECT count(*) FROM notifications WHERE kind = 'DLQ_RECORDS' AND resolved_at IS NULL"
-    assert one(told) == 1
+    told = "SELECT count(*) FROM notifications WHERE starts_with(kind, 'DLQ')"
+    assert one(told) == 0, "that changes wait is told by the backend, which counts them; these are tried again"
     target(stage, "ALTER TABLE orders DROP CONSTRAINT positive")
     stage.config.run("UPDATE pipeline_destinations SET recover_requested_at = now()")
     eventually(lambda: one(OPEN) == 0, 30, "everything is recovered")
     assert stage.same("orders")
     eventually(lambda: entries(valkey) == 0, 30, "no entry is left")
-    eventually(lambda: one(told) == 0, 30, "nobody is alarmed any more")
+    assert one(told) == 0
 
 
 def test_a_table_without_rights_waits_and_streams_again_without_a_copy(running: Stage, valkey: Valkey) -> None:
