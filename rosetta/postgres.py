@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
@@ -30,6 +31,18 @@ class PostgresEndpoint:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """It as libpq's connection parameters, with the password."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.database,
+            "user": self.user,
+            "password": self.password,
+            "sslmode": self.sslmode,
+        }
+
 
 def connect(
     endpoint: PostgresEndpoint, *, application: str, autocommit: bool = False, timeout_seconds: int = 10
@@ -39,13 +52,8 @@ def connect(
     Raises OutageError, with a remedy where the cause is plain, when no session can be had.
     """
     try:
-        connection = psycopg2.connect(
-            host=endpoint.host,
-            port=endpoint.port,
-            dbname=endpoint.database,
-            user=endpoint.user,
-            password=endpoint.password,
-            sslmode=endpoint.sslmode,
+        connection: psycopg2.extensions.connection = psycopg2.connect(
+            **endpoint.parameters,
             connect_timeout=timeout_seconds,
             application_name=application,
             client_encoding="UTF8",

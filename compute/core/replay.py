@@ -48,6 +48,15 @@ class ReplayTools:
     dispatcher: Dispatcher
     done: Callable[[bool], None]
 
+    def ended_by(self, act: Callable[[], None]) -> None:
+        """Does `act` and says that the replay has ended with it."""
+        try:
+            act()
+        except LedgerAwayError:
+            self.done(False)
+        else:
+            self.done(True)
+
     def ledger(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Asks or tells the ledger. Raises LedgerAwayError where it is away, FencedError as it is."""
         try:
@@ -79,12 +88,7 @@ class ReplayWork:
     refresh: bool = False
 
     def run(self, desk: Desk) -> None:
-        try:
-            self._run(desk)
-        except LedgerAwayError:
-            self.tools.done(False)
-        else:
-            self.tools.done(True)
+        self.tools.ended_by(lambda: self._run(desk))
 
     def _run(self, desk: Desk) -> None:
         tools, target = self.tools, desk.targets.get(self.sync_id)
@@ -209,12 +213,7 @@ class HeldWork:
     tools: ReplayTools
 
     def run(self, desk: Desk) -> None:
-        try:
-            self._run(desk)
-        except LedgerAwayError:
-            self.tools.done(False)
-        else:
-            self.tools.done(True)
+        self.tools.ended_by(lambda: self._run(desk))
 
     def _run(self, desk: Desk) -> None:
         target = desk.targets.get(self.sync_id)

@@ -18,12 +18,7 @@ def branch_point(endpoint: PostgresEndpoint, timeline: int, current: int) -> Lsn
     """
     try:
         connection = psycopg2.connect(
-            host=endpoint.host,
-            port=endpoint.port,
-            dbname=endpoint.database,
-            user=endpoint.user,
-            password=endpoint.password,
-            sslmode=endpoint.sslmode,
+            **endpoint.parameters,
             connect_timeout=10,
             application_name="rosetta source",
             connection_factory=psycopg2.extras.LogicalReplicationConnection,
