@@ -126,7 +126,7 @@ class FanOut:
             return False
         # Those that are behind have the ledger; they do not decide how the others are fed.
         leading = [lane for lane in lanes if lane.live] or lanes
-        return not leading or any(lane.queue.has_room for lane in leading)
+        return not leading or any(lane.has_room for lane in leading)
 
 
 def _hand_over_chunk(lane: Lane | None, pending: Pending) -> None:

@@ -133,6 +133,11 @@ class Lane:
         return self.live and not self.queue.load().batches
 
     @property
+    def has_room(self) -> bool:
+        """Whether it would soon be done with another batch."""
+        return self.queue.has_room(writing=self.live)
+
+    @property
     def is_stuck(self) -> bool:
         """Whether it can neither write nor park, and has all it may have in memory."""
         blocked = self._parker is None or self._parker.blocked is not None

@@ -20,7 +20,11 @@ from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
 
-_AHEAD = 8  # more than that is better gathered by the engine: its batches grow while they wait
+# What is not handed over yet is gathered by the engine into larger batches, and each batch ahead is a commit that a
+# change has to wait for: while small ones pass quickly, only one is. Behind a large one the next is made ready.
+_LARGE_BYTES = 256 * 1024
+_QUICK_SECONDS = 0.1
+_AHEAD = 8  # of one that is slow, or does not write: they can be parked together
 
 
 @dataclass(eq=False, slots=True)
@@ -122,10 +126,14 @@ class LaneQueue:
             self._count()
             self._changed.notify_all()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether the writer would soon be done with what is put now."""
-        return self._ahead < _AHEAD
+    def has_room(self, *, writing: bool) -> bool:
+        """Whether one that is `writing` would soon be done with what is put now, or any other could take it."""
+        with self._changed:
+            if self._ahead == 0 or self._ahead >= _AHEAD or not writing or not self._uncovered:
+                return self._ahead < _AHEAD
+            if time.monotonic() - self._uncovered[0].carried_at >= _QUICK_SECONDS:
+                return True
+            return self._ahead == 1 and self._bytes >= _LARGE_BYTES
 
     # -- the writer ---------------------------------------------------------------------------------
 
@@ -153,8 +161,7 @@ class LaneQueue:
             self._gaps -= isinstance(item, Gap)
             if isinstance(item, Carried):
                 self._ahead -= 1
-                if self._ahead == _AHEAD - 1:
-                    self._room()
+                self._room()
 
     def cover(self, sequence: int) -> None:
         """Everything up to `sequence` is durable at the destination."""
