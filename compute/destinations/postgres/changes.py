@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from compute.destinations.base import Durability, Refusal, Refusals, RefusedRecord, WriteBatch, WriteResult
+from compute.destinations.postgres.net_effect import NetEffect
 from compute.destinations.postgres.progress import Progress
-from compute.destinations.postgres.refusals import is_about_table, may_pass
+from compute.destinations.postgres.refusals import is_about_table, is_about_uniqueness, may_pass
 from compute.destinations.postgres.rescue import Rescue
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
-from compute.destinations.postgres.sync_work import SyncWork, by_sync
+from compute.destinations.postgres.sync_work import Shortcut, SyncWork, by_sync
 from rosetta.dialects.postgres import ddl, replay
 from rosetta.errors import DataError, RosettaError
 
@@ -44,6 +45,7 @@ class Changes:
         self._session = session
         self._progress = progress
         self._staging = staging
+        self._net_effect = NetEffect(session)
 
     def write(self, batch: WriteBatch, refused: Refusals) -> WriteResult:
         """See `Destination.write_changes`."""
@@ -115,21 +117,29 @@ class Changes:
     def _try(self, sync: SyncWork, batch: WriteBatch, outcome: _Outcome) -> bool:
         """Applies one sync's part under a savepoint; a refusal is noted and undone."""
         sync_id = sync.target.sync_id
+        outcome.failed.pop(sync_id, None)
+        shortcut = self._net_effect.apply if self._net_effect.fits(sync) else None
+        error = self._attempt(sync, batch, shortcut)
+        if error is not None and shortcut is not None and is_about_uniqueness(error):
+            self._net_effect.surprised(sync)
+            error = self._attempt(sync, batch)
+        if error is None:
+            outcome.rows += sync.row_count
+        elif is_about_table(error):
+            outcome.tables[sync_id] = error
+        else:
+            outcome.failed[sync_id] = error
+        return error is None
+
+    def _attempt(self, sync: SyncWork, batch: WriteBatch, shortcut: Shortcut | None = None) -> DataError | None:
         self._session.run("SAVEPOINT sync", sync.doing)
         try:
-            sync.write(self._session, self._staging, batch)
-            self._session.run("RELEASE SAVEPOINT sync", sync.doing)
+            sync.write(self._session, self._staging, batch, shortcut)
         except DataError as error:
             self._session.run("ROLLBACK TO SAVEPOINT sync; RELEASE SAVEPOINT sync", sync.doing)
-            outcome.failed.pop(sync_id, None)
-            if is_about_table(error):
-                outcome.tables[sync_id] = error
-            else:
-                outcome.failed[sync_id] = error
-            return False
-        outcome.failed.pop(sync_id, None)
-        outcome.rows += sync.row_count
-        return True
+            return error
+        self._session.run("RELEASE SAVEPOINT sync", sync.doing)
+        return None
 
     def _try_again(self, work: dict[int, SyncWork], batch: WriteBatch, outcome: _Outcome) -> None:
         """First whole, behind the tables that held the parents or children of its rows; then row by row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from compute.core.batch import TableChanges
@@ -16,6 +16,8 @@ from rosetta.enums import SyncMode
 
 Version = tuple[int, int]
 Owner = tuple[int, int]  # pipeline and destination
+# Applies staged changes in another way than the writer's; False: the writer's is to follow.
+Shortcut = Callable[["SyncWork", MergeTable, TableChanges], bool]
 
 
 @dataclass
@@ -59,7 +61,7 @@ class SyncWork:
             lsn = end.commit_lsn if end.at_boundary else end.change_lsn
             session.run(replay.empty_older_sql(table, int(lsn)), self.doing)
 
-    def write(self, session: Session, staging: Staging, batch: WriteBatch) -> None:
+    def write(self, session: Session, staging: Staging, batch: WriteBatch, shortcut: Shortcut | None = None) -> None:
         """Applies everything, or raises DataError somewhere in between."""
         self.truncate(session, staging, batch)
         for number, (changes, table) in enumerate(self.stage(staging)):
@@ -71,7 +73,8 @@ class SyncWork:
                 self.writer.fold(session, table)
             if self.writer.fill(session, table, changes, self.target.copying):
                 raise row_missing(table)
-            session.run(self.apply_sql(table, changes), self.doing)
+            if shortcut is None or not shortcut(self, table, changes):
+                session.run(self.apply_sql(table, changes), self.doing)
 
     def find_stale(self, session: Session, table: MergeTable) -> None:
         """For a replay: notes the staged changes that are stale, and drops those that are there or must not be."""

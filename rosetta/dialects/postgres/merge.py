@@ -14,7 +14,7 @@ from rosetta.dialects.postgres.text import literal, quoted
 from rosetta.plants import planted
 
 _VERSION = "({0}_rosetta_lsn, {0}_rosetta_seq)"
-_STAGED_VERSION = "(s._lsn, s._seq)"
+STAGED_VERSION = "(s._lsn, s._seq)"
 # Types whose equal values always print alike, so that an update of the row need not write the key again.
 _SAME_TEXT = frozenset({"smallint", "integer", "bigint", "uuid", "date", "oid", "boolean", "bytea"})
 
@@ -24,7 +24,7 @@ def version(prefix: str = "t.") -> str:
     return _VERSION.format(prefix)
 
 
-def _guard(present: str, coming: str) -> str:
+def guard(present: str, coming: str) -> str:
     """Whether what comes may replace what is present: it is as new, or newer."""
     return "true" if planted("no_version_guard") else f"{present} <= {coming}"
 
@@ -68,7 +68,8 @@ def confirmed(table: MergeTable) -> str:
     )
 
 
-def _same_key(table: MergeTable) -> str:
+def same_key(table: MergeTable) -> str:
+    """Whether target row and staged row have one key."""
     return table.equal(table.target_key("t."), table.staged_key("s."))
 
 
@@ -96,7 +97,7 @@ def fill_sql(table: MergeTable, *, moved: bool, copying: bool) -> str:
             f", _moved = u._moved, _missing = CASE WHEN NOT {confirmed(table)} THEN {names} "
             f"WHEN u._columns IS NOT NULL THEN ARRAY(SELECT unnest(u._columns) INTERSECT SELECT unnest({names})) END"
         )
-    found, stale = table.equal(table.target_key("t."), base), f"{_same_key(table)} AND {version()} >= {_STAGED_VERSION}"
+    found, stale = table.equal(table.target_key("t."), base), f"{same_key(table)} AND {version()} >= {STAGED_VERSION}"
     statements = [
         f"UPDATE {table.staging} s SET {assignments}, _unchanged = NULL FROM {source} WHERE {lacking} AND {found}",
         f"DELETE FROM {table.staging} s USING {table.name} t WHERE {lacking} AND {stale}",
@@ -112,7 +113,7 @@ def fill_sql(table: MergeTable, *, moved: bool, copying: bool) -> str:
 @lru_cache(maxsize=512)
 def delete_sql(table: MergeTable, *, copying: bool) -> str:
     """Deletes, or marks as deleted, what the staged deletions name, unless the row is newer."""
-    where = f"s._op = 'd' AND {_same_key(table)} AND {_guard(version(), _STAGED_VERSION)}"
+    where = f"s._op = 'd' AND {same_key(table)} AND {guard(version(), STAGED_VERSION)}"
     if table.soft_delete:
         statement = (
             f"UPDATE {table.name} t SET _rosetta_deleted = true, _rosetta_lsn = s._lsn, _rosetta_seq = s._seq, "
@@ -135,12 +136,17 @@ def _tombstones_sql(table: MergeTable) -> str:
 
 def assignments(table: MergeTable) -> str:
     """What an upsert sets of the table's own columns."""
-    written = [
-        f"{quoted(column.name)} = excluded.{quoted(column.name)}"
+    names = [quoted(table.columns[position].name) for position in written_columns(table)]
+    return "".join(f"{name} = excluded.{name}, " for name in names)
+
+
+def written_columns(table: MergeTable) -> list[int]:
+    """Positions of the columns that an update of a row writes."""
+    return [
+        position
         for position, column in enumerate(table.columns)
         if not column.identity_always and not (position in table.key and column.type in _SAME_TEXT)
     ]
-    return "".join(f"{text}, " for text in written)
 
 
 def insert_head(table: MergeTable, own: str) -> str:
@@ -164,15 +170,15 @@ def upsert_sql(table: MergeTable, *, has_deletes: bool) -> str:
         f"ON CONFLICT ({', '.join(table.target_key())}) DO UPDATE SET {assignments(table)}"
         "_rosetta_lsn = excluded._rosetta_lsn, _rosetta_seq = excluded._rosetta_seq, "
         f"_rosetta_xid = excluded._rosetta_xid, _rosetta_synced_at = excluded._rosetta_synced_at{tail} "
-        f"WHERE {_guard(version(), version('excluded.'))}"
+        f"WHERE {guard(version(), version('excluded.'))}"
     )
 
 
 @lru_cache(maxsize=512)
 def note_unfilled_sql(table: MergeTable) -> str:
     """Renews the notes of rows that still lack values, for those changes that were really applied."""
-    applied = f"EXISTS (SELECT FROM {table.name} t WHERE {_same_key(table)} AND {version()} = {_STAGED_VERSION})"
-    gone = f"NOT EXISTS (SELECT FROM {table.name} t WHERE {_same_key(table)})"
+    applied = f"EXISTS (SELECT FROM {table.name} t WHERE {same_key(table)} AND {version()} = {STAGED_VERSION})"
+    gone = f"NOT EXISTS (SELECT FROM {table.name} t WHERE {same_key(table)})"
     return (
         f"DELETE FROM {table.unfilled} u USING {table.staging} s "
         f"WHERE {table.equal(table.side_key('u.'), table.staged_key('s.'))} AND ({gone} OR {applied});\n"

@@ -1,0 +1,36 @@
+"""Merging by what a folded batch comes to: updates as one UPDATE, new rows as one INSERT. Pure SQL text.
+
+Cheaper than the guarded upsert of `merge`, which looks for a conflict row by row, and right where the target is as the
+stream left it: updated rows are there and older, new rows are not. Where it is not, that shows: an INSERT is refused,
+or fewer rows are written than were staged; the upsert is to follow then.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rosetta.dialects.postgres.merge import STAGED_VERSION, guard, insert_head, same_key, version, written_columns
+from rosetta.dialects.postgres.merge_table import MergeTable
+from rosetta.dialects.postgres.text import quoted
+
+
+@lru_cache(maxsize=512)
+def update_sql(table: MergeTable) -> str:
+    """Updates the rows that may be at the target, each unless it is newer."""
+    sets = "".join(
+        f"{quoted(table.columns[position].name)} = s.c{position + 1}, " for position in written_columns(table)
+    )
+    tail = ", _rosetta_deleted = false" if table.soft_delete else ""
+    return (
+        f"UPDATE {table.name} t SET {sets}_rosetta_lsn = s._lsn, _rosetta_seq = s._seq, _rosetta_xid = s._xid, "
+        f"_rosetta_synced_at = now(){tail} FROM {table.staging} s "
+        f"WHERE s._op = 'u' AND {same_key(table)} AND {guard(version(), STAGED_VERSION)}"
+    )
+
+
+@lru_cache(maxsize=512)
+def insert_sql(table: MergeTable) -> str:
+    """Inserts the rows that are new with the batch; one that is there already is an error."""
+    values = ", ".join((*table.staged(), "_lsn, _seq, _xid, now()"))
+    own = "_rosetta_lsn, _rosetta_seq, _rosetta_xid, _rosetta_synced_at"
+    return f"{insert_head(table, own)} SELECT {values} FROM {table.staging} WHERE _op = 'c'"
