@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -67,6 +67,12 @@ class _Watcher:
                 self.late_seconds.append(now - int(line.split(b"\t", _TIME_FIELD + 1)[_TIME_FIELD]) / 1e6)
 
 
+def child(target: Callable[..., None], *arguments: Any) -> None:
+    """The first and last code of a contender's process."""
+    target(*arguments)
+    os._exit(0)  # the JVM's threads would keep the process
+
+
 def ours(
     pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint, profile: Profile
 ) -> None:
@@ -76,11 +82,13 @@ def ours(
     _replicate(pipe, DebeziumEngine(source, profile), source, start, target)
 
 
-def pgoutput(pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint) -> None:
-    """The same path with the engine that has no JVM."""
+def pgoutput(
+    pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint, accelerated: bool
+) -> None:
+    """The same path with the engine that has no JVM; `accelerated` by compiled code, or pure Python."""
     from compute.engine.pgoutput.engine import PgoutputEngine
 
-    _replicate(pipe, PgoutputEngine(source), source, start, target)
+    _replicate(pipe, PgoutputEngine(source, accelerated=accelerated), source, start, target)
 
 
 def _replicate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import statistics
 import sys
 import time
@@ -59,7 +58,9 @@ class Contender:
 def running(target: Callable[..., None], *arguments: Any) -> Iterator[Contender]:
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(target, theirs, *arguments), name=target.__name__, daemon=True)
+    process = context.Process(
+        target=contenders.child, args=(target, theirs, *arguments), name=target.__name__, daemon=True
+    )
     process.start()
     theirs.close()
     try:
@@ -76,17 +77,12 @@ def running(target: Callable[..., None], *arguments: Any) -> Iterator[Contender]
             process.join()
 
 
-def _child(target: Callable[..., None], *arguments: Any) -> None:
-    target(*arguments)
-    os._exit(0)  # the JVM's threads would keep the process
-
-
 def drain_ours(stage: Stage, name: str, profile: Profile) -> Drain:
     return _drain(stage, name, contenders.ours, profile)
 
 
-def drain_pgoutput(stage: Stage, name: str) -> Drain:
-    return _drain(stage, name, contenders.pgoutput)
+def drain_pgoutput(stage: Stage, name: str, *, accelerated: bool) -> Drain:
+    return _drain(stage, name, contenders.pgoutput, accelerated)
 
 
 def _drain(stage: Stage, name: str, target: Callable[..., None], *arguments: Any) -> Drain:
@@ -142,7 +138,7 @@ def debezium_latencies(stage: Stage, name: str, rates: list[int], seconds: float
 
 
 def pgoutput_latencies(stage: Stage, name: str, rates: list[int], seconds: float) -> dict[str, dict[str, float]]:
-    with _ours(stage, name, contenders.pgoutput) as contender:
+    with _ours(stage, name, contenders.pgoutput, True) as contender:
         return _latencies(stage, name, contender, rates, seconds)
 
 

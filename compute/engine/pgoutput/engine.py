@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from compute.engine.malloc import limit_malloc
 from compute.engine.pgoutput.errors import StreamError
 from compute.engine.pgoutput.gatherer import Limits
 from compute.engine.pgoutput.heartbeat import Heartbeat
+from compute.engine.pgoutput.native import library
+from compute.engine.pgoutput.native.machine import NativeMachine
 from compute.engine.pgoutput.outbox import Outbox
 from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.session import ReplicationSession, is_busy
+from compute.engine.pgoutput.swift import Machine, PlainMachine
 from compute.engine.pgoutput.wire import WireError
 from compute.engine.slot import SlotWatch
 from rosetta.enums import Profile
@@ -25,7 +29,10 @@ from rosetta.lsn import Lsn, StreamPosition
 
 STOP_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 0.2
-_ROUND_MESSAGES: Final = 4096
+# A writer's calls are short, and behind each it asks for the interpreter anew: with Python's 5 ms, eight times a
+# batch, the reader's work would be its longest wait.
+_SWITCH_SECONDS: Final = 0.0005
+_ROUND_READS: Final = 4
 # Somebody who stops reading the slot needs a moment.
 _BUSY_ATTEMPTS: Final = 5
 _BUSY_SECONDS: Final = 0.5
@@ -61,10 +68,12 @@ class _Parts:
 class PgoutputEngine:
     """Reads one slot over a replication connection; see `ChangeEngine` for what is promised."""
 
-    def __init__(self, source: EngineSource, profile: Profile = Profile.SMALL) -> None:
+    def __init__(self, source: EngineSource, profile: Profile = Profile.SMALL, *, accelerated: bool = True) -> None:
+        """`accelerated`: compiled code takes the ordinary messages, where this machine has it."""
         self._source = source
         self._profile = profile
         self._memory = MEMORY[profile]
+        self._machine = _machine(accelerated=accelerated)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._parts: _Parts | None = None
@@ -94,12 +103,13 @@ class PgoutputEngine:
             raise RuntimeError("an engine starts once; make a new one")
         if self._profile is Profile.SMALL:
             limit_malloc()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         slot = SlotWatch(self._source, position)
         reference_xid = slot.check_start()
         self._start = position
         outbox = Outbox(self._memory.outstanding_bytes, position.commit_lsn)
         limits = Limits(self._memory.soft_bytes, self._memory.hard_bytes)
-        reader = StreamReader(outbox, limits, position, cuts, self._tell)
+        reader = StreamReader(outbox, limits, position, cuts, self._tell, self._machine)
         reader.set_reference(reference_xid)
         reader.set_tables(tables)
         thread = threading.Thread(target=self._run, name="pgoutput-engine", daemon=True)
@@ -204,17 +214,14 @@ class PgoutputEngine:
     def _follow(self, session: ReplicationSession) -> None:
         parts = self._started()
         reader, outbox = parts.reader, parts.outbox
-        read, receive = reader.read, session.read
         while not self._stopping.is_set():
             reader.go_on()
-            messages = 0
-            while messages < _ROUND_MESSAGES and (received := receive()) is not None:
-                for payload, lsn in received:
-                    read(payload, lsn)
-                messages += len(received)
+            came, reads = True, 0
+            while reads < _ROUND_READS and (came := session.read(reader)):
+                reads += 1
             reader.offer()
             session.tell(outbox.acknowledged)
-            if received is None:
+            if not came:
                 session.wait(_IDLE_SECONDS)
 
     def _tell(self) -> None:
@@ -231,3 +238,8 @@ class PgoutputEngine:
         if self._parts is None:
             raise RuntimeError("the engine was not started")
         return self._parts
+
+
+def _machine(*, accelerated: bool) -> Machine:
+    found = library.load() if accelerated else None
+    return PlainMachine() if found is None else NativeMachine(found)

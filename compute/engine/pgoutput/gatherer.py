@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from compute.core.batch import TableSpec
 from compute.engine.base import cuts_behind
 from compute.engine.pgoutput.gathering import Gathering
 from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.swift import NO_LSN, Machine
 from compute.engine.pgoutput.tables import Table
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
-
-NO_LSN: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class Gatherer:
         start: StreamPosition,
         cuts: Collection[StreamPosition],
         chore: Callable[[], None],
+        machine: Machine,
     ) -> None:
         """`chore` is what is to be done now and then while the outbox is full."""
         self._outbox = outbox
@@ -46,11 +45,8 @@ class Gatherer:
         self._cuts = deque(cuts_behind(start, cuts))
         # Whether a position is to be looked at before its change is: an old one passed over, a batch ended.
         self._watchful = self._behind = True
-        # The last change's position, as the numbers of a `StreamPosition`; no LSN between transactions.
-        self._base: int = start.commit_lsn
-        self._lsn = NO_LSN
-        self._ordinal = 0
-        self._in_transaction = False
+        self._machine = machine
+        self._place = machine.place(start.commit_lsn)
         self._batch = Gathering(start, self._specs, start)
         self._on_offer = False  # from the end of one round of reading to the start of the next
         self._reached = start
@@ -72,18 +68,41 @@ class Gatherer:
     def offer(self) -> None:
         """Called after a round of reading: what ends between transactions may be taken."""
         batch, position = self._batch, self._position()
-        if self._on_offer or self._in_transaction or position <= batch.start:
+        if self._on_offer or self._place.in_transaction or position <= batch.start:
             return
         batch.end = self._reached = position
         self._on_offer = True
         self._outbox.offer(batch)
 
+    @property
+    def seen(self) -> int:
+        """LSN of the newest message that was read."""
+        return self._place.seen
+
+    def run(self, buffer: bytes, at: int) -> int:
+        """Reads ordinary frames from `at` on, and returns where the first special or incomplete one is.
+
+        Raises:
+            StreamError: what a message says of a table cannot be followed.
+        """
+        if self._watchful:  # each position is to be looked at
+            return at
+        batch, place, held = self._batch, self._place, self._batch.retained_bytes
+        at = self._machine.run(
+            place, self._open, buffer, at, (self._limits.soft_bytes - held, self._limits.hard_bytes - held)
+        )
+        batch.retained_bytes, place.grown = held + place.grown, 0
+        batch.micros, place.newest = max(batch.micros, place.newest), -1
+        if batch.retained_bytes >= self._limits.hard_bytes:
+            self._publish()
+        return at
+
     def _next_ordinal(self, lsn: int) -> int:
-        return self._ordinal + 1 if lsn == self._lsn else 0
+        return self._place.ordinal + 1 if lsn == self._place.lsn else 0
 
     def _admit(self, lsn: int, ordinal: int) -> bool:
         """False for a change that an earlier start delivered; ends batches that are to end before it."""
-        position = StreamPosition(Lsn(self._base), Lsn(lsn), ordinal)
+        position = StreamPosition(Lsn(self._place.base), Lsn(lsn), ordinal)
         if self._batch.watermarks:
             self._publish()
         self._cut_before(position)
@@ -98,10 +117,10 @@ class Gatherer:
 
     def _position(self) -> StreamPosition:
         """The point behind everything that was read."""
-        if self._in_transaction and self._lsn != NO_LSN:
-            position = StreamPosition(Lsn(self._base), Lsn(self._lsn), self._ordinal)
+        if self._place.in_transaction and self._place.lsn != NO_LSN:
+            position = StreamPosition(Lsn(self._place.base), Lsn(self._place.lsn), self._place.ordinal)
         else:
-            position = StreamPosition(Lsn(self._base))
+            position = StreamPosition(Lsn(self._place.base))
         return max(position, self._reached)
 
     def _renew(self) -> None:

@@ -32,7 +32,7 @@ _MESSAGE: Final = Struct(">cBq")
 _COLUMN: Final = Struct(">Ii")
 _u16: Final = Struct(">H").unpack_from
 _u32: Final = Struct(">I").unpack_from
-_EPOCH_MICROS: Final = 946_684_800_000_000  # PostgreSQL's time begins in 2000
+EPOCH_MICROS: Final = 946_684_800_000_000  # PostgreSQL's time begins in 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class Message:
 
 def begin(payload: bytes) -> Begin:
     _, final_lsn, micros, xid = _unpack(_BEGIN, payload)
-    return Begin(final_lsn, micros + _EPOCH_MICROS, xid)
+    return Begin(final_lsn, micros + EPOCH_MICROS, xid)
 
 
 def commit(payload: bytes) -> Commit:
     _, _, commit_lsn, end_lsn, micros = _unpack(_COMMIT, payload)
-    return Commit(commit_lsn, end_lsn, micros + _EPOCH_MICROS)
+    return Commit(commit_lsn, end_lsn, micros + EPOCH_MICROS)
 
 
 def relation(payload: bytes) -> Relation:

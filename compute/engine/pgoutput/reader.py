@@ -7,9 +7,10 @@ from typing import Final
 
 from compute.engine.pgoutput import protocol
 from compute.engine.pgoutput.errors import StreamError
-from compute.engine.pgoutput.gatherer import NO_LSN, Gatherer, Limits
+from compute.engine.pgoutput.gatherer import Gatherer, Limits
 from compute.engine.pgoutput.outbox import Outbox
-from compute.engine.pgoutput.tables import Table, table_for
+from compute.engine.pgoutput.swift import NO_LSN, Machine, PlainMachine
+from compute.engine.pgoutput.tables import Table
 from rosetta.lsn import Lsn, StreamPosition
 
 _PREFIX: Final = "rosetta"
@@ -25,12 +26,10 @@ class StreamReader(Gatherer):
         start: StreamPosition,
         cuts: Collection[StreamPosition],
         chore: Callable[[], None],
+        machine: Machine | None = None,
     ) -> None:
-        super().__init__(outbox, limits, start, cuts, chore)
+        super().__init__(outbox, limits, start, cuts, chore, machine or PlainMachine())
         self._relations: dict[bytes, protocol.Relation] = {}
-        self._micros = 0
-        self._xid = 0
-        self._transaction = b""  # the text of what all its lines share
         self._read: Final[dict[int, Callable[[bytes, int], None]]] = {
             protocol.BEGIN: self._begin,
             protocol.COMMIT: self._commit,
@@ -46,7 +45,7 @@ class StreamReader(Gatherer):
 
     def set_reference(self, xid: int) -> None:
         """`xid` is any 64-bit transaction id of the source's present: it widens the stream's 32-bit ids."""
-        self._xid = xid
+        self._place.xid = xid
 
     def read(self, payload: bytes, lsn: int) -> None:
         """Reads one message; `lsn` is where it stands in the WAL.
@@ -57,30 +56,26 @@ class StreamReader(Gatherer):
         handler = self._read.get(payload[0]) if payload else None
         if handler is None:
             raise StreamError(f"a message of unknown kind {payload[:1]!r} came")
+        self._place.seen = lsn
         handler(payload, lsn)
 
     # -- what stands around changes ---------------------------------------------------------------
 
     def _begin(self, payload: bytes, _lsn: int) -> None:
         transaction = protocol.begin(payload)
-        self._in_transaction = True
-        self._lsn = NO_LSN
-        self._micros = transaction.micros
-        # The stream's ids lie within 2^31 of each other, before or after.
-        self._xid += (transaction.xid - self._xid + 0x8000_0000) % 0x1_0000_0000 - 0x8000_0000
-        self._transaction = b"%d\t%d" % (self._xid, transaction.micros)
+        self._place.begin(transaction.xid, transaction.micros)
         for cut in self._cuts:  # from a run in which the transaction before this one ended later for it
             if cut.commit_lsn > transaction.final_lsn:
                 break
-            self._base = max(self._base, cut.commit_lsn)
+            self._place.base = max(self._place.base, cut.commit_lsn)
 
     def _commit(self, payload: bytes, _lsn: int) -> None:
         end = protocol.commit(payload).end_lsn
         if self._watchful:
-            self._cut_before(StreamPosition(Lsn(max(self._base, end))))
-        self._in_transaction = False
-        self._lsn = NO_LSN
-        self._base = max(self._base, end)
+            self._cut_before(StreamPosition(Lsn(max(self._place.base, end))))
+        self._place.in_transaction = False
+        self._place.lsn = NO_LSN
+        self._place.base = max(self._place.base, end)
         batch = self._batch
         if batch.retained_bytes >= self._limits.soft_bytes or batch.watermarks:
             self._publish()
@@ -88,7 +83,8 @@ class StreamReader(Gatherer):
     def _relation(self, payload: bytes, _lsn: int) -> None:
         relation = protocol.relation(payload)
         self._relations[payload[1:5]] = relation
-        self._open.pop(payload[1:5], None)
+        # Anew, so that whoever knows the tables of the old one looks again.
+        self._open = {oid: table for oid, table in self._open.items() if oid != payload[1:5]}
 
     def _message(self, payload: bytes, lsn: int) -> None:
         message = protocol.message(payload)
@@ -96,12 +92,12 @@ class StreamReader(Gatherer):
             return
         if message.transactional:
             admitted = self._admit(lsn, self._next_ordinal(lsn)) if self._watchful else True
-            self._lsn, self._ordinal = lsn, self._next_ordinal(lsn)
+            self._place.lsn, self._place.ordinal = lsn, self._next_ordinal(lsn)
         else:
-            boundary = StreamPosition(Lsn(max(self._base, message.lsn)))
+            boundary = StreamPosition(Lsn(max(self._place.base, message.lsn)))
             self._cut_before(boundary)
             admitted = boundary > self._start
-            self._base = int(boundary.commit_lsn)
+            self._place.base = int(boundary.commit_lsn)
         if admitted and message.content:
             self._batch.watermarks.append(message.content.decode())
             self._watchful = True  # a watermark stands at the very end of its batch
@@ -111,22 +107,22 @@ class StreamReader(Gatherer):
     # -- changes ----------------------------------------------------------------------------------
 
     def _insert(self, payload: bytes, lsn: int) -> None:
-        table = self._place(payload, lsn)
+        table = self._step(payload, lsn)
         if table is not None:
-            self._grow(table.insert(payload, lsn, self._ordinal, self._transaction))
+            self._grow(table.insert(payload, lsn, self._place.ordinal, self._place.transaction))
 
     def _update(self, payload: bytes, lsn: int) -> None:
-        table = self._place(payload, lsn)
-        ordinal = self._ordinal
+        table = self._step(payload, lsn)
+        ordinal = self._place.ordinal
         if payload[5] != protocol.NEW:
-            self._ordinal += 1  # the old row goes, the new one comes: two lines, two ids
+            self._place.ordinal += 1  # the old row goes, the new one comes: two lines, two ids
         if table is not None:
-            self._grow(table.update(payload, lsn, ordinal, self._transaction))
+            self._grow(table.update(payload, lsn, ordinal, self._place.transaction))
 
     def _delete(self, payload: bytes, lsn: int) -> None:
-        table = self._place(payload, lsn)
+        table = self._step(payload, lsn)
         if table is not None:
-            self._grow(table.delete(payload, lsn, self._ordinal, self._transaction))
+            self._grow(table.delete(payload, lsn, self._place.ordinal, self._place.transaction))
 
     def _truncate(self, payload: bytes, lsn: int) -> None:
         for oid in protocol.truncate(payload).relations:
@@ -138,23 +134,23 @@ class StreamReader(Gatherer):
                     self._publish()
                 batch = self._batch
                 batch.truncated.append(relation.table)
-                batch.micros = max(batch.micros, self._micros)
-            self._lsn, self._ordinal = lsn, ordinal
+                batch.micros = max(batch.micros, self._place.micros)
+            self._place.lsn, self._place.ordinal = lsn, ordinal
 
-    def _place(self, payload: bytes, lsn: int) -> Table | None:
+    def _step(self, payload: bytes, lsn: int) -> Table | None:
         """Goes on to the change at `lsn`; returns its table, or None where it is passed over."""
-        ordinal = self._ordinal + 1 if lsn == self._lsn else 0
+        ordinal = self._place.ordinal + 1 if lsn == self._place.lsn else 0
         table = None
         if not self._watchful or self._admit(lsn, ordinal):
             oid = payload[1:5]
             table = self._open[oid] if oid in self._open else self._table(oid)
-        self._lsn, self._ordinal = lsn, ordinal
+        self._place.lsn, self._place.ordinal = lsn, ordinal
         return table
 
     def _grow(self, grown: int) -> None:
         batch = self._batch
         batch.retained_bytes += grown
-        batch.micros = max(batch.micros, self._micros)
+        batch.micros = max(batch.micros, self._place.micros)
         if batch.retained_bytes >= self._limits.hard_bytes:
             self._publish()
 
@@ -169,7 +165,7 @@ class StreamReader(Gatherer):
             self._publish()
             return self._table(oid)
         if table is None:
-            table = batch.tables[relation.table] = table_for(relation, spec)
+            table = batch.tables[relation.table] = self._machine.table(relation, spec)
         self._open[oid] = table
         return table
 

@@ -6,7 +6,7 @@ import select
 import ssl
 import time
 from struct import Struct
-from typing import Final
+from typing import Final, Protocol
 
 from compute.engine.base import EngineSource
 from compute.engine.malloc import RETURNED_BYTES
@@ -27,6 +27,23 @@ _u32: Final = Struct(">I").unpack_from
 _u64: Final = Struct(">Q").unpack_from
 _STATUS: Final = Struct(">cQQQq?").pack
 _EPOCH_SECONDS: Final = 946_684_800
+
+
+class Reader(Protocol):
+    """Who takes the messages."""
+
+    @property
+    def seen(self) -> int:
+        """LSN of the newest message that was taken."""
+
+    def run(self, buffer: bytes, at: int) -> int:
+        """Takes as many whole frames from `at` on as are nothing special, perhaps none; returns where the next one is.
+
+        Cheaper than a message at a time, and no more.
+        """
+
+    def read(self, payload: bytes, lsn: int) -> None:
+        """Takes one message, whatever it is; `lsn` is where it stands in the WAL."""
 
 
 class ReplicationSession:
@@ -58,22 +75,21 @@ class ReplicationSession:
         self._received = start
         self._socket.setblocking(False)
 
-    def read(self) -> list[tuple[bytes, int]] | None:
-        """Messages that are here already, each with its LSN; None when there is nothing to read."""
+    def read(self, reader: Reader) -> bool:
+        """Hands on what is here already; false when there is nothing."""
         try:
             data = self._socket.recv(_RECEIVE_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
-            return None
+            return False
         except OSError as error:
             raise lost(error) from None
         if not data:
             raise WireError("the source closed the connection")
         self._chunks.append(data)
         self._held_bytes += len(data)
-        if self._held_bytes < self._needed_bytes:
-            return []
-        buffer = data if len(self._chunks) == 1 else b"".join(self._chunks)
-        return self._messages(buffer)
+        if self._held_bytes >= self._needed_bytes:
+            self._hand_on(data if len(self._chunks) == 1 else b"".join(self._chunks), reader)
+        return True
 
     def wait(self, timeout_seconds: float) -> None:
         """Returns when something came, or in time."""
@@ -97,7 +113,7 @@ class ReplicationSession:
         self._send(frame(b"c", b""))
         deadline = time.monotonic() + _END_SECONDS
         while not self._ended and time.monotonic() < deadline:
-            if self.read() is None:
+            if not self.read(_NOBODY):
                 self.wait(0.05)
                 self._send(b"")
 
@@ -114,24 +130,21 @@ class ReplicationSession:
         except OSError as error:
             raise lost(error) from None
 
-    def _messages(self, buffer: bytes) -> list[tuple[bytes, int]]:
-        messages: list[tuple[bytes, int]] = []
+    def _hand_on(self, buffer: bytes, reader: Reader) -> None:
         at, end, needed = 0, len(buffer), _HEAD_BYTES
-        while end - at >= _HEAD_BYTES:
+        while end - (at := reader.run(buffer, at)) >= _HEAD_BYTES:
             stop = at + 1 + _u32(buffer, at + 1)[0]
             if stop > end:
                 needed = stop - at
                 break
             if buffer[at] == _COPY_DATA and buffer[at + 5] == _XLOG_DATA:
-                messages.append((buffer[at + _PAYLOAD_AT : stop], _u64(buffer, at + 6)[0]))
+                reader.read(buffer[at + _PAYLOAD_AT : stop], _u64(buffer, at + 6)[0])
             else:
                 self._hear(buffer[at:stop])
             at = stop
-        if messages:
-            self._received = max(self._received, messages[-1][1])
+        self._received = max(self._received, reader.seen)
         self._chunks = [buffer[at:]] if at < end else []
         self._held_bytes, self._needed_bytes = end - at, needed
-        return messages
 
     def _hear(self, message: bytes) -> None:
         """Takes what is no change: a keepalive, an error, a notice, the stream's end."""
@@ -143,6 +156,21 @@ class ReplicationSession:
             raise server_error(message[5:])
         elif kind not in _NOTICES:
             self._ended = True
+
+
+class _Nobody:
+    """Passes over what still comes when nothing more is wanted."""
+
+    seen: Final = 0
+
+    def run(self, _buffer: bytes, at: int) -> int:
+        return at
+
+    def read(self, _payload: bytes, _lsn: int) -> None:
+        """Comes again at the next start."""
+
+
+_NOBODY: Final = _Nobody()
 
 
 def is_busy(error: WireError) -> bool:

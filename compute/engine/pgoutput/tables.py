@@ -14,7 +14,7 @@ from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key, LineWrite
 from compute.engine.pgoutput.protocol import NEW, ROW_AT, TEXT, UNCHANGED, Relation, Value, insert_of, values
 
 # Estimated memory of a key and its image beside the message's bytes.
-_IMAGE_BYTES: Final = 300
+IMAGE_BYTES: Final = 300
 
 # What a batch does to one key, all its changes taken together: operation ('c' when the first change was an insert
 # and the row was not deleted since), the row's message (None: it is gone), the key of the target's row that
@@ -24,8 +24,13 @@ Image = tuple[bytes, bytes | None, Key | None, int, int, bytes]
 
 
 class Table(Protocol):
-    """Each change returns how many bytes more are held."""
+    """Each change returns how many bytes more are held.
 
+    `leading`: its images by key, where that is a single column, the first, and nothing else is done with a change.
+    """
+
+    @property
+    def leading(self) -> dict[Key, Image] | None: ...
     @property
     def columns(self) -> tuple[str, ...]: ...
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
@@ -38,6 +43,11 @@ def table_for(relation: Relation, spec: TableSpec) -> Table:
     if not spec.key:
         return Log(relation)
     return Folded(relation, spec) if spec.fold else Kept(relation, spec)
+
+
+def leads(relation: Relation, spec: TableSpec) -> bool:
+    """Whether the key is the first column and no more."""
+    return spec.key == (relation.columns[0].name,) if relation.columns else False
 
 
 def carried(row: bytes, known: bytes) -> bytes:
@@ -62,8 +72,8 @@ class Folded:
             raise StreamError(f"the stream of table {self._name} has no column {missing[0]}, which is part of its key")
         self._places = [self.columns.index(name) for name in spec.key]
         self._reach = max(self._places) + 1
-        self._leads = self._places == [0]
         self._images: dict[Key, Image] = {}
+        self.leading = self._images if self._places == [0] else None
         self._writer = LineWriter(relation, spec.key)
 
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
@@ -98,8 +108,15 @@ class Folded:
         return self._remove(key, lsn, ordinal, transaction)
 
     def finish(self) -> TableChanges:
+        plain = self._writer.plain
         for key, image in self._images.items():
-            self._write(key, image, image[0])
+            operation, row, origin, lsn, ordinal, transaction = image
+            if (
+                row is None
+                or (origin is not None and origin != key)
+                or not plain(operation, lsn, ordinal, transaction, row)
+            ):
+                self._write(key, image, operation)
         return self._writer.finish(folded=True)
 
     def _move(self, source: Key, key: Key, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
@@ -117,7 +134,7 @@ class Folded:
         self._images[key] = image
         size = len(image[1]) if image[1] is not None else 0
         if old is None:
-            return size + _IMAGE_BYTES
+            return size + IMAGE_BYTES
         return size - len(old[1]) if old[1] is not None else size
 
     def _write(self, key: Key, image: Image, operation: bytes) -> int:
@@ -131,7 +148,7 @@ class Folded:
         return self._writer.deleted(stamp, gone)
 
     def _key(self, payload: bytes) -> Key:
-        if self._leads and payload[ROW_AT + 2] == TEXT:
+        if self.leading is not None and payload[ROW_AT + 2] == TEXT:
             return payload[ROW_AT + 7 : ROW_AT + 7 + int.from_bytes(payload[ROW_AT + 3 : ROW_AT + 7])]
         key = self._complete(values(payload, ROW_AT, self._reach)[0])
         if key is None:
@@ -152,6 +169,10 @@ class Kept(Folded):
     A value is marked as unchanged only when the row of the target, as it was before the batch, has it.
     """
 
+    def __init__(self, relation: Relation, spec: TableSpec) -> None:
+        super().__init__(relation, spec)
+        self.leading = None
+
     def finish(self) -> TableChanges:
         return self._writer.finish(folded=False)
 
@@ -162,6 +183,8 @@ class Kept(Folded):
 
 class Log:
     """Every change of a table without a key: a row is known by all its values."""
+
+    leading = None
 
     def __init__(self, relation: Relation) -> None:
         self._name = str(relation.table)

@@ -13,6 +13,7 @@ import psycopg2
 
 from compute.engine.base import EngineSource
 from compute.engine.pgoutput.session import ReplicationSession
+from compute.tests.unit.pgoutput.collector import Collector
 from rosetta.lsn import Lsn
 
 STATEMENTS = [
@@ -67,13 +68,14 @@ def main(host: str, port: str, user: str, password: str, file: str) -> None:
 def _messages(source: EngineSource, start: Lsn) -> list[tuple[bytes, int]]:
     stream = ReplicationSession(source)
     stream.stream(start)
-    messages: list[tuple[bytes, int]] = []
+    collector = Collector()
+    messages = collector.got
     deadline = time.monotonic() + 20
     while not (len(messages) > 1 and messages[-2][0].endswith(b"end") and messages[-1][0].startswith(b"C")):
         if time.monotonic() > deadline:
             raise TimeoutError("the end did not come")
         stream.wait(0.1)
-        messages += stream.read() or []
+        stream.read(collector)
     stream.end()
     stream.close()
     return messages

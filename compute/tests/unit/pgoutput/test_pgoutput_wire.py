@@ -17,6 +17,7 @@ from compute.engine.pgoutput.scram import Scram
 from compute.engine.pgoutput.session import ReplicationSession
 from compute.engine.pgoutput.wire import WireError, frame
 from compute.tests.unit.pgoutput import encoder
+from compute.tests.unit.pgoutput.collector import Collector
 from rosetta.lsn import Lsn
 
 SOURCE = EngineSource("db", 5432, "d", "u", "secret", "disable", "p", "slot")
@@ -56,10 +57,13 @@ class Pair:
     def feed(self, data: bytes) -> list[tuple[bytes, int]]:
         self.theirs.sendall(data)
         self.session.wait(5)
-        got: list[tuple[bytes, int]] = []
-        while (some := self.session.read()) is not None:
-            got += some
-        return got
+        return self.read()
+
+    def read(self) -> list[tuple[bytes, int]]:
+        collector = Collector()
+        while self.session.read(collector):
+            pass
+        return collector.got
 
     def status(self) -> tuple[int, int, int]:
         data = self.theirs.recv(1000)[-39:]
@@ -103,10 +107,10 @@ def test_a_frame_larger_than_a_read_comes_whole(pair: Pair) -> None:
         try:
             data = data[pair.theirs.send(data) :]
         except BlockingIOError:
-            got += pair.session.read() or []
+            got += pair.read()
     pair.session.wait(5)
     while not got:
-        got += pair.session.read() or []
+        got += pair.read()
     assert got == [(payload, 5)]
 
 
@@ -136,7 +140,7 @@ def test_a_closed_connection_is_an_error(pair: Pair) -> None:
     pair.theirs.close()
     pair.session.wait(5)
     with pytest.raises(WireError, match="closed the connection"):
-        pair.session.read()
+        pair.read()
 
 
 def test_the_end_waits_for_the_source(pair: Pair) -> None:

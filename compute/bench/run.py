@@ -1,0 +1,132 @@
+"""`python -m compute.bench`: one run, ratios of that run, and `.reports/bench.json`.
+
+`--only lists` measures the API's lists instead, into `.reports/lists.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from compute.bench import measure
+from compute.bench.lists import measure_lists
+from compute.bench.measure import Drain
+from compute.bench.stage import Stage, stage
+from compute.bench.workload import FULL_CHANGES, Workload
+from rosetta.enums import EngineKind, Profile
+
+REPORT = Path(".reports/bench.json")
+LISTS_REPORT = Path(".reports/lists.json")
+CONTENDERS = [
+    "native",
+    "pgoutput",
+    "accelerated",
+    "ours_fast",
+    "ceiling",
+    "ours_small",
+    "naive",
+    "latency",
+    "latency_pgoutput",
+]
+# Measured several times in turn, for their ratios are close together.
+PAIRED = ["native", "pgoutput", "accelerated"]
+RATES = [100, 1000]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m compute.bench", description=__doc__)
+    parser.add_argument("--changes", type=int, default=FULL_CHANGES, help="size of the backlog")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--latency-seconds", type=float, default=10.0, help="0 leaves latency out")
+    parser.add_argument("--rounds", type=int, default=3, help=f"of {', '.join(PAIRED)}; their medians count")
+    parser.add_argument("--only", choices=[*CONTENDERS, "lists"], nargs="*", default=CONTENDERS)
+    parser.add_argument("--engine", type=EngineKind, default=EngineKind.DEBEZIUM, help="what streams beside the lists")
+    options = parser.parse_args()
+    if "lists" in options.only:
+        _write(LISTS_REPORT, {"lists": measure_lists(options.engine)})
+        options.only.remove("lists")
+        if not options.only:
+            return
+    workload = Workload(options.changes, options.seed)
+    print(f"workload z: {options.changes} changes, seed {options.seed}; writing the backlog", flush=True)
+    again = [f"{name}_{number}" for number in range(2, options.rounds + 1) for name in PAIRED if name in options.only]
+    with stage(workload, [*options.only, *again]) as servers:
+        drains = _drains(servers, [*options.only, *again])
+        report = _report(options.changes, drains)
+        if options.latency_seconds > 0:
+            _add_latencies(report, servers, options.only, options.latency_seconds)
+    report |= {"changes": options.changes, "seed": options.seed}
+    _write(REPORT, report)
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+
+
+def _drains(servers: Stage, slots: list[str]) -> dict[str, Drain]:
+    runs: dict[str, Callable[[str], Drain]] = {
+        "native": lambda slot: measure.drain_native(servers, slot),
+        "pgoutput": lambda slot: measure.drain_pgoutput(servers, slot, accelerated=False),
+        "accelerated": lambda slot: measure.drain_pgoutput(servers, slot, accelerated=True),
+        "ours_fast": lambda slot: measure.drain_ours(servers, slot, Profile.FAST),
+        "ceiling": lambda slot: measure.drain_ceiling(servers, slot, Profile.FAST),
+        "ours_small": lambda slot: measure.drain_ours(servers, slot, Profile.SMALL),
+        "naive": lambda slot: measure.drain_naive(servers, slot),
+    }
+    rounds: dict[str, list[Drain]] = {}
+    for slot in slots:
+        name = slot.rstrip("_0123456789")
+        if name in runs:
+            drain = runs[name](slot)
+            rounds.setdefault(name, []).append(drain)
+            print(f"{slot:14} {drain.seconds:7.1f} s  {drain.resident_mb or '-'} MB", flush=True)
+    return {name: _median(drains) for name, drains in rounds.items()}
+
+
+def _median(drains: list[Drain]) -> Drain:
+    resident = [drain.resident_mb for drain in drains if drain.resident_mb is not None]
+    return Drain(statistics.median(drain.seconds for drain in drains), max(resident, default=None))
+
+
+def _report(changes: int, drains: dict[str, Drain]) -> dict[str, Any]:
+    """Ratios of rates within this run; what was not measured is absent."""
+    report: dict[str, Any] = {"rows_per_s": {name: round(changes / drain.seconds) for name, drain in drains.items()}}
+    fast = drains.get("ours_fast")
+    for name in ("native", "naive", "ceiling"):
+        if fast is not None and name in drains:
+            report[f"{name}_ratio"] = round(drains[name].seconds / fast.seconds, 2)
+    resident = {
+        profile: drains[name].resident_mb
+        for profile, name in (("small", "ours_small"), ("fast", "ours_fast"))
+        if name in drains and drains[name].resident_mb is not None
+    }
+    if resident:
+        report["rss_mb"] = resident
+    if second := _second_engine(drains):
+        report["pgoutput"] = second
+    return report
+
+
+def _second_engine(drains: dict[str, Drain]) -> dict[str, Any]:
+    native, figures = drains.get("native"), dict[str, Any]()
+    for name, figure in (("pgoutput", "native_ratio"), ("accelerated", "accelerated_ratio")):
+        drain = drains.get(name)
+        if drain is not None and native is not None:
+            figures[figure] = round(native.seconds / drain.seconds, 2)
+        if drain is not None and drain.resident_mb is not None:
+            figures["rss_mb"] = max(drain.resident_mb, figures.get("rss_mb", 0))
+    return figures
+
+
+def _add_latencies(report: dict[str, Any], servers: Stage, only: list[str], seconds: float) -> None:
+    if "latency" in only:
+        report["latency_ms"] = measure.debezium_latencies(servers, "latency", RATES, seconds)
+    if "latency_pgoutput" in only:
+        figures = report.setdefault("pgoutput", {})
+        figures["latency_ms"] = measure.pgoutput_latencies(servers, "latency_pgoutput", RATES, seconds)

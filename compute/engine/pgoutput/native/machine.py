@@ -1,0 +1,145 @@
+"""The compiled way of ordinary messages; see `compute.engine.pgoutput.swift.Machine`."""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from compute.core.batch import TableChanges, TableSpec
+from compute.engine.pgoutput.errors import StreamError
+from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key
+from compute.engine.pgoutput.native import library as native
+from compute.engine.pgoutput.protocol import Relation
+from compute.engine.pgoutput.swift import NO_LSN, Place, widened
+from compute.engine.pgoutput.tables import Folded, Image, Table, leads, table_for
+
+_OPERATIONS: Final = {operation[0]: operation for operation in (CREATE, UPDATE, DELETE)}
+_NO_MEMORY: Final = -1
+
+
+class NativePlace(native.Place):
+    """A `Place`; its text is made when it is asked for."""
+
+    @property
+    def transaction(self) -> bytes:
+        return b"%d\t%d" % (self.xid, self.micros)
+
+    def begin(self, xid: int, micros: int) -> None:
+        """See `Place`."""
+        self.xid, self.micros, self.in_transaction, self.lsn = widened(xid, self.xid), micros, True, NO_LSN
+
+
+class NativeMachine:
+    """Runs the library's code; what it has no way for goes Python's."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        self._seed = secrets.randbits(64)
+        self._known: Mapping[bytes, Table | None] = {}
+        self._oids: ctypes.Array[ctypes.c_uint32] = (ctypes.c_uint32 * 0)()
+        self._tables: ctypes.Array[ctypes.c_void_p] = (ctypes.c_void_p * 0)()
+        self._count = 0
+
+    def place(self, base: int) -> Place:
+        return NativePlace(base=base, lsn=NO_LSN, newest=-1)  # type: ignore[return-value]  # has its attributes
+
+    def table(self, relation: Relation, spec: TableSpec) -> Table:
+        if spec.fold and leads(relation, spec):
+            return NativeFolded(self._library, self._seed, relation, spec)
+        return table_for(relation, spec)
+
+    def run(
+        self, place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]
+    ) -> int:
+        if tables is not self._known or len(tables) != self._count:
+            self._learn(tables)
+        known = len(self._oids)
+        reached: int = self._library.run(
+            ctypes.byref(place),  # type: ignore[arg-type]  # made by `place`
+            self._oids, self._tables, known, buffer, len(buffer), at, *room,
+        )  # fmt: skip
+        return _checked(reached)
+
+    def _learn(self, tables: Mapping[bytes, Table | None]) -> None:
+        pairs = [
+            (int.from_bytes(oid), None if table is None else table.handle)
+            for oid, table in tables.items()
+            if table is None or isinstance(table, NativeFolded)
+        ]
+        self._oids = (ctypes.c_uint32 * len(pairs))(*(oid for oid, _ in pairs))
+        self._tables = (ctypes.c_void_p * len(pairs))(*(handle for _, handle in pairs))
+        self._known, self._count = tables, len(tables)
+
+
+class _Images:
+    """Images of keys, kept by the library; a mapping as far as `Folded` needs one."""
+
+    def __init__(self, library: ctypes.CDLL, handle: int) -> None:
+        self._library = library
+        self._handle = handle
+
+    def get(self, key: Key) -> Image | None:
+        found = self._library.table_find(self._handle, key, len(key))
+        if not found:
+            return None
+        image = found.contents
+        row = ctypes.string_at(image.row, image.row_size) if image.row else None
+        origin = ctypes.string_at(image.origin, image.origin_size) if image.origin else None
+        stamp = image.lsn, image.ordinal, b"%d\t%d" % (image.xid, image.micros)
+        return _OPERATIONS[image.operation], row, origin, *stamp
+
+    def __setitem__(self, key: Key, image: Image) -> None:
+        operation, row, origin, lsn, ordinal, transaction = image
+        stamp = (ctypes.c_int64 * 4)(lsn, ordinal, *map(int, transaction.split(b"\t")))
+        rest = row, len(row or b""), origin, len(origin or b""), ctypes.byref(stamp), ctypes.byref(ctypes.c_int64())
+        _checked(self._library.table_put(self._handle, key, len(key), operation[0], *rest))
+
+    def items(self) -> Iterator[tuple[Key, Image]]:
+        raise NotImplementedError("the library writes its own lines")
+
+
+class NativeFolded(Folded):
+    """`Folded` whose images the library keeps, and writes."""
+
+    def __init__(self, library: ctypes.CDLL, seed: int, relation: Relation, spec: TableSpec) -> None:
+        super().__init__(relation, spec)
+        self.leading = None
+        self._library = library
+        self.handle: int | None = library.table_new(len(self.columns), seed)
+        if self.handle is None:
+            raise MemoryError
+        self._images = _Images(library, self.handle)  # type: ignore[assignment]
+
+    def __del__(self) -> None:
+        handle, self.handle = getattr(self, "handle", None), None
+        if handle is not None:
+            self._library.table_free(handle)
+
+    def finish(self) -> TableChanges:
+        text = native.Text()
+        _checked(self._library.table_text(self.handle, ctypes.byref(text)))
+        try:
+            data = ctypes.string_at(text.text, text.size)
+        finally:
+            self._library.text_free(ctypes.byref(text))
+        return TableChanges(
+            table=self._writer.table,
+            columns=self.columns,
+            key=self._writer.key,
+            row_count=text.rows,
+            data=data,
+            folded=True,
+            has_deletes=text.deletes > 0,
+            has_unchanged=text.unchanged > 0,
+            has_moved=text.moved > 0,
+        )
+
+
+def _checked(answer: int) -> int:
+    if answer == _NO_MEMORY:
+        raise MemoryError
+    if answer < 0:
+        raise StreamError("a message is not what pgoutput sends")
+    return answer

@@ -1,0 +1,147 @@
+"""The way of ordinary messages: framed, placed and folded in one loop, for a call per message costs more than that.
+
+It does what `StreamReader.read` does for the same messages, and leaves to that whatever is special.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final, Protocol
+
+from compute.core.batch import TableSpec
+from compute.engine.pgoutput.lines import CREATE as CREATED
+from compute.engine.pgoutput.lines import UPDATE as UPDATED
+from compute.engine.pgoutput.protocol import BEGIN, COMMIT, DELETE, EPOCH_MICROS, INSERT, NEW, TEXT, UPDATE, Relation
+from compute.engine.pgoutput.tables import IMAGE_BYTES, Table, carried, table_for
+
+NO_LSN: Final = -1
+_FRAME: Final = Struct(">BiBQ16xB")  # of a message: "d", length, "w", LSN, end and time of sending, the message's kind
+_DATA, _XLOG = b"dw"
+_AT: Final = _FRAME.size - 1  # the message's place in its frame
+_BEGIN: Final = Struct(">8xqI")
+_END: Final = Struct(">Q")
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the stream is.
+
+    Attributes:
+        base: where the newest transaction that is over ended.
+        lsn, ordinal: of the last change; no LSN between transactions.
+        in_transaction: whether one is open.
+        xid, micros, transaction: of the transaction that is open: its 64-bit id, its commit time, and both as text.
+        newest: commit time of the newest change; -1: none yet.
+        grown: bytes that changes have added since somebody took account of them.
+        seen: LSN of the newest message.
+    """
+
+    base: int
+    lsn: int = NO_LSN
+    ordinal: int = 0
+    in_transaction: bool = False
+    xid: int = 0
+    micros: int = 0
+    transaction: bytes = b""
+    newest: int = -1
+    grown: int = 0
+    seen: int = 0
+
+    def begin(self, xid: int, micros: int) -> None:
+        """A transaction begins; `xid` is the stream's, of 32 bits."""
+        self.xid, self.micros, self.in_transaction, self.lsn = widened(xid, self.xid), micros, True, NO_LSN
+        self.transaction = b"%d\t%d" % (self.xid, micros)
+
+
+def widened(xid: int, known: int) -> int:
+    """A 32-bit id as one of 64 bits, like `known`: a stream's ids lie within 2^31 of each other, before or after."""
+    return known + (xid - known + 0x8000_0000) % 0x1_0000_0000 - 0x8000_0000
+
+
+class Machine(Protocol):
+    """A way to take ordinary messages."""
+
+    def place(self, base: int) -> Place:
+        """Where a stream begins."""
+
+    def table(self, relation: Relation, spec: TableSpec) -> Table:
+        """What keeps the changes of a table in one batch."""
+
+    def run(
+        self, place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]
+    ) -> int:
+        """Takes ordinary frames from `at` on; returns where it stopped.
+
+        That is no later than at the commit behind which changes have grown by `room[0]` bytes, and at `room[1]`
+        anywhere. `tables` by the ids of their relations; those that are None are passed over.
+        """
+
+
+class PlainMachine:
+    """Needs nothing but Python."""
+
+    def place(self, base: int) -> Place:
+        return Place(base)
+
+    def table(self, relation: Relation, spec: TableSpec) -> Table:
+        return table_for(relation, spec)
+
+    def run(
+        self, place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]
+    ) -> int:
+        return run(place, tables, buffer, at, room)
+
+
+def run(place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:  # noqa: C901, PLR0912
+    """See `Machine.run`."""
+    last, ordinal, transaction, micros = place.lsn, place.ordinal, place.transaction, place.micros
+    grown, length, frame = place.grown, len(buffer), _FRAME.unpack_from
+    (enough, most), end, lsn = room, length - _FRAME.size, place.seen
+    while at <= end and grown < most:
+        mark, size, letter, seen, kind = frame(buffer, at)
+        stop = at + size + 1
+        if stop > length or letter != _XLOG or mark != _DATA:
+            break
+        if kind in (INSERT, UPDATE, DELETE):
+            payload = buffer[at + _AT : stop]
+            oid = payload[1:5]
+            if oid not in tables or (kind == UPDATE and payload[5] != NEW):
+                break
+            ordinal = ordinal + 1 if seen == last else 0
+            last = seen
+            if (table := tables[oid]) is not None:
+                place.newest = max(place.newest, micros)
+                if kind == DELETE or (images := table.leading) is None or payload[8] != TEXT:
+                    act = table.insert if kind == INSERT else table.update if kind == UPDATE else table.delete
+                    grown += act(payload, seen, ordinal, transaction)
+                else:
+                    key = payload[13 : 13 + int.from_bytes(payload[9:13])]
+                    if (old := images.get(key)) is None:
+                        made = (CREATED, None) if kind == INSERT else (UPDATED, key)
+                        images[key] = (made[0], payload, made[1], seen, ordinal, transaction)
+                        grown += len(payload) + IMAGE_BYTES
+                    else:
+                        grown += len(payload)
+                        if (before := old[1]) is not None:
+                            grown -= len(before)
+                            if kind == UPDATE:
+                                payload = carried(payload, before)
+                        operation = CREATED if kind == UPDATE and old[0] is CREATED else UPDATED
+                        images[key] = (operation, payload, old[2], seen, ordinal, transaction)
+        elif kind == BEGIN:
+            micros, xid = _BEGIN.unpack_from(buffer, at + _AT + 1)
+            micros += EPOCH_MICROS
+            place.begin(xid, micros)
+            transaction, last = place.transaction, NO_LSN
+        elif kind == COMMIT and grown < enough:
+            (over,) = _END.unpack_from(buffer, at + _AT + 10)
+            place.base = max(over, place.base)
+            place.in_transaction, last = False, NO_LSN
+        else:
+            break
+        at, lsn = stop, seen
+    place.lsn, place.ordinal, place.transaction, place.micros, place.grown = last, ordinal, transaction, micros, grown
+    place.seen = lsn
+    return at

@@ -1,0 +1,166 @@
+"""Ordinary messages go three ways, message by message, swiftly, and compiled: the same batches come of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compute.core.batch import ChangeBatch, TableSpec
+from compute.engine.pgoutput.gatherer import Limits
+from compute.engine.pgoutput.native import library
+from compute.engine.pgoutput.native.machine import NativeMachine
+from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.reader import StreamReader
+from compute.engine.pgoutput.swift import Machine, PlainMachine
+from compute.tests.unit.pgoutput import encoder
+from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn, StreamPosition
+
+OIDS = {"a": 10, "b": 0x0100_000A, "kept": 12, "passed": 13, "pair": 14}
+SPECS = {
+    TableId("public", "a"): TableSpec(TableId("public", "a"), ("id",)),
+    TableId("public", "b"): TableSpec(TableId("public", "b"), ("id",)),
+    TableId("public", "kept"): TableSpec(TableId("public", "kept"), ("id",), fold=False),
+    TableId("public", "pair"): TableSpec(TableId("public", "pair"), ("id", "v")),
+}
+START = StreamPosition(Lsn(100))
+LIMITS = Limits(1 << 30, 1 << 30)  # where batches end by size is each way's own estimate
+
+
+def message_by_message(_buffer: bytes, at: int) -> int:
+    return at
+
+
+def native() -> Machine:
+    found = library.load()
+    if found is None:
+        pytest.fail("no C compiler here; the accelerator cannot be tested")
+    return NativeMachine(found)
+
+
+keys = st.sampled_from([b"1", b"2", b"3", b"key\twith\\all", b"", b'"{', b"long " * 60])
+texts = st.one_of(
+    st.none(),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12).map(str.encode),
+    st.sampled_from(
+        [b"n", b"u", b"nu", b"t", b"\\N", b"tab\t", b"line\n", b"\r\b\f\v\\", b"x" * 255, b"y" * 256, b"z" * 70_000]
+    ),
+)
+later = st.one_of(texts, st.just(encoder.TOAST))
+tables = st.sampled_from(sorted(OIDS))
+
+
+def row(draw: st.DrawFn, key: bytes, values: st.SearchStrategy[encoder.Field]) -> list[encoder.Field]:
+    return [key, draw(values), draw(values)]
+
+
+@st.composite
+def change(draw: st.DrawFn) -> bytes:
+    table, key = draw(tables), draw(keys)
+    oid, kind = OIDS[table], draw(st.sampled_from("IUUDMO"))
+    if table == "pair":  # its second column is of its key, and not NULL
+        new: list[encoder.Field] = [key, draw(st.sampled_from([b"p", b"q"])), draw(texts)]
+        made = {"I": encoder.insert(oid, new), "D": encoder.delete(oid, [*new[:2], None])}
+        return made.get(kind, encoder.update(oid, new))
+    if kind in "ID":
+        return encoder.insert(oid, row(draw, key, texts)) if kind == "I" else encoder.delete(oid, [key, None, None])
+    if kind == "O":
+        return encoder.update(oid, row(draw, key, texts), row(draw, key, texts), b"O")
+    return encoder.update(oid, row(draw, key, later), [draw(keys), None, None] if kind == "M" else None)
+
+
+@st.composite
+def stream(draw: st.DrawFn) -> bytes:
+    frames = [
+        encoder.copy_data(encoder.relation(oid, "public", name, "d", [("id", True, 25, -1), ("v", False, 25, -1),
+                                                                     ("w", False, 25, -1)]), 0)
+        for name, oid in OIDS.items()
+    ]  # fmt: skip
+    lsn = 200
+    for number in range(draw(st.integers(1, 4))):
+        frames.append(
+            encoder.copy_data(
+                encoder.begin(lsn + 90, 1_700_000_000_000_000 + number, 0xFFFF_FFFE + number & 0xFFFF_FFFF), lsn
+            )
+        )
+        for one in draw(st.lists(change(), max_size=12)):
+            lsn += draw(st.integers(0, 1))  # several changes of one record share its LSN
+            frames.append(encoder.copy_data(one, lsn))
+        lsn += 100
+        frames.append(encoder.copy_data(encoder.commit(lsn - 10, lsn, 0), lsn - 10))
+    return b"".join(frames)
+
+
+def batches(data: bytes, machine: Machine, way: Callable[[bytes, int], int] | None, pieces: int) -> list[ChangeBatch]:
+    """What comes of a stream, taken at each of so many pieces."""
+    outbox = Outbox(1 << 40, START.commit_lsn)
+    reader = StreamReader(outbox, LIMITS, START, (), lambda: None, machine)
+    reader.set_reference(0xFFFF_FFF0)
+    reader.set_tables(SPECS)
+    run = way or reader.run
+    made, at = [], 0
+    for piece in range(1, pieces + 1):
+        end = len(data) * piece // pieces
+        reader.go_on()
+        while True:
+            at = run(data[:end], at)
+            if end - at < 5 or (stop := at + 1 + int.from_bytes(data[at + 1 : at + 5])) > end:
+                break
+            reader.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
+            at = stop
+        reader.offer()
+        while (batch := outbox.take(0.0)) is not None:
+            made.append(batch)
+    assert at == len(data)
+    return made
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=150)
+@given(stream(), st.integers(1, 4))
+def test_every_way_gives_the_same(data: bytes, pieces: int) -> None:
+    expected = batches(data, PlainMachine(), message_by_message, pieces)
+    assert batches(data, PlainMachine(), None, pieces) == expected
+    assert batches(data, native(), None, pieces) == expected
+    assert batches(data, native(), message_by_message, pieces) == expected
+
+
+def test_a_batch_ends_where_its_size_asks_for_it() -> None:
+    """Between transactions from the soft limit on, and anywhere from the hard one on."""
+    rows = [encoder.insert(10, [b"%d" % number, b"x" * 100, None]) for number in range(100)]
+    head = encoder.copy_data(encoder.relation(10, "public", "a", "d", [("id", True, 25, -1), ("v", False, 25, -1),
+                                                                      ("w", False, 25, -1)]), 0)  # fmt: skip
+    data, lsn = head, 200
+    for first in range(0, 100, 20):
+        data += encoder.copy_data(encoder.begin(lsn + 30, 1, 700), lsn)
+        data += b"".join(encoder.copy_data(one, lsn + number) for number, one in enumerate(rows[first : first + 20]))
+        lsn += 100
+        data += encoder.copy_data(encoder.commit(lsn - 10, lsn, 1), lsn - 10)
+    for machine in (PlainMachine(), native()):
+        outbox = Outbox(1 << 40, START.commit_lsn)
+        reader = StreamReader(outbox, Limits(3_000, 1 << 20), START, (), lambda: None, machine)
+        reader.set_tables(SPECS)
+        ends = _ends(reader, outbox, data)
+        assert [end.at_boundary for end in ends] == [True] * 5
+        small = StreamReader(
+            box := Outbox(1 << 40, START.commit_lsn), Limits(1_000, 2_000), START, (), lambda: None, machine
+        )
+        small.set_tables(SPECS)
+        assert not all(end.at_boundary for end in _ends(small, box, data))
+
+
+def _ends(reader: StreamReader, outbox: Outbox, data: bytes) -> list[StreamPosition]:
+    at = 0
+    reader.go_on()
+    while (at := reader.run(data, at)) < len(data):
+        stop = at + 1 + int.from_bytes(data[at + 1 : at + 5])
+        reader.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
+        at = stop
+    reader.offer()
+    ends = []
+    while (batch := outbox.take(0.0)) is not None:
+        ends.append(batch.end)
+        outbox.acknowledge(batch.sequence)
+    return ends
