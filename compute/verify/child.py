@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ def run_verification(spec: VerifySpec) -> None:
     catalog = Catalog(settings, spec.instance_id, application=f"rosetta verify {run.pipeline}", connections=1)
     try:
         url = settings.config_database_url
-        found = verify_pipelines(url, catalog.keyring, run.pipeline, Selection(run.destination), Bounds())[0]
+        bounds = Bounds(ends_at=time.monotonic() + settings.verify_max_seconds)
+        found = verify_pipelines(url, catalog.keyring, run.pipeline, Selection(run.destination), bounds)[0]
         asked = catalog.verify_runs.resync(run.pipeline_id, _different(found)) if run.repair else set()
         parked = catalog.verify_runs.parked(run.pipeline_id)
         catalog.verify_runs.finish(run.run_id, counts_of(found, parked, asked))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from multiprocessing.context import SpawnProcess
 from typing import Final
 
@@ -17,6 +18,8 @@ from rosetta.errors import OutageError
 from rosetta.logs import get_logger
 
 _LOOK_SECONDS: Final = 0.5
+_ASK_SECONDS: Final = 2.0
+_GRACE_SECONDS: Final = 60.0  # behind its time, for a process that does not end by itself
 _spawn = multiprocessing.get_context("spawn")
 _log = get_logger("compute.verify")
 
@@ -67,19 +70,35 @@ class VerifyWorker:
         spec = VerifySpec(run, self._instance_id, self._settings)
         process = _spawn.Process(target=run_verification, args=(spec,), name=f"rosetta-verify-{run.run_id}")
         process.start()
-        code = self._wait_for(process)
-        message = "it was broken off, because compute stopped; start it again"
-        if not self._ended.is_set():
-            message = f"its process ended with exit code {code}; the log says why"
-        self._catalog.verify_runs.fail(run.run_id, message)  # where the process stored an end, that stands
+        code, message = self._wait_for(process, run.run_id)
+        # Where the process stored an end, or somebody cancelled it, that stands.
+        self._catalog.verify_runs.fail(run.run_id, message)
         _log.info("verify_ended", run_id=run.run_id, exit_code=code)
         return True
 
-    def _wait_for(self, process: SpawnProcess) -> int | None:
+    def _wait_for(self, process: SpawnProcess, run_id: int) -> tuple[int | None, str]:
+        """Its exit code, and what is to be said where it left no end itself."""
+        began = ask_at = time.monotonic()
+        reason = None
         while process.is_alive():
+            now = time.monotonic()
             if self._ended.is_set():
+                reason = "it was broken off, because compute stopped; start it again"
+            elif now - began > self._settings.verify_max_seconds + _GRACE_SECONDS:
+                reason = "it took longer than VERIFY_MAX_SECONDS"
+            elif now >= ask_at:
+                ask_at = now + _ASK_SECONDS
+                reason = "it was cancelled" if self._is_over(run_id) else None
+            if reason is not None:
                 process.kill()
             process.join(_LOOK_SECONDS)
         code = process.exitcode
         process.close()
-        return code
+        return code, reason or f"its process ended with exit code {code}; the log says why"
+
+    def _is_over(self, run_id: int) -> bool:
+        """Whether the run has its end; while nobody can tell, it goes on."""
+        try:
+            return not self._catalog.verify_runs.wanted(run_id)
+        except OutageError:
+            return False

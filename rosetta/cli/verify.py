@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -40,6 +42,9 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     ] = 30.0,
     jobs: Annotated[int, typer.Option(min=1, help="Tables compared at a time.")] = 2,
     statement_timeout_seconds: Annotated[int, typer.Option(min=1, help="Of each statement on either side.")] = 300,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Of everything; what is not compared by then is reported so.")
+    ] = None,
     show_values: Annotated[bool, typer.Option("--show-values", help="Show the values that differ.")] = False,
     source_url: Annotated[
         str | None, typer.Option(help="Compare two databases without a config database: the source's URL.")
@@ -56,6 +61,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
         statement_timeout_seconds=statement_timeout_seconds,
         jobs=jobs,
         reveal_values=show_values,
+        ends_at=math.inf if max_seconds is None else time.monotonic() + max_seconds,
     )
     tables = tuple(_qualified(name) for name in table or ())
     try:

@@ -53,7 +53,7 @@ class Publication:
 
 def read_publication(endpoint: PostgresEndpoint, name: str, bounds: Bounds) -> Publication:
     """Raises the errors of `rosetta.errors` when the source cannot be read."""
-    with closing(Session(endpoint, bounds.statement_timeout_seconds)) as session:
+    with closing(Session(endpoint, bounds)) as session:
         schemas = parse_tables(session.value(publication_tables_sql(name)))
         filters = session.rows(publication_filters_sql(name))
     return Publication(schemas, {TableId(schema, table): condition for schema, table, condition in filters})

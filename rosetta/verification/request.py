@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -59,6 +60,7 @@ class Bounds:
         max_differences: per table; counting stops there.
         jobs: tables compared at a time; each takes one connection to the source and one to the target.
         reveal_values: put the values that differ into the report.
+        ends_at: on the monotonic clock; what is not compared by then is reported as not compared.
     """
 
     deadline_seconds: float = 30.0
@@ -68,3 +70,4 @@ class Bounds:
     max_differences: int = 10_000
     jobs: int = field(default=2)
     reveal_values: bool = False
+    ends_at: float = math.inf

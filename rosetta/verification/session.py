@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -10,7 +11,9 @@ from typing import Any, Final, Self
 import psycopg2
 
 from rosetta.dialects.postgres.checksum import ComparedTable
+from rosetta.errors import OutageError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.verification.request import Bounds
 
 Rows = list[tuple[Any, ...]]
 
@@ -22,13 +25,19 @@ _SETTINGS: Final = (
 
 
 class Session:
-    """Runs one statement per transaction. Raises only errors of `rosetta.errors`. For one thread at a time."""
+    """Runs one statement per transaction, within `bounds`. For one thread at a time.
 
-    def __init__(self, endpoint: PostgresEndpoint, statement_timeout_seconds: int) -> None:
+    Raises only errors of `rosetta.errors`; OutageError (VERIFY_TIME_OVER) once the time for everything is over.
+    """
+
+    def __init__(self, endpoint: PostgresEndpoint, bounds: Bounds) -> None:
         self._endpoint = endpoint
+        self._bounds = bounds
+        self._timeout_seconds = 0.0
+        self._check_time()
         self._connection = connect(endpoint, application="rosetta verify", autocommit=True)
         try:
-            for setting in (*_SETTINGS, f"SET statement_timeout = '{statement_timeout_seconds}s'"):
+            for setting in _SETTINGS:
                 self._run(setting)
         except BaseException:
             self._connection.close()
@@ -51,12 +60,29 @@ class Session:
         self._connection.close()
 
     def _run(self, sql: str) -> Rows:
+        left_seconds = self._check_time()
         try:
             with self._connection.cursor() as cursor:
+                timeout_seconds = min(self._bounds.statement_timeout_seconds, left_seconds)
+                if timeout_seconds != self._timeout_seconds:
+                    cursor.execute(f"SET statement_timeout = {max(1, round(timeout_seconds * 1000))}")
+                    self._timeout_seconds = timeout_seconds
                 cursor.execute(sql)
                 return cursor.fetchall() if cursor.description else []
         except psycopg2.Error as error:
+            self._check_time()
             raise translate_error(error, f"verifying on {self._endpoint}") from None
+
+    def _check_time(self) -> float:
+        """The seconds that are left."""
+        left_seconds = self._bounds.ends_at - time.monotonic()
+        if left_seconds <= 0:
+            raise OutageError(
+                "the time for the whole verification is over",
+                code="VERIFY_TIME_OVER",
+                remedy="Verify fewer tables at once, or give it more time.",
+            )
+        return left_seconds
 
 
 class Sides:
@@ -65,10 +91,10 @@ class Sides:
     `source` and `target` may be used one after the other between calls of `both`.
     """
 
-    def __init__(self, source: PostgresEndpoint, target: PostgresEndpoint, statement_timeout_seconds: int) -> None:
-        self.source = Session(source, statement_timeout_seconds)
+    def __init__(self, source: PostgresEndpoint, target: PostgresEndpoint, bounds: Bounds) -> None:
+        self.source = Session(source, bounds)
         try:
-            self.target = Session(target, statement_timeout_seconds)
+            self.target = Session(target, bounds)
         except BaseException:
             self.source.close()
             raise

@@ -39,9 +39,15 @@ async def test_a_pipeline_has_one_verification_at_a_time(admin: httpx.AsyncClien
     listed = (await admin.get(path, params={"sort": "-id"})).json()
     assert ([item["id"] for item in listed["items"]], listed["total"]) == ([third["id"], run], 2)
     assert (await admin.get(path, params={"status": "PENDING"})).json()["total"] == 1
+    cancelled = (await admin.post(f"{path}/{third['id']}/cancel")).json()
+    assert (cancelled["status"], cancelled["error_message"]) == ("FAILED", "it was cancelled")
+    assert cancelled["completed_at"] is not None
+    again = await admin.post(f"{path}/{third['id']}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "VERIFICATION_ENDED")
     assert sql("SELECT action, details -> 'repair' FROM audit_log ORDER BY id") == [
         ("pipeline.verify", False),
         ("pipeline.verify", True),
+        ("pipeline.verify_cancel", None),
     ]
 
 
@@ -49,6 +55,7 @@ async def test_what_is_not_there_is_not_found(admin: httpx.AsyncClient, parking:
     path = f"{API}/pipelines/{parking.pipeline_id}/verify"
     for answer in (
         await admin.get(f"{path}/4711"),
+        await admin.post(f"{path}/4711/cancel"),
         await admin.post(path, json={"destination_id": 4711}),
         await admin.post(f"{API}/pipelines/4711/verify"),
         await admin.get(f"{API}/pipelines/4711/verify"),

@@ -33,6 +33,7 @@ _FINISH = """
 _FAIL = """
     UPDATE verify_runs SET status = 'FAILED', error_message = %(message)s, completed_at = now()
     WHERE id = %(id)s AND status = 'EXECUTING'"""
+_WANTED = "SELECT EXISTS (SELECT FROM verify_runs WHERE id = %(id)s AND status = 'EXECUTING')"
 _PARKED = """
     SELECT d.name, sum(t.row_count)::bigint FROM dlq_totals t JOIN destinations d ON d.id = t.destination_id
     WHERE t.pipeline_id = %(pipeline_id)s AND t.state IN ('PARKED', 'RETRYING') GROUP BY d.name"""
@@ -71,6 +72,11 @@ class VerifyRuns:
             session.execute(_ABANDONED, {"instance_id": self._instance_id, "seconds": _SILENT_SECONDS})
             row = session.execute(_CLAIM, {"instance_id": self._instance_id}).one_or_none()
         return None if row is None else VerifyRun(*row)
+
+    def wanted(self, run_id: int) -> bool:
+        """Whether a run that was claimed has no end yet; somebody may have cancelled it."""
+        with self._database.transaction() as session:
+            return bool(session.execute(_WANTED, {"id": run_id}).scalar())
 
     def parked(self, pipeline_id: int) -> dict[str, int]:
         """How many changes wait for each destination, by its name."""

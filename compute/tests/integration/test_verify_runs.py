@@ -92,20 +92,28 @@ def test_a_target_that_is_away_is_a_reason_and_not_an_end_of_the_service(stage: 
     assert ended(stage, verify(stage, pipeline))[1] is not None
 
 
-def test_a_run_ends_with_the_service_and_is_said_to_have_failed(stage: Stage, pipeline: int) -> None:
-    with stage.session(stage.target_database).cursor() as cursor:
+def test_a_run_that_is_cancelled_or_whose_service_stops_is_broken_off(stage: Stage, pipeline: int) -> None:
+    with stage.session(stage.target_database).cursor() as cursor, stage.session("postgres").cursor() as watcher:
+
+        def waiting() -> int:
+            watcher.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE application_name = 'rosetta verify' AND wait_event_type = 'Lock'"
+            )
+            row = watcher.fetchone()
+            return int(row[0]) if row else 0
+
         cursor.execute("BEGIN; LOCK TABLE orders")  # the comparison waits
-        run = verify(stage, pipeline)
-        waiting = (
-            "SELECT pid FROM pg_stat_activity WHERE application_name = 'rosetta verify' AND wait_event_type = 'Lock'"
+        cancelled = verify(stage, pipeline)
+        eventually(waiting, 30, "the comparison waits for the lock")
+        stage.config.run(
+            "UPDATE verify_runs SET status = 'FAILED', error_message = 'cancelled', completed_at = now() WHERE id = %s",
+            cancelled,
         )
-        with stage.session("postgres").cursor() as watcher:
-
-            def waits() -> bool:
-                watcher.execute(waiting)
-                return watcher.fetchone() is not None
-
-            eventually(waits, 30, "the comparison waits for the lock")
+        run = verify(stage, pipeline)
+        executing = "SELECT status = 'EXECUTING' FROM verify_runs WHERE id = %s"
+        eventually(lambda: stage.config.one(executing, run) and waiting(), 30, "the next one has begun")
+        assert ended(stage, cancelled)[2] == "cancelled"
         os.kill(stage.service.pid, signal.SIGTERM)
         eventually(lambda: not process_exists(stage.service.pid), 10, "the service has stopped")
         cursor.execute("ROLLBACK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -85,6 +86,20 @@ def test_a_statement_timeout_is_not_a_difference(pair: Pair) -> None:
         locked, free = pair.verify("t", "u", bounds=replace(AT_ONCE, statement_timeout_seconds=1)).tables
     assert (locked.outcome, free.outcome) == (Outcome.NOT_COMPARED, Outcome.EQUAL)
     assert "statement timeout" in str(locked.reason)
+
+
+def test_what_is_not_compared_when_the_time_is_over_is_not_equal(pair: Pair) -> None:
+    pair.run_both("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1)")
+    with closing(pair.target.cluster.connect(pair.target.name)) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE t")
+        began = time.monotonic()
+        locked, late = pair.verify("t", "u", bounds=replace(AT_ONCE, jobs=1, ends_at=began + 1)).tables
+        assert time.monotonic() - began < 20
+    assert (locked.outcome, late.outcome) == (Outcome.NOT_COMPARED, Outcome.NOT_COMPARED)
+    assert "time for the whole verification" in str(locked.reason)
+    assert "time for the whole verification" in str(late.reason)
+    (report,) = pair.verify("u", bounds=replace(AT_ONCE, ends_at=time.monotonic() + 60)).tables
+    assert report.outcome is Outcome.EQUAL
 
 
 def test_a_target_that_is_away_is_the_reports_reason(pair: Pair) -> None:

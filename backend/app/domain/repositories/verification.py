@@ -24,11 +24,10 @@ class VerifyRunRepository(BaseRepository[VerifyRun]):
             conditions.append(VerifyRun.status == query.status)
         return await self.page(query, conditions)
 
-    async def of(self, pipeline_id: int, run_id: int) -> VerifyRun:
+    async def of(self, pipeline_id: int, run_id: int, *, lock: bool = False) -> VerifyRun:
         """This verification of this pipeline. Raises EntityNotFoundError."""
-        found = await self.session.scalar(
-            select(VerifyRun).where(VerifyRun.id == run_id, VerifyRun.pipeline_id == pipeline_id)
-        )
+        query = select(VerifyRun).where(VerifyRun.id == run_id, VerifyRun.pipeline_id == pipeline_id)
+        found = await self.session.scalar(query.with_for_update() if lock else query)
         if found is None:
             raise EntityNotFoundError(self.entity_type, run_id)
         return found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from app.core.exceptions import ConflictError
 from app.domain.models import VerifyRun
 from app.domain.repositories import PipelineDestinationRepository, PipelineRepository, VerifyRunRepository
 from app.domain.schemas.verification import VerifyQuery, VerifyRequest
 from app.domain.services.audit import AuditTrail
+from rosetta.enums import VerifyStatus
 
 
 class VerificationService:
@@ -37,6 +39,21 @@ class VerificationService:
         await self._audit.record(
             "pipeline.verify", pipeline_id, run_id=run.id, destination_id=body.destination_id, repair=body.repair
         )
+        return run
+
+    async def cancel(self, pipeline_id: int, run_id: int) -> VerifyRun:
+        """Ends a verification that waits or is carried out. Raises EntityNotFoundError, ConflictError at its end."""
+        run = await self._runs.of(pipeline_id, run_id, lock=True)
+        if run.status not in {VerifyStatus.PENDING, VerifyStatus.EXECUTING}:
+            raise ConflictError(
+                f"Verification {run_id} of pipeline {pipeline_id} is at its end.",
+                code="VERIFICATION_ENDED",
+                remedy="Nothing is left to cancel.",
+                details={"run_id": run_id, "status": run.status.value},
+            )
+        run.status, run.error_message, run.completed_at = VerifyStatus.FAILED, "it was cancelled", datetime.now(UTC)
+        await self._runs.session.flush()
+        await self._audit.record("pipeline.verify_cancel", pipeline_id, run_id=run_id)
         return run
 
     async def page(self, pipeline_id: int, query: VerifyQuery) -> tuple[Sequence[VerifyRun], int]:

@@ -25,6 +25,13 @@ async def verify_pipeline(
     return VerifyRunView.model_validate(await service.ask(pipeline_id, body or VerifyRequest()))
 
 
+@router.post("/{run_id}/cancel")
+@requires(Role.OPERATOR)
+async def cancel_verification(pipeline_id: PathId, run_id: PathId, service: VerificationServiceDep) -> VerifyRunView:
+    """Ends a verification that waits or is carried out; compute lets go of it within seconds."""
+    return VerifyRunView.model_validate(await service.cancel(pipeline_id, run_id))
+
+
 @router.get("")
 @requires(Role.VIEWER)
 async def list_verifications(
