@@ -9,7 +9,10 @@ from rosetta.enums import EngineKind
 
 
 def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> ChangeEngine:
-    """An engine that is not started yet; the pipeline's own limits go before the settings'."""
+    """An engine that is not started yet; the pipeline's own limits go before the settings'.
+
+    Limits of rows are Debezium's, whose queues count records. The other engine's batches are bounded by bytes alone.
+    """
     match plan.engine:
         case EngineKind.PGOUTPUT:
             from compute.engine.pgoutput.engine import PgoutputEngine
