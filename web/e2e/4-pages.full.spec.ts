@@ -43,6 +43,7 @@ const PAGES = {
   'pipeline-dlq': '/pipelines/1?tab=dlq&destination=2',
   'pipeline-verify': '/pipelines/1?tab=verify',
   'pipeline-flow': '/pipelines/1?tab=flow',
+  'pipeline-logs': '/pipelines/1?tab=logs',
   'pipeline-settings': '/pipelines/1?tab=settings',
   'activity-notifications': '/activity',
   'activity-audit': '/activity?tab=audit',
@@ -131,6 +132,17 @@ const DIALOGS: Record<string, (page: Page) => Promise<void>> = {
       .first()
       .click()
     await page.getByRole('menuitem', { name: 'Resync…' }).click()
+  },
+  'table-tags': async (page) => {
+    await openPipeline(page, 'orders', 'Tables')
+    await page
+      .getByRole('button', { name: /^Actions for/ })
+      .first()
+      .click()
+    await page.getByRole('menuitem', { name: 'Tags…' }).click()
+    await page.getByLabel('New tag').fill('nightly')
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await expect(page.getByRole('checkbox', { name: 'nightly' })).toBeChecked()
   },
   'destination-remove': async (page) => {
     await openPipeline(page, 'orders', 'Destinations')

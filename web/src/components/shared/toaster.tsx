@@ -1,7 +1,28 @@
+import { CircleAlert, CircleCheck } from 'lucide-react'
+import type { CSSProperties } from 'react'
 import { Toaster as Sonner } from 'sonner'
 import { useTheme } from '@/lib/theme'
 
+/** Our colours: those of the library are too pale to be read by everybody. */
+const COLORS = {
+  '--normal-bg': 'var(--popover)',
+  '--normal-text': 'var(--popover-foreground)',
+  '--normal-border': 'var(--border)',
+} as CSSProperties
+
 export function Toaster() {
   const { dark } = useTheme()
-  return <Sonner theme={dark ? 'dark' : 'light'} position="bottom-right" richColors closeButton />
+  return (
+    <Sonner
+      theme={dark ? 'dark' : 'light'}
+      position="bottom-right"
+      closeButton
+      style={COLORS}
+      icons={{
+        success: <CircleCheck className="text-success size-4" />,
+        error: <CircleAlert className="text-destructive size-4" />,
+      }}
+      toastOptions={{ classNames: { description: '!text-muted-foreground' } }}
+    />
+  )
 }

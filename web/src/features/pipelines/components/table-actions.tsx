@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { Ellipsis, Pause, Play, RefreshCw } from 'lucide-react'
+import { Ellipsis, Pause, Play, RefreshCw, Tags } from 'lucide-react'
 import { useState } from 'react'
 import { ConfirmDialog } from '@/components/shared/confirm-dialog'
 import { Button } from '@/components/ui/button'
@@ -13,10 +13,12 @@ import { told, toldError } from '@/lib/notify'
 import { useCan } from '@/lib/use-role'
 import { type TableWish, wishTable } from '@/repo/pipelines'
 import type { TableRow } from '../data/pipeline-facts'
+import { TagsDialog } from './tags-dialog'
 
 export function TableActions({ pipelineId, row }: { pipelineId: number; row: TableRow }) {
   const mayChange = useCan('operator')
   const [asking, setAsking] = useState(false)
+  const [tagging, setTagging] = useState(false)
   const wishing = useMutation({
     ...wishTable,
     onSuccess: (_, { wish }) => {
@@ -57,8 +59,12 @@ export function TableActions({ pipelineId, row }: { pipelineId: number; row: Tab
           <DropdownMenuItem onSelect={() => setAsking(true)}>
             <RefreshCw /> Resync…
           </DropdownMenuItem>
+          <DropdownMenuItem onSelect={() => setTagging(true)}>
+            <Tags /> Tags…
+          </DropdownMenuItem>
         </DropdownMenuContent>
       </DropdownMenu>
+      {tagging && <TagsDialog pipelineId={pipelineId} row={row} onClose={() => setTagging(false)} />}
       <ConfirmDialog
         open={asking}
         onOpenChange={setAsking}

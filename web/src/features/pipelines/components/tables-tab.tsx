@@ -5,6 +5,7 @@ import { EmptyState } from '@/components/shared/empty-state'
 import { SearchInput } from '@/components/shared/search-input'
 import { StatusBadge } from '@/components/shared/status-badge'
 import { Ago } from '@/components/shared/updated-ago'
+import { Badge } from '@/components/ui/badge'
 import { Button } from '@/components/ui/button'
 import { Card } from '@/components/ui/card'
 import { Select } from '@/components/ui/select'
@@ -51,6 +52,13 @@ function columnsOf(pipeline: Pipeline): Column<TableRow>[] {
             to {row.destinationName}, {row.target}
             {row.mode === 'append' ? ', every change kept' : ''}
           </span>
+          {row.tags.length > 0 && (
+            <span className="flex flex-wrap gap-1 pt-0.5">
+              {row.tags.map((tag) => (
+                <Badge key={tag}>{tag}</Badge>
+              ))}
+            </span>
+          )}
           {row.error_message && (
             <div className="border-destructive/40 mt-1 flex max-w-xl flex-col gap-0.5 border-s-2 ps-2 text-xs">
               <span className="text-destructive break-words">{row.error_message}</span>
@@ -105,11 +113,18 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
   const [text, setText] = useState('')
   const [state, setState] = useState('all')
   const [destination, setDestination] = useState('all')
+  const [tag, setTag] = useState('all')
   const rows = useMemo(() => tableRows(pipeline), [pipeline])
+  const tags = useMemo(() => [...new Set(rows.flatMap((row) => row.tags))].sort(), [rows])
   const shown = useMemo(
     () =>
-      filterTables(rows, { text, state, destinationId: destination === 'all' ? null : Number(destination) }),
-    [rows, text, state, destination],
+      filterTables(rows, {
+        text,
+        state,
+        tag,
+        destinationId: destination === 'all' ? null : Number(destination),
+      }),
+    [rows, text, state, tag, destination],
   )
   const columns = useMemo(() => columnsOf(pipeline), [pipeline])
   if (rows.length === 0) {
@@ -150,6 +165,21 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
             })),
           ]}
         />
+        {(tags.length > 0 || tag !== 'all') && (
+          <Select
+            aria-label="Tag"
+            className="w-36"
+            value={tag}
+            onValueChange={setTag}
+            options={[
+              { value: 'all', label: 'Every tag' },
+              ...[...new Set([...tags, ...(tag === 'all' ? [] : [tag])])].map((value) => ({
+                value,
+                label: value,
+              })),
+            ]}
+          />
+        )}
         <span className="text-muted-foreground ms-auto text-xs tabular-nums" role="status">
           {shown.length === rows.length
             ? plural(rows.length, 'table')
@@ -168,7 +198,7 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
           <EmptyState
             icon={Table2}
             title="Nothing fits"
-            text="No table has this name, state and destination."
+            text="No table has this name, state, destination and tag."
           >
             <Button
               variant="outline"
@@ -176,6 +206,7 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
                 setText('')
                 setState('all')
                 setDestination('all')
+                setTag('all')
               }}
             >
               Show all

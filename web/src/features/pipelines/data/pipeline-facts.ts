@@ -62,11 +62,12 @@ export interface TableFilter {
   text: string
   state: string
   destinationId: number | null
+  tag: string
 }
 
 export function filterTables(
   rows: readonly TableRow[],
-  { text, state, destinationId }: TableFilter,
+  { text, state, destinationId, tag }: TableFilter,
 ): TableRow[] {
   const wanted = text.trim().toLowerCase()
   return rows.filter(
@@ -75,6 +76,7 @@ export function filterTables(
         row.source.toLowerCase().includes(wanted) ||
         row.target.toLowerCase().includes(wanted)) &&
       (state === 'all' || row.state === state) &&
+      (tag === 'all' || row.tags.includes(tag)) &&
       (destinationId === null || row.destinationId === destinationId),
   )
 }

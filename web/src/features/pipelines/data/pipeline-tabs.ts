@@ -6,6 +6,7 @@ export const PIPELINE_TABS = [
   'dlq',
   'verify',
   'flow',
+  'logs',
   'settings',
 ] as const
 

@@ -21,6 +21,7 @@ import type { PipelineTab } from '../data/pipeline-tabs'
 
 const DeadLettersTab = lazy(() => import('../components/dead-letters-tab'))
 const VerifyTab = lazy(() => import('../components/verify-tab'))
+const LogsTab = lazy(() => import('../components/logs-tab'))
 const FlowTab = lazy(() => import('../components/flow-tab'))
 
 interface PipelinePageProps {
@@ -86,6 +87,7 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
           </TabsTrigger>
           <TabsTrigger value="verify">Verify</TabsTrigger>
           <TabsTrigger value="flow">Flow</TabsTrigger>
+          <TabsTrigger value="logs">Logs</TabsTrigger>
           <TabsTrigger value="settings">Settings</TabsTrigger>
         </TabsList>
         <TabsContent value="overview">
@@ -110,6 +112,11 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
         <TabsContent value="flow">
           <LazyPart pending={<RowsPending />}>
             <FlowTab pipeline={pipeline} />
+          </LazyPart>
+        </TabsContent>
+        <TabsContent value="logs">
+          <LazyPart pending={<RowsPending />}>
+            <LogsTab pipeline={pipeline} />
           </LazyPart>
         </TabsContent>
         <TabsContent value="settings">
