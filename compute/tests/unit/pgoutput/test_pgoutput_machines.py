@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -94,12 +95,18 @@ def stream(draw: st.DrawFn) -> bytes:
     return b"".join(frames)
 
 
-def batches(data: bytes, machine: Machine, way: Callable[[bytes, int], int] | None, pieces: int) -> list[ChangeBatch]:
+def batches(
+    data: bytes,
+    machine: Machine,
+    way: Callable[[bytes, int], int] | None,
+    pieces: int,
+    specs: Mapping[TableId, TableSpec] = SPECS,
+) -> list[ChangeBatch]:
     """What comes of a stream, taken at each of so many pieces."""
     outbox = Outbox(1 << 40, START.commit_lsn)
     reader = StreamReader(outbox, LIMITS, START, (), lambda: None, machine)
     reader.set_reference(0xFFFF_FFF0)
-    reader.set_tables(SPECS)
+    reader.set_tables(specs)
     run = way or reader.run
     made, at = [], 0
     for piece in range(1, pieces + 1):
@@ -125,6 +132,20 @@ def test_every_way_gives_the_same(data: bytes, pieces: int) -> None:
     assert batches(data, PlainMachine(), None, pieces) == expected
     assert batches(data, native(), None, pieces) == expected
     assert batches(data, native(), message_by_message, pieces) == expected
+
+
+@pytest.mark.parametrize("version", ["15", "18"])
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_every_way_gives_the_same_of_what_servers_sent(version: str, pieces: int) -> None:
+    lines = (Path(__file__).with_name("vectors") / f"{version}.txt").read_text().splitlines()
+    frames = [encoder.copy_data(bytes.fromhex(line.split()[1]), int(line.split()[0], 16)) for line in lines]
+    keys = {"T a": ("id",), "bag": (), "indexed": ("a",)}
+    specs = {table: TableSpec(table, key) for name, key in keys.items() for table in [TableId("public", name)]}
+    data = b"".join(frames)
+    expected = batches(data, PlainMachine(), message_by_message, pieces, specs)
+    assert {changes.table.name for batch in expected for changes in batch.tables} == keys.keys()
+    assert batches(data, PlainMachine(), None, pieces, specs) == expected
+    assert batches(data, native(), None, pieces, specs) == expected
 
 
 def test_a_batch_ends_where_its_size_asks_for_it() -> None:
