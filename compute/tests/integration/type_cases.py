@@ -13,6 +13,7 @@ CREATE TYPE "Odd one"."Mood" AS ENUM ('sad', 'so ''so''', 'ok, fine', 'happy');
 CREATE DOMAIN public.cents AS numeric(12, 2) CHECK (VALUE > -1000000000);
 CREATE DOMAIN "Odd one".price AS public.cents NOT NULL CHECK (VALUE <> 13);
 CREATE DOMAIN public.tags AS text[];
+CREATE DOMAIN public.feeling AS "Odd one"."Mood" CHECK (VALUE <> 'happy');
 CREATE TYPE public.part AS (name varchar(20), "Size" public.cents, mood "Odd one"."Mood");
 CREATE TYPE public.whole AS (parts public.part[], at timestamptz);
 CREATE TYPE public.float_range AS RANGE (SUBTYPE = float8);
@@ -169,6 +170,9 @@ CASES: Final[tuple[TypeCase, ...]] = (
     _case("domain", ("0", "-99.99", "9999999999.99"), "public.cents"),
     TypeCase("nested domain", '"Odd one".price', ("0.10", "86695.27"), not_null=True),
     _case("domain over array", ('{a,"b c",NULL}', "{}"), "public.tags"),
+    # PostgreSQL itself does not compare such values.
+    TypeCase("domain over enum", "public.feeling", ("sad", "so 'so'", "ok, fine"), key=False, equality=False),
+    TypeCase("domain over enum[]", "public.feeling[]", ('{sad,NULL,"ok, fine"}',), key=False, equality=False),
     _case("composite", ('("a ""b"", c",1.50,"so \'so\'")', "(,,)", '("",NaN,)'), "public.part"),
     _case("nested composite", ('("{""(x,1.00,sad)"",NULL}",infinity)', "(,)"), "public.whole"),
     TypeCase("aclitem", "aclitem", ("=r/postgres",), key=False),
