@@ -18,6 +18,7 @@ from compute.engine.base import EngineSource
 from compute.engine.pgoutput import wire as wire_module
 from compute.engine.pgoutput.session import ReplicationSession
 from compute.engine.pgoutput.wire import Wire, WireError
+from compute.tests.support.collector import Collector
 from compute.tests.support.folders import open_to_servers
 from rosetta.errors import ConfigurationError
 from rosetta.local.ports import free_port
@@ -124,15 +125,15 @@ def test_a_stream_over_tls_delivers(secured: PostgresCluster) -> None:
         cursor.execute("INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 3000) g")
         session = ReplicationSession(_source(secured, "only_tls", "require"))
         session.stream(start)
-        payloads: list[bytes] = []
+        collector = Collector()
         for _ in range(400):
-            while (received := session.read()) is not None:
-                payloads += [payload for payload, _ in received]
-            if payloads and payloads[-1].startswith(b"C"):
+            while session.read(collector):
+                pass
+            if collector.got and collector.got[-1][0].startswith(b"C"):
                 break
             session.wait(0.05)
             session.tell(start)
-        assert sum(payload.startswith(b"I") for payload in payloads) == 3000
+        assert sum(payload.startswith(b"I") for payload, _ in collector.got) == 3000
         session.end()
         session.close()
         cursor.execute("SELECT active FROM pg_replication_slots WHERE slot_name = 'signing_in'")

@@ -13,7 +13,7 @@ import psycopg2
 
 from compute.engine.base import EngineSource
 from compute.engine.pgoutput.session import ReplicationSession
-from compute.tests.unit.pgoutput.collector import Collector
+from compute.tests.support.collector import Collector
 from rosetta.lsn import Lsn
 
 STATEMENTS = [

@@ -16,8 +16,8 @@ from compute.engine.pgoutput import session as session_module
 from compute.engine.pgoutput.scram import Scram
 from compute.engine.pgoutput.session import ReplicationSession
 from compute.engine.pgoutput.wire import WireError, frame
+from compute.tests.support.collector import Collector
 from compute.tests.unit.pgoutput import encoder
-from compute.tests.unit.pgoutput.collector import Collector
 from rosetta.lsn import Lsn
 
 SOURCE = EngineSource("db", 5432, "d", "u", "secret", "disable", "p", "slot")
