@@ -92,6 +92,7 @@ class Pipeline(Data):
     def until_slot_moves(self, timeout_seconds: float = 30.0) -> None:
         """The source is told that all which is committed by now is safe."""
         floor = self.source_lsn()
+        self.tick()
         eventually(lambda: self.confirmed() > floor, timeout_seconds, "the slot moves on")
 
     def sessions(self, role: str) -> list[str]:

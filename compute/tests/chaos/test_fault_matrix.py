@@ -66,7 +66,7 @@ def test_f8_config_database_away(withstands: Withstands, engine: EngineKind) -> 
     withstands("F8", engine)
 
 
-@debezium
+@pgoutput
 def test_f9_lines_refused_black_holed_and_reset_after_commit(withstands: Withstands, engine: EngineKind) -> None:
     withstands("F9", engine)
 
@@ -121,12 +121,12 @@ def test_f31_replay_meets_newer_and_deleted_rows(withstands: Withstands, engine:
     withstands("F31", engine)
 
 
-@debezium
+@pgoutput
 def test_f35_pipeline_deleted_while_its_source_is_away(withstands: Withstands, engine: EngineKind) -> None:
     withstands("F35", engine)
 
 
-@debezium
+@pgoutput
 def test_f36_interrupted_backfill(withstands: Withstands, engine: EngineKind) -> None:
     withstands("F36", engine)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import psycopg2
 
 from compute.tests.chaos.arena import SECRET, Arena
 from compute.tests.chaos.faults.copies import until_streaming
 from compute.tests.chaos.matrix import fault
-from compute.tests.chaos.report import ROOT
 from compute.tests.support.waiting import eventually
+from rosetta.rotation import rotate
+from rosetta.secrets import Keyring
 
 _NEW_KEY = "another key for tests"
 _USER = "rosetta_chaos"
@@ -94,15 +93,7 @@ def f30(arena: Arena) -> None:
     both.start()
     with arena.recovery():
         arena.streaming_pid(both)
-    done = subprocess.run(
-        [sys.executable, "-m", "rosetta.cli", "rotate-key"],
-        cwd=ROOT,
-        env={**both.environment, "DATABASE_URL": arena.config.url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    rotate(arena.config.url, Keyring.from_secret_key(_NEW_KEY, [SECRET]))  # as `rosetta rotate-key` does
     both.terminate()
     new = arena.service(secret_key=_NEW_KEY)
     new.start()

@@ -41,7 +41,7 @@ def f14(arena: Arena) -> None:
         arena.lines["a"].throttle(300_000)
         write_large_rows(arena, first)  # more than a lane holds in memory
         eventually(lambda: arena.config.one(slow) > before, 60, "its changes are parked")
-        arena.arrives(arena.tick(), 10, ["b"])
+        arena.arrives(arena.tick(), 60, ["b"])  # the large rows and all
         arena.until_slot_moves()
         eventually(lambda: writer.changes >= arena.changes, 600, "all changes are committed")
         arena.arrives(arena.tick(), 10, ["b"])
