@@ -67,7 +67,7 @@ class KeyHasher:
 
 def normal_form(column: Column | None, part: bytes) -> bytes:
     """One text for all values of the column's type that are equal to `part`; empty where that is not known."""
-    if column is None:
+    if column is None or column.nondeterministic:
         return b""
     kind = column.type
     if _CANONICAL.fullmatch(kind) or any(user.kind == "enum" for user in column.user_types):

@@ -21,6 +21,7 @@ def check_tables(
         schema = tables[TableId(detail["schema"], detail["name"])]
         problems = [
             *_identity(schema),
+            *_collations(schema),
             *_partitions(schema, detail["other_partitions"]),
             *_rights(schema.table, detail, user),
             *_row_filter(schema.table, detail["row_filter"]),
@@ -92,6 +93,24 @@ def _identity(schema: TableSchema) -> list[Finding]:
             remedy="Add a primary key (not deferrable, all of its columns published), or identify rows by all values.",
             sql=full,
             table=table,
+        )
+    ]
+
+
+def _collations(schema: TableSchema) -> list[Finding]:
+    """Keys of which nobody but the source can tell whether they are equal."""
+    names = [name for name in schema.key if schema.column(name).nondeterministic]
+    if not names:
+        return []
+    return [
+        Finding(
+            "KEY_NONDETERMINISTIC",
+            "warning",
+            "Row identity",
+            f"By the collation of {', '.join(names)} different keys of {schema.table} may be equal: while a change "
+            "of one of its rows is parked, all later changes of the table wait behind it.",
+            remedy="Give the key a deterministic collation, or accept that.",
+            table=schema.table,
         )
     ]
 

@@ -26,13 +26,19 @@ class UserType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `type` is `format_type()` with the schema of every type outside pg_catalog spelled out."""
+    """One column.
+
+    Attributes:
+        type: `format_type()` with the schema of every type outside pg_catalog spelled out.
+        nondeterministic: by its collation different text may be equal.
+    """
 
     name: str
     type: str
     nullable: bool = True
     generated: bool = False
     user_types: tuple[UserType, ...] = ()
+    nondeterministic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

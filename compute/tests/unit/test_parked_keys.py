@@ -37,6 +37,11 @@ def test_equal_values_that_print_differently_have_one_form(kind: str, one: bytes
     assert normal_form(Column("k", kind), one) == normal_form(Column("k", kind), other)
 
 
+def test_keys_that_a_collation_may_take_for_equal_wait_for_one_another() -> None:
+    blind = Column("k", "text", nondeterministic=True)
+    assert normal_form(blind, b"Ab") == normal_form(blind, b"aB")
+
+
 @pytest.mark.parametrize(
     ("kind", "one", "other"),
     [

@@ -102,6 +102,7 @@ def _column(value: Mapping[str, Any]) -> Column:
         user_types=tuple(
             UserType(user["schema"], user["name"], user["kind"], tuple(user["definition"])) for user in value["types"]
         ),
+        nondeterministic=value["nondeterministic"],
     )
 
 
@@ -112,7 +113,9 @@ WITH RECURSIVE chosen AS ({chosen}
 ),
 shown AS MATERIALIZED (
     SELECT a.attrelid AS relation, a.attnum AS number, a.attname AS name, a.atttypid AS type,
-           format_type(a.atttypid, a.atttypmod) AS type_text, NOT a.attnotnull AS nullable
+           format_type(a.atttypid, a.atttypmod) AS type_text, NOT a.attnotnull AS nullable,
+           EXISTS (SELECT FROM pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic)
+               AS nondeterministic
     FROM chosen JOIN pg_attribute a ON a.attrelid = chosen.relation
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
       AND (jsonb_typeof(chosen.published) IS DISTINCT FROM 'array' OR chosen.published ? a.attname::text)
@@ -122,6 +125,7 @@ SELECT COALESCE(jsonb_agg(jsonb_build_object(
     'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p', 'replica_identity', c.relreplident,
     'columns', COALESCE((
         SELECT jsonb_agg(jsonb_build_object('name', s.name, 'type', s.type_text, 'nullable', s.nullable,
+                                            'nondeterministic', s.nondeterministic,
                                             'types', COALESCE(u.types, '[]')) ORDER BY s.number)
         FROM shown s LEFT JOIN user_types u ON u.root = s.type
         WHERE s.relation = c.oid), '[]'),

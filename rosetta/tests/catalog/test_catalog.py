@@ -68,6 +68,20 @@ def test_columns_and_primary_key(source: Source) -> None:
     assert not found.partitioned
 
 
+@pytest.mark.postgis
+def test_a_collation_by_which_different_text_is_equal_is_told(cluster_15: PostgresCluster) -> None:
+    """The embedded server has no ICU, and so no such collation."""
+    with closing(cluster_15.connect()) as connection:
+        source = Source(connection)
+        source.run(
+            "BEGIN; SET LOCAL search_path = pg_catalog;"
+            " CREATE COLLATION public.ignorant (provider = icu, locale = 'und-u-ks-level1', deterministic = false);"
+            " CREATE TABLE public.t (k text COLLATE public.ignorant PRIMARY KEY, v text, n int)"
+        )
+        assert [column.nondeterministic for column in source.table("t").columns] == [True, False, False]
+        source.run("ROLLBACK")
+
+
 def test_odd_names_survive(source: Source) -> None:
     source.run("""CREATE SCHEMA "S'x\\ " """, """CREATE TABLE "S'x\\ "."T "" é" ("Ä'" int PRIMARY KEY)""")
     table = TableId("S'x\\ ", 'T " é')

@@ -14,7 +14,9 @@ from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
 from rosetta.preflight import Finding, check_source, source_facts_sql
+from rosetta.preflight.source_tables import check_tables
 from rosetta.tests.preflight.conftest import Server
+from rosetta.types import Column, TableSchema
 
 pytestmark = pytest.mark.integration
 
@@ -75,6 +77,25 @@ def test_table_without_key_is_refused_until_mended(server: Server) -> None:
     mend(server, finding)
     (after,) = worst(server.source_findings()).values()
     assert (after.code, after.severity) == ("TABLE_WITHOUT_KEY", "warning")
+
+
+def test_a_key_that_different_text_may_equal_is_warned_of() -> None:
+    table = TableId("public", "t")
+    columns = (Column("k", "text", nondeterministic=True), Column("v", "text", nondeterministic=True))
+    detail = {
+        "schema": table.schema,
+        "name": table.name,
+        "other_partitions": [],
+        "usage": True,
+        "select": True,
+        "row_security": False,
+        "row_filter": None,
+    }
+    for key, code in ((("k",), "KEY_NONDETERMINISTIC"), (("n",), "TABLE")):
+        schema = TableSchema(table, (*columns, Column("n", "integer")), key)
+        (finding,) = check_tables({table: schema}, [detail], "rosetta")
+        assert finding.code == code
+        assert ("collation of k " in finding.detail) is (code != "TABLE")
 
 
 @pytest.mark.parametrize(("definition", "then"), [("id int PRIMARY KEY", set()), ("id int", {"TABLE_WITHOUT_KEY"})])
