@@ -18,6 +18,8 @@ export UV_PYTHON := $(CURDIR)/.tool/bin/python
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 # An environment that happens to be active, and an index that happens to be configured, are not ours.
 unexport VIRTUAL_ENV UV_DEFAULT_INDEX UV_INDEX
+# Every pipeline is a process of its own: without bytecode on disk each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help sync up bundle test lint types bench chaos e2e docs clean

@@ -122,7 +122,8 @@ def test_a_resync_supersedes_what_is_parked(running: Stage) -> None:
     stage, one = running, running.config.one
     stage.source("INSERT INTO orders VALUES (30, -30, 'poison')")
     eventually(lambda: one(OPEN) == 1, 30, "it is parked")
-    target(stage, "ALTER TABLE orders DROP CONSTRAINT positive")
     stage.config.run("UPDATE table_syncs SET desired_state = 'RESYNC' WHERE table_name = 'orders'")
     eventually(lambda: one("SELECT count(*) FROM dlq_records WHERE state = 'SUPERSEDED'") == 1, 30, "superseded")
+    eventually(lambda: one(OPEN) == 1, 30, "the copy comes upon the row, too")
+    target(stage, "ALTER TABLE orders DROP CONSTRAINT positive")
     eventually(lambda: streaming(stage, 2)() and stage.same("orders"), 60, "copied again")
