@@ -17,6 +17,7 @@ from compute.engine.pgoutput.heartbeat import Heartbeat
 from compute.engine.pgoutput.native import library
 from compute.engine.pgoutput.native.machine import NativeMachine
 from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.pace import Pace
 from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.session import ReplicationSession, is_busy
 from compute.engine.pgoutput.swift import Machine, PlainMachine
@@ -29,6 +30,9 @@ from rosetta.lsn import Lsn, StreamPosition
 
 STOP_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 0.2
+# A source whose every message is read at once sends every message by itself, which costs it most of its speed. While
+# much comes, and a destination is busy anyway, it is let gather.
+_GATHER_SECONDS: Final = 0.01
 # A writer's calls are short, and behind each it asks for the interpreter anew: with Python's 5 ms, eight times a
 # batch, the reader's work would be its longest wait.
 _SWITCH_SECONDS: Final = 0.0005
@@ -213,7 +217,7 @@ class PgoutputEngine:
 
     def _follow(self, session: ReplicationSession) -> None:
         parts = self._started()
-        reader, outbox = parts.reader, parts.outbox
+        reader, outbox, pace = parts.reader, parts.outbox, Pace()
         while not self._stopping.is_set():
             reader.go_on()
             came, reads = True, 0
@@ -221,7 +225,11 @@ class PgoutputEngine:
                 reads += 1
             reader.offer()
             session.tell(outbox.acknowledged)
-            if not came:
+            if came:
+                continue
+            if outbox.busy and pace.is_fast(session.received_bytes):
+                self._stopping.wait(_GATHER_SECONDS)
+            else:
                 session.wait(_IDLE_SECONDS)
 
     def _tell(self) -> None:

@@ -56,6 +56,7 @@ class ReplicationSession:
         self._socket = self._wire.socket
         self._chunks: list[bytes] = []
         self._held_bytes = 0
+        self.received_bytes = 0
         self._needed_bytes = _HEAD_BYTES
         self._unsent = b""
         self._received = 0
@@ -87,6 +88,7 @@ class ReplicationSession:
             raise WireError("the source closed the connection")
         self._chunks.append(data)
         self._held_bytes += len(data)
+        self.received_bytes += len(data)
         if self._held_bytes >= self._needed_bytes:
             self._hand_on(data if len(self._chunks) == 1 else b"".join(self._chunks), reader)
         return True
