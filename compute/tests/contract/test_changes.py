@@ -62,6 +62,30 @@ def test_no_row_goes_back_to_an_older_version(lane: Lane, destination: Destinati
     assert lane.rows(things, "id", "name") == [("1", "new"), ("2", "b")]
 
 
+def test_a_target_that_is_not_as_the_stream_left_it_ends_right_too(
+    lane: Lane, destination: Destination, things: TableTarget
+) -> None:
+    """New rows that are there already, updated rows that are not, and rows that are newer, beside ordinary ones."""
+    write(destination, things, 10, Change("c", 1, ("1", "a", "x")), Change("c", 9, ("2", "b", "x")), folded=True)
+    write(destination, things, 20, Change("u", 11, ("1", "a2", "x")), Change("u", 12, ("3", "c", "x")), folded=True)
+    assert lane.rows(things, "id", "name") == [("1", "a2"), ("2", "b"), ("3", "c")]
+    write(destination, things, 30, Change("c", 21, ("1", "a3", "x")), Change("d", 22, ("3", None, None)), folded=True)
+    assert lane.rows(things, "id", "name") == [("1", "a3"), ("2", "b")]
+    stale = Change("u", 8, ("2", "older", "x")), Change("d", 7, ("1", None, None)), Change("c", 31, ("4", "d", "x"))
+    write(destination, things, 40, *stale, folded=True)
+    assert lane.rows(things, "id", "name") == [("1", "a3"), ("2", "b"), ("4", "d")]
+
+
+@pytest.mark.parametrize("delete_mode", list(DeleteMode))
+def test_a_key_that_was_deleted_comes_again(lane: Lane, destination: Destination, delete_mode: DeleteMode) -> None:
+    made = target(THINGS, delete_mode=delete_mode)
+    destination.ensure_table(made)
+    write(destination, made, 10, Change("c", 1, ("1", "a", "x")), folded=True)
+    write(destination, made, 20, Change("d", 11, ("1", None, None)), folded=True)
+    write(destination, made, 30, Change("c", 21, ("1", "again", "x")), Change("c", 22, ("2", "b", "x")), folded=True)
+    assert lane.rows(made, "id", "name") == [("1", "again"), ("2", "b")]
+
+
 def test_unfolded_changes_of_a_key_end_at_the_newest(lane: Lane, destination: Destination, things: TableTarget) -> None:
     write(
         destination,
