@@ -1,12 +1,19 @@
 import { Tabs as Primitive } from 'radix-ui'
-import type { ComponentProps } from 'react'
+import { type ComponentProps, useEffect, useRef } from 'react'
 import { cn } from '@/lib/cn'
 
 export const Tabs = Primitive.Root
 
 export function TabsList({ className, ...props }: ComponentProps<typeof Primitive.List>) {
+  const frame = useRef<HTMLDivElement>(null)
+  // On a phone the tab of a deep link may lie beyond the edge.
+  useEffect(() => {
+    const list = frame.current
+    const active = list?.querySelector<HTMLElement>('[data-state=active]')
+    if (list && active) list.scrollLeft = active.offsetLeft - (list.clientWidth - active.offsetWidth) / 2
+  }, [])
   return (
-    <div className="-mx-4 overflow-x-auto px-4 [scrollbar-width:none] sm:mx-0 sm:px-0">
+    <div ref={frame} className="relative -mx-4 overflow-x-auto px-4 [scrollbar-width:none] sm:mx-0 sm:px-0">
       <Primitive.List className={cn('flex min-w-max gap-1 border-b', className)} {...props} />
     </div>
   )

@@ -7,7 +7,7 @@ import type { ReactNode } from 'react'
 import { ErrorPanel } from '@/components/shared/error-panel'
 import { DesiredBadge, StatusBadge } from '@/components/shared/status-badge'
 import { formatBytes, formatSeconds, plural } from '@/lib/format'
-import { useTheme } from '@/lib/theme'
+import { useNarrow } from '@/lib/use-narrow'
 import { pipelineFlowQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
 import { type FlowNode, NODE_WIDTH, flowGraph, ratesOf } from '../data/flow-graph'
@@ -18,9 +18,9 @@ type Of<Kind extends FlowNode['type']> = NodeProps<Extract<FlowNode, { type: Kin
 
 /** From the source by its slot to each destination, with what flows and what waits. */
 export default function FlowTab({ pipeline }: { pipeline: Pipeline }) {
-  const { dark } = useTheme()
+  const upright = useNarrow()
   const { data, error, refetch } = useQuery(pipelineFlowQuery(pipeline.id, MINUTES, 1))
-  const { nodes, edges } = flowGraph(pipeline, ratesOf(data))
+  const { nodes, edges } = flowGraph(pipeline, ratesOf(data), upright)
   return (
     <div className="flex flex-col gap-3">
       {error && !data && (
@@ -30,15 +30,14 @@ export default function FlowTab({ pipeline }: { pipeline: Pipeline }) {
         role="region"
         aria-label="Flow from the source to the destinations"
         className="bg-card rounded-lg border shadow-xs"
-        style={{ height: Math.min(640, Math.max(320, pipeline.destinations.length * 140)) }}
+        style={{ height: heightOf(pipeline.destinations.length, upright) }}
       >
         <ReactFlow
-          key={pipeline.destinations.length}
+          key={`${pipeline.destinations.length} ${upright}`}
           nodes={nodes}
           edges={edges}
           defaultEdgeOptions={{ style: { stroke: 'var(--chart-1)', strokeWidth: 1.5 } }}
           nodeTypes={KINDS}
-          colorMode={dark ? 'dark' : 'light'}
           fitView
           fitViewOptions={{ padding: 0.12, maxZoom: 1 }}
           minZoom={0.2}
@@ -57,6 +56,10 @@ export default function FlowTab({ pipeline }: { pipeline: Pipeline }) {
   )
 }
 
+function heightOf(lanes: number, upright: boolean): number {
+  return upright ? (lanes + 2) * 150 : Math.min(640, Math.max(320, lanes * 140))
+}
+
 interface BoxProps {
   icon: LucideIcon
   kind: string
@@ -67,18 +70,21 @@ interface BoxProps {
 }
 
 function Box({ icon: Icon, kind, name, children, from, to }: BoxProps) {
+  const upright = useNarrow()
   return (
     <div
       className="bg-background flex flex-col gap-1.5 rounded-lg border p-3 text-xs shadow-xs"
       style={{ width: NODE_WIDTH }}
     >
-      {to && <Handle type="target" position={Position.Left} className="opacity-0" />}
+      {to && <Handle type="target" position={upright ? Position.Top : Position.Left} className="opacity-0" />}
       <span className="text-muted-foreground flex items-center gap-1.5">
         <Icon className="size-3.5" aria-hidden /> {kind}
       </span>
       <span className="truncate text-sm font-semibold">{name}</span>
       {children}
-      {from && <Handle type="source" position={Position.Right} className="opacity-0" />}
+      {from && (
+        <Handle type="source" position={upright ? Position.Bottom : Position.Right} className="opacity-0" />
+      )}
     </div>
   )
 }

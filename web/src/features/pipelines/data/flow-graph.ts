@@ -26,19 +26,22 @@ export function ratesOf(flow: PipelineFlow | undefined): ReadonlyMap<number, num
   return rates
 }
 
-/** Source, slot, and one lane below the other. */
+/** Source, slot, and one lane below the other; upright, where there is little room, all of them below each other. */
 export function flowGraph(
   pipeline: Pipeline,
   rates: ReadonlyMap<number, number>,
+  upright: boolean,
 ): { nodes: FlowNode[]; edges: Edge[] } {
-  const middle = ((Math.max(1, pipeline.destinations.length) - 1) * ROW) / 2
+  const middle = upright ? 0 : ((Math.max(1, pipeline.destinations.length) - 1) * ROW) / 2
+  const at = (column: number, place: number) =>
+    upright ? { x: 0, y: (column + place) * (ROW + 24) } : { x: column * COLUMN, y: middle }
   const nodes: FlowNode[] = [
-    { id: 'source', type: 'source', position: { x: 0, y: middle }, data: { pipeline } },
-    { id: 'slot', type: 'slot', position: { x: COLUMN, y: middle }, data: { pipeline } },
+    { id: 'source', type: 'source', position: at(0, 0), data: { pipeline } },
+    { id: 'slot', type: 'slot', position: at(1, 0), data: { pipeline } },
     ...pipeline.destinations.map((lane, place) => ({
       id: `lane-${lane.id}`,
       type: 'lane' as const,
-      position: { x: 2 * COLUMN + 40, y: place * ROW },
+      position: upright ? at(2, place) : { x: 2 * COLUMN + 40, y: place * ROW },
       data: { lane, perSecond: rates.get(lane.destination_id) ?? 0 },
     })),
   ]
