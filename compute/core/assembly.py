@@ -144,6 +144,7 @@ class _Assembly:
         parts = LaneParts(
             epoch=self.spec.epoch,
             confirmed=self.claim.confirmed,
+            settled=partial(self.catalog.cleanup.settled, self.spec.pipeline_id),
             log_end=self.source.current_lsn,
             dlq=self.dlq,
             limits=ParkLimits(settings.park_max_bytes, settings.park_max_age_seconds, settings.park_min_free_bytes),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 import psycopg2
 
@@ -79,14 +80,20 @@ class CleanupWorker:
 
     def _attempt(self, task: CleanupTask) -> None:
         try:
-            if not self._catalog.cleanup.used_again(task):
-                self._undo(task)
+            with self._alone(task):
+                if not self._catalog.cleanup.used_again(task):
+                    self._undo(task)
             self._catalog.cleanup.done(task.task_id)
         except RosettaError as error:
             self._catalog.cleanup.retry(task.task_id, error.message, _RETRIES.delay_seconds(task.attempts))
             _log.warning("cleanup_failed", kind=task.kind, name=task.object_name, error=error.message)
             return
         _log.info("cleanup_done", kind=task.kind, name=task.object_name)
+
+    def _alone(self, task: CleanupTask) -> AbstractContextManager[None]:
+        if task.destination_id is None:
+            return nullcontext()
+        return self._catalog.cleanup.alone(int(task.object_name), task.destination_id)
 
     def _undo(self, task: CleanupTask) -> None:
         if task.destination_id is not None:

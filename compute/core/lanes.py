@@ -33,12 +33,14 @@ class LaneParts:
 
     Attributes:
         confirmed: where the slot stood at the start.
+        settled: returns once nothing that an earlier part of the pipeline left at a destination is being removed.
         log_end: where the source's log ends now; raises OutageError while the source is away.
         limits: of every destination's backlog; the policy is each destination's own.
     """
 
     epoch: int
     confirmed: Lsn
+    settled: Callable[[int], None]
     log_end: Callable[[], Lsn]
     dlq: DLQManager
     limits: ParkLimits
@@ -102,6 +104,7 @@ class Lanes:
             lane.begin()
 
     def _add(self, destination: DestinationPlan) -> None:
+        self._parts.settled(destination.destination_id)
         backlog = self._backlog(destination)
         if destination.parked is None:
             backlog.discard_stranded("the destination begins anew")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+
+import psycopg2
 
 from compute.core.catalog.database import ConfigDatabase
 from rosetta.enums import CleanupKind
+from rosetta.postgres import translate_error
 
 _CLAIM_SECONDS = 60
 
@@ -39,6 +43,10 @@ _ENDED = """
                     WHEN 'DROP_SLOT' THEN right(object_name, length(%(pipeline_id)s) + 1) = '_' || %(pipeline_id)s
                     ELSE false END"""
 _NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM cleanup_tasks"
+# Of a pipeline at a destination: whoever removes holds it, whoever begins to write waits for it.
+_PLACE = "hashtextextended('rosetta cleanup ' || %(pipeline_id)s || ' ' || %(destination_id)s, 0)"
+_HOLD = f"SELECT pg_advisory_lock({_PLACE})"
+_SETTLED = f"SELECT pg_advisory_xact_lock({_PLACE})"
 _DONE = "DELETE FROM cleanup_tasks WHERE id = %(id)s"
 _RETRY = """
     UPDATE cleanup_tasks SET last_error = %(error)s, next_attempt_at = now() + make_interval(secs => %(seconds)s)
@@ -89,6 +97,29 @@ class CleanupTasks:
                 {"source_id": task.source_id, "destination_id": task.destination_id, "name": task.object_name},
             ).scalar()
             return used
+
+    @contextmanager
+    def alone(self, pipeline_id: int, destination_id: int) -> Iterator[None]:
+        """Nobody begins to write for the pipeline at the destination in the block; see `settled`.
+
+        Raises OutageError while the config database is away.
+        """
+        try:
+            with closing(self._database.connect()) as connection:
+                connection.autocommit = True  # held by the session, whose end gives it back
+                with connection.cursor() as cursor:
+                    cursor.execute(_HOLD, {"pipeline_id": pipeline_id, "destination_id": destination_id})
+                yield
+        except psycopg2.Error as error:
+            raise translate_error(error, "holding a destination that is cleaned up") from None
+
+    def settled(self, pipeline_id: int, destination_id: int) -> None:
+        """Returns once nothing of the pipeline is being removed at the destination.
+
+        What begins to remove later sees that the pipeline has the destination again. Raises OutageError after 10 s.
+        """
+        with self._database.transaction() as session:
+            session.execute(_SETTLED, {"pipeline_id": pipeline_id, "destination_id": destination_id})
 
     def feeding(self, destination_id: int) -> frozenset[int]:
         """The sources of the pipelines that a destination has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -162,3 +163,20 @@ def test_what_fails_is_tried_again_soon_until_side_tables_and_streams_are_gone(
         cursor.execute(f"ALTER DATABASE {target} ALLOW_CONNECTIONS true")
     eventually(lambda: config.one(LEFT) == 0, 30, "nothing is left")
     worker.stop()
+
+
+def test_who_begins_to_write_waits_for_what_is_being_removed(tasks: CleanupTasks) -> None:
+    begun = threading.Event()
+
+    def begin() -> None:
+        tasks.settled(1, 2)
+        begun.set()
+
+    writer = threading.Thread(target=begin, daemon=True)
+    with tasks.alone(1, 2):
+        tasks.settled(1, 3)
+        tasks.settled(2, 2)
+        writer.start()
+        assert not begun.wait(0.3)
+    assert begun.wait(10)
+    writer.join(10)
