@@ -9,7 +9,7 @@ RUN := .venv/bin/
 WEB := .tool/bin/python scripts/web.py $(if $(filter true,$(CI)),,--skip)
 
 # The whole suite on two cores: files side by side, each in one process with servers of its own; tests mostly wait.
-WHOLE_SUITE := --numprocesses=3 --dist=loadfile --durations=25
+WHOLE_SUITE := --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=25
 
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never

@@ -12,7 +12,7 @@ from compute.dlq.records import Parked
 from rosetta.enums import DlqKind, ErrorClass
 from rosetta.lsn import StreamPosition
 
-_LOAD_ROWS: Final = 20_000
+_LOAD_ROWS: Final = 2_000  # while a page is taken in, its transaction is idle
 _DATA: Final = """pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = 'DATA'
     AND state IN ('PARKED', 'RETRYING')"""
 _KEYS = f"""
