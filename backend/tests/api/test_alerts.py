@@ -121,17 +121,18 @@ async def test_changes_that_wait_are_one_alert_from_the_limit_on_until_they_are_
         items = (await admin.get(f"{API}/notifications", params={"open": True})).json()["items"]
         return [(row["kind"], row["message"], row["pipeline_id"]) for row in items]
 
-    for error_class in ("DATA", "OUTAGE"):
+    for error_class, changes in (("DATA", 1), ("OUTAGE", 3)):
         sql(
             "INSERT INTO dlq_records (pipeline_id, source_id, destination_id, schema_name, table_name, kind, row_count,"
             " commit_lsn, change_lsn, ordinal, payload, payload_bytes, error_class, error_message)"
-            " VALUES (1, 1, 1, 'public', 't', 'RECORD', 2, '0/1', '0/1', 0, '', 0, %s, 'x')",
+            " VALUES (1, 1, 1, 'public', 't', 'RECORD', %s, '0/1', '0/1', 0, '', 0, %s, 'x')",
+            changes,
             error_class,
         )
     assert await told(AlertLimits(dlq_rows=5)) == []
-    assert await told() == [("DLQ", "4 rows are parked.", pipeline_id)]
+    assert await told() == [("DLQ", "4 changes are parked.", pipeline_id)]
     sql("UPDATE dlq_records SET state = 'RECOVERED' WHERE error_class = 'OUTAGE'")
-    assert await told() == [("DLQ", "2 rows are parked.", pipeline_id)]
+    assert await told() == [("DLQ", "1 change is parked.", pipeline_id)]
     sql("UPDATE dlq_records SET state = 'RECOVERED'")
     assert await told() == []
 

@@ -40,7 +40,8 @@ RULES: Final[Mapping[str, str]] = {
     "DLQ": """
         SELECT t.pipeline_id || '/' || t.destination_id AS subject, 'WARNING' AS severity,
             p.name || ' -> ' || d.name || ': changes wait in the dead letter queue' AS title,
-            sum(t.row_count) || ' rows are parked.' AS message,
+            CASE sum(t.row_count) WHEN 1 THEN '1 change is parked.'
+                ELSE sum(t.row_count) || ' changes are parked.' END AS message,
             'Mend what their errors say; they are tried again until their retries have ended.' AS remedy,
             t.pipeline_id, NULL::bigint AS source_id, t.destination_id
         FROM dlq_totals t JOIN pipelines p ON p.id = t.pipeline_id JOIN destinations d ON d.id = t.destination_id
