@@ -37,7 +37,8 @@ bundle: $(UV) ## Build the dashboard into web/dist, when its sources changed
 
 test: sync ## Run every test lane that needs no Docker (one: make test ARGS=path)
 	$(if $(ARGS),,$(WEB) run test)
-	$(RUN)pytest $(or $(ARGS),$(WHOLE_SUITE))
+	$(RUN)pytest $(or $(ARGS),$(WHOLE_SUITE) -m 'not alone')
+	$(if $(ARGS),,$(RUN)pytest -m alone)
 
 lint: sync ## Style, imports, sizes, and that only public package indexes are named
 	$(RUN)ruff check

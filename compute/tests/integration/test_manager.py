@@ -119,6 +119,7 @@ def test_paused_is_said_only_when_the_process_is_gone(start: Start, config: Conf
     eventually(paused)
 
 
+@pytest.mark.alone
 def test_a_killed_process_is_back_within_five_seconds(start: Start, config: ConfigSql, ends: tuple[int, int]) -> None:
     supervisor = start()
     pipeline = config.add_pipeline("p", *ends)

@@ -121,7 +121,8 @@ def _load(source: Source) -> Iterator[None]:
         try:
             with session.cursor() as cursor:
                 number = 0
-                while not stopped.is_set():
+                # Not as fast as can be: what is taken without acknowledging it has to fit into an engine's bound.
+                while not stopped.wait(0.005):
                     number += 1
                     cursor.execute("INSERT INTO bag VALUES (%s, 'load', repeat('x', 3000))", (number,))
                     cursor.execute("UPDATE bag SET note = 'later' WHERE id = %s", (number - 7,))
