@@ -112,6 +112,8 @@ class Parker:
             return writer.failure
         if load.age_seconds >= _STUCK_SECONDS and time.monotonic() - (writer.success_at or 0.0) >= _STUCK_SECONDS:
             return _STUCK
+        if self._queue.has_gaps and load.age_seconds >= _GATHER_SECONDS:
+            return _SLOW  # it has to stand behind what is in the ledger, wherever it waits
         full = load.bytes >= self._bound_bytes or load.batches >= _MANY_BATCHES
         if full and load.age_seconds >= _WAITED_FOR_SECONDS and self._events.others_wait():
             return _SLOW

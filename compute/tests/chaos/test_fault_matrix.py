@@ -76,7 +76,7 @@ def test_f10_split_brain(withstands: Withstands, engine: EngineKind) -> None:
     withstands("F10", engine)
 
 
-@debezium
+@pgoutput
 def test_f14_slow_target(withstands: Withstands, engine: EngineKind) -> None:
     withstands("F14", engine)
 
