@@ -46,7 +46,7 @@ class Gatherer:
         # Whether a position is to be looked at before its change is: an old one passed over, a batch ended.
         self._watchful = self._behind = True
         self._machine = machine
-        self._place = machine.place(start.commit_lsn)
+        self._place = machine.start(start.commit_lsn)
         self._batch = Gathering(start, self._specs, start)
         self._on_offer = False  # from the end of one round of reading to the start of the next
         self._reached = start
@@ -88,9 +88,7 @@ class Gatherer:
         if self._watchful:  # each position is to be looked at
             return at
         batch, place, held = self._batch, self._place, self._batch.retained_bytes
-        at = self._machine.run(
-            place, self._open, buffer, at, (self._limits.soft_bytes - held, self._limits.hard_bytes - held)
-        )
+        at = self._machine.run(self._open, buffer, at, (self._limits.soft_bytes - held, self._limits.hard_bytes - held))
         batch.retained_bytes, place.grown = held + place.grown, 0
         batch.micros, place.newest = max(batch.micros, place.newest), -1
         if batch.retained_bytes >= self._limits.hard_bytes:

@@ -24,8 +24,7 @@ _BEGIN: Final = Struct(">8xqI")
 _END: Final = Struct(">Q")
 
 
-@dataclass(slots=True)
-class Place:
+class Place(Protocol):
     """Where the stream is.
 
     Attributes:
@@ -39,6 +38,27 @@ class Place:
     """
 
     base: int
+    lsn: int
+    ordinal: int
+    in_transaction: bool
+    xid: int
+    micros: int
+    newest: int
+    grown: int
+    seen: int
+
+    @property
+    def transaction(self) -> bytes: ...
+
+    def begin(self, xid: int, micros: int) -> None:
+        """A transaction begins; `xid` is the stream's, of 32 bits."""
+
+
+@dataclass(slots=True)
+class PlainPlace:
+    """See `Place`."""
+
+    base: int
     lsn: int = NO_LSN
     ordinal: int = 0
     in_transaction: bool = False
@@ -50,7 +70,7 @@ class Place:
     seen: int = 0
 
     def begin(self, xid: int, micros: int) -> None:
-        """A transaction begins; `xid` is the stream's, of 32 bits."""
+        """See `Place`."""
         self.xid, self.micros, self.in_transaction, self.lsn = widened(xid, self.xid), micros, True, NO_LSN
         self.transaction = b"%d\t%d" % (self.xid, micros)
 
@@ -61,17 +81,15 @@ def widened(xid: int, known: int) -> int:
 
 
 class Machine(Protocol):
-    """A way to take ordinary messages."""
+    """A way to take the ordinary messages of one stream."""
 
-    def place(self, base: int) -> Place:
-        """Where a stream begins."""
+    def start(self, base: int) -> Place:
+        """Where the stream begins: a place that `run` moves on."""
 
     def table(self, relation: Relation, spec: TableSpec) -> Table:
         """What keeps the changes of a table in one batch."""
 
-    def run(
-        self, place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]
-    ) -> int:
+    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:
         """Takes ordinary frames from `at` on; returns where it stopped.
 
         That is no later than at the commit behind which changes have grown by `room[0]` bytes, and at `room[1]`
@@ -82,19 +100,21 @@ class Machine(Protocol):
 class PlainMachine:
     """Needs nothing but Python."""
 
-    def place(self, base: int) -> Place:
-        return Place(base)
+    def __init__(self) -> None:
+        self._place = PlainPlace(0)
+
+    def start(self, base: int) -> Place:
+        self._place = PlainPlace(base)
+        return self._place
 
     def table(self, relation: Relation, spec: TableSpec) -> Table:
         return table_for(relation, spec)
 
-    def run(
-        self, place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]
-    ) -> int:
-        return run(place, tables, buffer, at, room)
+    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:
+        return run(self._place, tables, buffer, at, room)
 
 
-def run(place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:  # noqa: C901, PLR0912
+def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:  # noqa: C901, PLR0912
     """See `Machine.run`."""
     last, ordinal, transaction, micros = place.lsn, place.ordinal, place.transaction, place.micros
     grown, length, frame = place.grown, len(buffer), _FRAME.unpack_from

@@ -61,10 +61,19 @@ def carried(row: bytes, known: bytes) -> bytes:
     return insert_of([before if value is UNCHANGED else value for value, before in zip(new, old, strict=True)], row)
 
 
-class Folded:
-    """Knows at any time what each key has become, and keeps the newest image of each."""
+class Images(Protocol):
+    """The newest image of each key."""
 
-    def __init__(self, relation: Relation, spec: TableSpec) -> None:
+    def get(self, key: Key, /) -> Image | None: ...
+    def __setitem__(self, key: Key, image: Image, /) -> None: ...
+
+
+class Keyed:
+    """Knows at any time what each key has become; who derives from it says what comes of that."""
+
+    leading: dict[Key, Image] | None = None
+
+    def __init__(self, relation: Relation, spec: TableSpec, images: Images) -> None:
         self.columns = tuple(column.name for column in relation.columns)
         self._name = str(relation.table)
         missing = [name for name in spec.key if name not in self.columns]
@@ -72,8 +81,7 @@ class Folded:
             raise StreamError(f"the stream of table {self._name} has no column {missing[0]}, which is part of its key")
         self._places = [self.columns.index(name) for name in spec.key]
         self._reach = max(self._places) + 1
-        self._images: dict[Key, Image] = {}
-        self.leading = self._images if self._places == [0] else None
+        self._images = images
         self._writer = LineWriter(relation, spec.key)
 
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
@@ -106,18 +114,6 @@ class Folded:
                 f"a delete in table {self._name} does not carry its key; set REPLICA IDENTITY to DEFAULT or FULL"
             )
         return self._remove(key, lsn, ordinal, transaction)
-
-    def finish(self) -> TableChanges:
-        plain = self._writer.plain
-        for key, image in self._images.items():
-            operation, row, origin, lsn, ordinal, transaction = image
-            if (
-                row is None
-                or (origin is not None and origin != key)
-                or not plain(operation, lsn, ordinal, transaction, row)
-            ):
-                self._write(key, image, operation)
-        return self._writer.finish(folded=True)
 
     def _move(self, source: Key, key: Key, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
         known, origin = self._images.get(source), source
@@ -163,15 +159,35 @@ class Folded:
         return parts[0] if len(parts) == 1 else tuple(parts)  # type: ignore[arg-type]
 
 
-class Kept(Folded):
-    """Writes every change, with the same knowledge.
+class Folded(Keyed):
+    """Writes what each key has become in the end."""
+
+    def __init__(self, relation: Relation, spec: TableSpec) -> None:
+        self._newest: dict[Key, Image] = {}
+        super().__init__(relation, spec, self._newest)
+        self.leading = self._newest if self._places == [0] else None
+
+    def finish(self) -> TableChanges:
+        plain = self._writer.plain
+        for key, image in self._newest.items():
+            operation, row, origin, lsn, ordinal, transaction = image
+            if (
+                row is None
+                or (origin is not None and origin != key)
+                or not plain(operation, lsn, ordinal, transaction, row)
+            ):
+                self._write(key, image, operation)
+        return self._writer.finish(folded=True)
+
+
+class Kept(Keyed):
+    """Writes every change.
 
     A value is marked as unchanged only when the row of the target, as it was before the batch, has it.
     """
 
     def __init__(self, relation: Relation, spec: TableSpec) -> None:
-        super().__init__(relation, spec)
-        self.leading = None
+        super().__init__(relation, spec, {})
 
     def finish(self) -> TableChanges:
         return self._writer.finish(folded=False)

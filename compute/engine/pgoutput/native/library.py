@@ -25,11 +25,15 @@ _log = get_logger("compute.engine")
 class Place(ctypes.Structure):
     """`compute.engine.pgoutput.swift.Place` as C has it."""
 
+    base: int
     lsn: int
     ordinal: int
     in_transaction: bool
     xid: int
     micros: int
+    newest: int
+    grown: int
+    seen: int
 
     _fields_ = [
         (name, ctypes.c_int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from compute.core.batch import TableChanges, TableSpec
@@ -13,7 +13,7 @@ from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key
 from compute.engine.pgoutput.native import library as native
 from compute.engine.pgoutput.protocol import Relation
 from compute.engine.pgoutput.swift import NO_LSN, Place, widened
-from compute.engine.pgoutput.tables import Folded, Image, Table, leads, table_for
+from compute.engine.pgoutput.tables import Image, Keyed, Table, leads, table_for
 
 _OPERATIONS: Final = {operation[0]: operation for operation in (CREATE, UPDATE, DELETE)}
 _NO_MEMORY: Final = -1
@@ -41,30 +41,29 @@ class NativeMachine:
         self._oids: ctypes.Array[ctypes.c_uint32] = (ctypes.c_uint32 * 0)()
         self._tables: ctypes.Array[ctypes.c_void_p] = (ctypes.c_void_p * 0)()
         self._count = 0
+        self._place = NativePlace()
 
-    def place(self, base: int) -> Place:
-        return NativePlace(base=base, lsn=NO_LSN, newest=-1)  # type: ignore[return-value]  # has its attributes
+    def start(self, base: int) -> Place:
+        self._place = NativePlace(base=base, lsn=NO_LSN, newest=-1)
+        return self._place
 
     def table(self, relation: Relation, spec: TableSpec) -> Table:
         if spec.fold and leads(relation, spec):
             return NativeFolded(self._library, self._seed, relation, spec)
         return table_for(relation, spec)
 
-    def run(
-        self, place: Place, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]
-    ) -> int:
+    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:
         if tables is not self._known or len(tables) != self._count:
             self._learn(tables)
         known = len(self._oids)
         reached: int = self._library.run(
-            ctypes.byref(place),  # type: ignore[arg-type]  # made by `place`
-            self._oids, self._tables, known, buffer, len(buffer), at, *room,
-        )  # fmt: skip
+            ctypes.byref(self._place), self._oids, self._tables, known, buffer, len(buffer), at, *room
+        )
         return _checked(reached)
 
     def _learn(self, tables: Mapping[bytes, Table | None]) -> None:
         pairs = [
-            (int.from_bytes(oid), None if table is None else table.handle)
+            (int.from_bytes(oid), None if table is None else table.images.handle)
             for oid, table in tables.items()
             if table is None or isinstance(table, NativeFolded)
         ]
@@ -73,15 +72,22 @@ class NativeMachine:
         self._known, self._count = tables, len(tables)
 
 
-class _Images:
-    """Images of keys, kept by the library; a mapping as far as `Folded` needs one."""
+class NativeImages:
+    """See `Images`; the library keeps them, and writes them out."""
 
-    def __init__(self, library: ctypes.CDLL, handle: int) -> None:
+    def __init__(self, library: ctypes.CDLL, columns: int, seed: int) -> None:
         self._library = library
-        self._handle = handle
+        self.handle: int | None = library.table_new(columns, seed)
+        if self.handle is None:
+            raise MemoryError
+
+    def __del__(self) -> None:
+        handle, self.handle = getattr(self, "handle", None), None
+        if handle is not None:
+            self._library.table_free(handle)
 
     def get(self, key: Key) -> Image | None:
-        found = self._library.table_find(self._handle, key, len(key))
+        found = self._library.table_find(self.handle, key, len(key))
         if not found:
             return None
         image = found.contents
@@ -94,46 +100,37 @@ class _Images:
         operation, row, origin, lsn, ordinal, transaction = image
         stamp = (ctypes.c_int64 * 4)(lsn, ordinal, *map(int, transaction.split(b"\t")))
         rest = row, len(row or b""), origin, len(origin or b""), ctypes.byref(stamp), ctypes.byref(ctypes.c_int64())
-        _checked(self._library.table_put(self._handle, key, len(key), operation[0], *rest))
+        _checked(self._library.table_put(self.handle, key, len(key), operation[0], *rest))
 
-    def items(self) -> Iterator[tuple[Key, Image]]:
-        raise NotImplementedError("the library writes its own lines")
-
-
-class NativeFolded(Folded):
-    """`Folded` whose images the library keeps, and writes."""
-
-    def __init__(self, library: ctypes.CDLL, seed: int, relation: Relation, spec: TableSpec) -> None:
-        super().__init__(relation, spec)
-        self.leading = None
-        self._library = library
-        self.handle: int | None = library.table_new(len(self.columns), seed)
-        if self.handle is None:
-            raise MemoryError
-        self._images = _Images(library, self.handle)  # type: ignore[assignment]
-
-    def __del__(self) -> None:
-        handle, self.handle = getattr(self, "handle", None), None
-        if handle is not None:
-            self._library.table_free(handle)
-
-    def finish(self) -> TableChanges:
+    def lines(self) -> tuple[bytes, native.Text]:
+        """What each key has become, as lines, and how many of them are what."""
         text = native.Text()
         _checked(self._library.table_text(self.handle, ctypes.byref(text)))
         try:
-            data = ctypes.string_at(text.text, text.size)
+            return ctypes.string_at(text.text, text.size), text
         finally:
             self._library.text_free(ctypes.byref(text))
+
+
+class NativeFolded(Keyed):
+    """What `Folded` is, with images of the library."""
+
+    def __init__(self, library: ctypes.CDLL, seed: int, relation: Relation, spec: TableSpec) -> None:
+        self.images = NativeImages(library, len(relation.columns), seed)
+        super().__init__(relation, spec, self.images)
+
+    def finish(self) -> TableChanges:
+        data, count = self.images.lines()
         return TableChanges(
             table=self._writer.table,
             columns=self.columns,
             key=self._writer.key,
-            row_count=text.rows,
+            row_count=count.rows,
             data=data,
             folded=True,
-            has_deletes=text.deletes > 0,
-            has_unchanged=text.unchanged > 0,
-            has_moved=text.moved > 0,
+            has_deletes=count.deletes > 0,
+            has_unchanged=count.unchanged > 0,
+            has_moved=count.moved > 0,
         )
 
 
