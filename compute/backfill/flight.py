@@ -31,7 +31,7 @@ class Pending(Protocol):
     @property
     def failed(self) -> Callable[[RosettaError], None]: ...
 
-    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:
+    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None, /) -> None:
         """Does it at the destination, for the table as it is served there now; `refused` as for `write_rows`."""
 
 
@@ -48,7 +48,7 @@ class PendingChunk:
     def sync_id(self) -> int:
         return self.chunk.target.sync_id
 
-    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:
+    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None, /) -> None:
         rows = destination.write_rows(replace(self.chunk, target=target), refused)
         failpoints.hit("before_cursor")
         self.done(rows)
@@ -67,7 +67,7 @@ class PendingCheck:
     def sync_id(self) -> int:
         return self.check.target.sync_id
 
-    def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None) -> None:  # noqa: ARG002
+    def land(self, destination: Destination, target: TableTarget, _refused: Refusals | None = None, /) -> None:
         same = destination.matches(replace(self.check, target=target))
         failpoints.hit("before_cursor")
         self.answered(same)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -18,6 +19,7 @@ from rosetta.errors import OutageError
 
 _TAIL_BYTES = 65_536
 _YOUNG_SECONDS = 60.0
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPED: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -92,7 +94,9 @@ class Scratch:
             yield
         except OSError as error:
             self.close()
-            raise _no_room(doing, error) from None
+            if error.errno in _FULL:
+                raise _no_room(doing, error) from None
+            raise
 
     def begin(self) -> BinaryIO:
         """The file, empty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import tempfile
@@ -94,7 +95,7 @@ def pgoutput(
 def _replicate(
     pipe: Connection, engine: ChangeEngine, source: EngineSource, start: StreamPosition, target: PostgresEndpoint
 ) -> None:
-    import compute.core.assembly  # noqa: F401 - what a pipeline's process loads counts for its memory
+    importlib.import_module("compute.core.assembly")  # what a pipeline's process loads counts for its memory
 
     watcher = _Watcher()
     fan_out = FanOut(engine, lambda _: (), lambda: None)

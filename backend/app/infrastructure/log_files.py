@@ -132,7 +132,8 @@ def _older(files: _Files, before: _Place | None, question: LogQuestion) -> LogEx
 def _newer(files: _Files, after: _Place, question: LogQuestion) -> LogExcerpt:
     found: list[LogLine] = []
     place, searched = after, 0
-    for place, line in files.forwards(after):  # noqa: B007 - where it stopped is the answer's cursor
+    for reached, line in files.forwards(after):
+        place = reached
         searched += len(line)
         if (entry := _matching(line, question)) is not None:
             found.append(entry)

@@ -114,7 +114,7 @@ class PlainMachine:
         return run(self._place, tables, buffer, at, room)
 
 
-def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:  # noqa: C901, PLR0912
+def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:  # noqa: C901, PLR0912 - one loop, see above
     """See `Machine.run`."""
     last, ordinal, transaction, micros = place.lsn, place.ordinal, place.transaction, place.micros
     grown, length, frame = place.grown, len(buffer), _FRAME.unpack_from
