@@ -1,0 +1,31 @@
+"""What is known of a statement once it was checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """A column that the statement gives.
+
+    Attributes:
+        type: PostgreSQL's name of its type; of a column that is passed on, the source's.
+        source: the column of the batch that is passed on as it is, byte by byte; None for a computed one.
+    """
+
+    name: str
+    type: str
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that may run over batches with these columns."""
+
+    sql: str
+    columns: tuple[OutputColumn, ...]
+
+    def output_of(self, source: str) -> str | None:
+        """The name under which a column of the batch is passed on; None when it is not."""
+        return next((column.name for column in self.columns if column.source == source), None)
