@@ -6,6 +6,7 @@ read, not to be fast. Keys and rows are compared by their text.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,12 +34,17 @@ _KEYS_AT_ONCE = 500
 
 @dataclass
 class MemoryStore:
-    """What outlives a writer: the database of this destination. `rules` are its constraints."""
+    """What outlives a writer: the database of this destination. `rules` are its constraints.
+
+    Whoever opens it or writes to it holds `alone`, as a transaction holds the fence's row: between the look at the
+    fence and the commit nobody else can take it.
+    """
 
     tables: dict[TableId, Table] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     epoch: int = -1
     position: StreamPosition | None = None
+    alone: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
 
 Fault = Callable[[str], None]
@@ -59,10 +65,11 @@ class MemoryDestination:
         self._epoch: int | None = None
 
     def open(self, epoch: int) -> None:
-        self.fault("open")
-        if epoch < self.store.epoch:
-            raise FencedError(f"epoch {epoch} is fenced by {self.store.epoch}")
-        self.store.epoch = self._epoch = epoch
+        with self.store.alone:
+            self.fault("open")
+            if epoch < self.store.epoch:
+                raise FencedError(f"epoch {epoch} is fenced by {self.store.epoch}")
+            self.store.epoch = self._epoch = epoch
 
     def close(self) -> None:
         self._epoch = None
@@ -108,36 +115,38 @@ class MemoryDestination:
         return [tuple(value for value in key if value is not None) for key in unfilled]
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
-        self._begin("write")
-        store = self.store
-        if batch.end is not None and store.position is not None and batch.end <= store.position:
-            return WriteResult(0, Durability.DURABLE, store.position)
-        written = BatchWriter(store.tables, store.rules, batch)
-        written.write()
-        if written.refusal:
-            refused(written.refusal)
-        self.fault("commit")
-        position = store.position if batch.end is None else batch.end
-        store.tables, store.position = written.tables, position
-        self.fault("committed")
+        with self.store.alone:
+            self._begin("write")
+            store = self.store
+            if batch.end is not None and store.position is not None and batch.end <= store.position:
+                return WriteResult(0, Durability.DURABLE, store.position)
+            written = BatchWriter(store.tables, store.rules, batch)
+            written.write()
+            if written.refusal:
+                refused(written.refusal)
+            self.fault("commit")
+            position = store.position if batch.end is None else batch.end
+            store.tables, store.position = written.tables, position
+            self.fault("committed")
         return WriteResult(written.rows, Durability.DURABLE, position, written.refusal, frozenset(written.stale))
 
     def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:
-        self._begin("rows")
-        table, target = self._table(chunk.target), chunk.target
-        if target.mode is SyncMode.CURRENT and not table.copying:
-            raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
-        written = ChunkWriter(self.store.tables, self.store.rules, chunk)
-        try:
-            written.merge()
-        except DataError:
-            if refused is None or target.mode is SyncMode.APPEND or not target.schema.key:
-                raise
+        with self.store.alone:
+            self._begin("rows")
+            table, target = self._table(chunk.target), chunk.target
+            if target.mode is SyncMode.CURRENT and not table.copying:
+                raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
             written = ChunkWriter(self.store.tables, self.store.rules, chunk)
-            written.rescue()
-            if written.refusal:
-                refused(written.refusal)
-        self.store.tables = written.tables
+            try:
+                written.merge()
+            except DataError:
+                if refused is None or target.mode is SyncMode.APPEND or not target.schema.key:
+                    raise
+                written = ChunkWriter(self.store.tables, self.store.rules, chunk)
+                written.rescue()
+                if written.refusal:
+                    refused(written.refusal)
+            self.store.tables = written.tables
         return written.rows
 
     def _begin(self, step: str) -> None:

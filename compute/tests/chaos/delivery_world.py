@@ -126,13 +126,15 @@ class Watched(MemoryDestination):
             raise OutageError("the answer was lost", code="LOST_ANSWER")
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
-        result = super().write_changes(batch, refused)
-        self._look()
+        with self.store.alone:
+            result = super().write_changes(batch, refused)
+            self._look()
         return result
 
     def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:
-        written = super().write_rows(chunk, refused)
-        self._look("backfill_exact")
+        with self.store.alone:
+            written = super().write_rows(chunk, refused)
+            self._look("backfill_exact")
         return written
 
     def _look(self, name: str = "progress_atomic") -> None:
