@@ -5,6 +5,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 UV := .tool/bin/uv
 RUN := .venv/bin/
+SHIPPING := .tool/shipping/bin/
 # The dashboard's tools; where they cannot be had that is said and passed over, but not in CI.
 WEB := .tool/bin/python scripts/web.py $(if $(filter true,$(CI)),,--skip)
 
@@ -22,7 +23,7 @@ unexport VIRTUAL_ENV UV_DEFAULT_INDEX UV_INDEX
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help sync up bundle test lint types bench chaos e2e docs clean
+.PHONY: help sync up bundle wheel test lint types bench chaos e2e docs shipping clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,21 +36,30 @@ up: $(UV) ## Start the whole platform with sample data; Ctrl-C stops it and keep
 bundle: $(UV) ## Build the dashboard into web/dist, when its sources changed
 	@$(WEB) bundle
 
+wheel: $(UV) bundle ## Build the wheel of a release, dashboard included, into dist/
+	@$(UV) build --quiet --wheel --out-dir dist release
+
 test: sync ## Run every test lane that needs no Docker (one: make test ARGS=path)
 	$(if $(ARGS),,$(WEB) run test)
 	$(RUN)pytest $(or $(ARGS),$(WHOLE_SUITE) -m 'not alone')
 	$(if $(ARGS),,$(RUN)pytest -m alone)
 
-lint: sync ## Style, imports, sizes, and that only public package indexes are named
+lint: sync shipping ## Style, imports, sizes, package indexes; workflows, images and manifests
 	$(RUN)ruff check
 	$(RUN)ruff format --check
 	$(RUN)lint-imports
 	$(RUN)python scripts/check_sizes.py
 	$(RUN)python scripts/check_indexes.py
+	$(SHIPPING)hadolint Dockerfile
+	$(SHIPPING)check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(SHIPPING)check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(SHIPPING)check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(SHIPPING)zizmor --offline --quiet .github
+	$(SHIPPING)kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	$(WEB) run lint
 
 types: sync ## Check types, strictly
-	$(RUN)mypy rosetta backend compute scripts conftest.py $(wildcard tests)
+	$(RUN)mypy rosetta backend compute release scripts conftest.py $(wildcard tests)
 
 bench: sync ## Measure throughput beside native replication; writes .reports/bench.json
 	$(RUN)python -m compute.bench $(ARGS)
@@ -69,6 +79,11 @@ clean: ## Remove the stack's data, reports, caches and environments
 
 sync: $(UV)
 	@$(UV) sync --quiet --locked --all-packages
+
+# What reads workflows, images and manifests is large, so it has an environment of its own.
+shipping: export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.tool/shipping
+shipping: $(UV)
+	@$(UV) sync --quiet --locked --only-group shipping
 
 # uv is the last thing to appear, so an interrupted bootstrap starts afresh.
 $(UV): Makefile

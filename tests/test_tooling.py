@@ -124,4 +124,8 @@ def _own_make() -> dict[str, str]:
 def test_make_help_lists_every_target() -> None:
     answer = subprocess.run(["make", "help"], cwd=ROOT, env=_own_make(), capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in answer.stdout.splitlines()}
-    assert listed == {"help", "up", "bundle", "test", "lint", "types", "bench", "chaos", "e2e", "docs", "clean"}
+    daily, other = (
+        {"help", "up", "test", "lint", "types"},
+        {"bundle", "wheel", "bench", "chaos", "e2e", "docs", "clean"},
+    )
+    assert listed == daily | other
