@@ -10,7 +10,8 @@ from compute.core.batch import TableSpec
 from compute.engine.base import cuts_behind
 from compute.engine.pgoutput.gathering import Gathering
 from compute.engine.pgoutput.outbox import Outbox
-from compute.engine.pgoutput.swift import NO_LSN, Machine
+from compute.engine.pgoutput.protocol import Relation
+from compute.engine.pgoutput.swift import NO_LSN, Machine, PlainMachine
 from compute.engine.pgoutput.tables import Table
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
@@ -34,9 +35,9 @@ class Gatherer:
         start: StreamPosition,
         cuts: Collection[StreamPosition],
         chore: Callable[[], None],
-        machine: Machine,
+        machine: Machine | None = None,
     ) -> None:
-        """`chore` is what is to be done now and then while the outbox is full."""
+        """`chore` is what is to be done now and then while the outbox is full; `machine` takes ordinary messages."""
         self._outbox = outbox
         self._limits = limits
         self._chore = chore
@@ -45,13 +46,14 @@ class Gatherer:
         self._cuts = deque(cuts_behind(start, cuts))
         # Whether a position is to be looked at before its change is: an old one passed over, a batch ended.
         self._watchful = self._behind = True
-        self._machine = machine
-        self._place = machine.start(start.commit_lsn)
+        self._machine = machine or PlainMachine()
+        self._place = self._machine.start(start.commit_lsn)
         self._batch = Gathering(start, self._specs, start)
         self._on_offer = False  # from the end of one round of reading to the start of the next
         self._reached = start
         # Tables of this batch by their relation's id; None: passed over.
         self._open: dict[bytes, Table | None] = {}
+        self._relations: dict[bytes, Relation] = {}  # as the stream described them last
 
     def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
         """May be called from any thread; what is not in a batch yet is read by the new tables."""

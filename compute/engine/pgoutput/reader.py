@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable
+from typing import ClassVar, Final
 
 from compute.engine.pgoutput import protocol
 from compute.engine.pgoutput.errors import StreamError
-from compute.engine.pgoutput.gatherer import Gatherer, Limits
-from compute.engine.pgoutput.outbox import Outbox
-from compute.engine.pgoutput.swift import NO_LSN, Machine, PlainMachine
+from compute.engine.pgoutput.gatherer import Gatherer
+from compute.engine.pgoutput.swift import NO_LSN
 from compute.engine.pgoutput.tables import Table
 from rosetta.lsn import Lsn, StreamPosition
 
@@ -18,30 +17,6 @@ _PREFIX: Final = "rosetta"
 
 class StreamReader(Gatherer):
     """Reads one stream, message by message, into batches."""
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        limits: Limits,
-        start: StreamPosition,
-        cuts: Collection[StreamPosition],
-        chore: Callable[[], None],
-        machine: Machine | None = None,
-    ) -> None:
-        super().__init__(outbox, limits, start, cuts, chore, machine or PlainMachine())
-        self._relations: dict[bytes, protocol.Relation] = {}
-        self._read: Final[dict[int, Callable[[bytes, int], None]]] = {
-            protocol.BEGIN: self._begin,
-            protocol.COMMIT: self._commit,
-            protocol.RELATION: self._relation,
-            protocol.INSERT: self._insert,
-            protocol.UPDATE: self._update,
-            protocol.DELETE: self._delete,
-            protocol.TRUNCATE: self._truncate,
-            protocol.MESSAGE: self._message,
-            protocol.TYPE: _pass,
-            protocol.ORIGIN: _pass,
-        }
 
     def set_reference(self, xid: int) -> None:
         """`xid` is any 64-bit transaction id of the source's present: it widens the stream's 32-bit ids."""
@@ -53,11 +28,11 @@ class StreamReader(Gatherer):
         Raises:
             StreamError: the message, or what it says of a table, cannot be followed.
         """
-        handler = self._read.get(payload[0]) if payload else None
+        handler = self._HANDLERS.get(payload[0]) if payload else None
         if handler is None:
             raise StreamError(f"a message of unknown kind {payload[:1]!r} came")
         self._place.seen = lsn
-        handler(payload, lsn)
+        handler(self, payload, lsn)
 
     # -- what stands around changes ---------------------------------------------------------------
 
@@ -161,7 +136,7 @@ class StreamReader(Gatherer):
             self._open[oid] = None
             return None
         table = batch.tables.get(relation.table)
-        if table is not None and table.columns != tuple(column.name for column in relation.columns):
+        if table is not None and table.shape != relation.shape:
             self._publish()
             return self._table(oid)
         if table is None:
@@ -175,6 +150,18 @@ class StreamReader(Gatherer):
             raise StreamError("a change came of a relation that was not described")
         return relation
 
+    def _pass(self, _payload: bytes, _lsn: int) -> None:
+        """Types and origins change nothing: rows are text, and whoever wrote them is no matter."""
 
-def _pass(_payload: bytes, _lsn: int) -> None:
-    """Types and origins change nothing: rows are text, and whoever wrote them is no matter."""
+    _HANDLERS: ClassVar[dict[int, Callable[[StreamReader, bytes, int], None]]] = {
+        protocol.BEGIN: _begin,
+        protocol.COMMIT: _commit,
+        protocol.RELATION: _relation,
+        protocol.INSERT: _insert,
+        protocol.UPDATE: _update,
+        protocol.DELETE: _delete,
+        protocol.TRUNCATE: _truncate,
+        protocol.MESSAGE: _message,
+        protocol.TYPE: _pass,
+        protocol.ORIGIN: _pass,
+    }
