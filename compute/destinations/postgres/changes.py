@@ -94,7 +94,7 @@ class Changes:
             self._session.rollback()
             return WriteResult(0, Durability.DURABLE, durable)
         outcome = _Outcome(tables=dict(unfit))
-        try:
+        with self._session.undone_on_error():
             if at_once:
                 self._session.run(_CHECK_NOW, "writing changes")
             for sync_id, sync in work.items():
@@ -107,9 +107,6 @@ class Changes:
                     self._at_the_end(_CHECK_NOW)
                 refused(outcome.refusal)
             self._commit(batch, at_once=at_once)
-        except BaseException:
-            self._session.rollback()
-            raise
         stale = frozenset((sync_id, *version) for sync_id, sync in work.items() for version in sync.stale)
         position = batch.end if batch.end is not None else durable
         return WriteResult(outcome.rows, Durability.DURABLE, position, outcome.refusal, stale)

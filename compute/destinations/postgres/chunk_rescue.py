@@ -42,16 +42,11 @@ class ChunkRescue:
         Raises DataError where the table refuses whatever comes, or where rows that are to go, or to be filled up,
         cannot.
         """
-        self._progress.begin()
-        try:
+        with self._progress.transaction():
             self._session.run(_CHECK_NOW, self._doing)
             written = self._merge()
             if self._refused:
                 refused(Refusal(records=tuple(self._refused)))
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
         return written
 
     def _merge(self) -> int:

@@ -55,15 +55,9 @@ class Copies:
         table = self._staging.table(target, chunk.columns, target.schema.key)
         if target.mode is SyncMode.CURRENT and not self._is_open(table):
             raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
-        self._progress.begin()
-        try:
+        with self._progress.transaction():
             self._session.copy(copy_rows_sql(table), chunk.data, f"copying into {target.target}")
-            written = writer_for(target).rows(self._session, table, chunk)
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
-        return written
+            return writer_for(target).rows(self._session, table, chunk)
 
     def matches(self, check: RangeCheck) -> bool:
         target = check.target
@@ -74,16 +68,11 @@ class Copies:
         sql = range_check.range_at_target_sql(
             table, lower, upper, snapshot=check.snapshot, lsn=check.position, rows=check.row_count
         )
-        self._progress.begin()
-        try:
+        with self._progress.transaction():
             ((count, checksum, newer, whole),) = self._session.rows(sql, doing)
             same = bool(whole) and (count, checksum, newer) == (check.row_count, check.checksum, 0)
             if same:
                 self._session.run(range_check.forget_notes_sql(table, lower, upper, check.snapshot), doing)
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
         return same
 
     def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
@@ -113,15 +102,10 @@ class Copies:
                 code="COPY_INCOMPLETE",
                 remedy="Resync the table.",
             )
-        self._progress.begin()
-        try:
+        with self._progress.transaction():
             if not table.key:
                 release_held(self._session, table)
             self._session.run(drop_copy_sql(table.copy_name), f"finishing the copy of {target.target}")
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
 
     def _is_open(self, table: MergeTable) -> bool:
         return bool(self._session.rows(copy_open_sql(table), f"looking for a copy of {table.target}")[0][0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from compute.core import failpoints
@@ -57,6 +59,14 @@ class Progress:
             self.session.rollback()
             raise self._fenced()
         return _position(rows[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commits what runs inside and leaves the position; rolls back when it raises. Raises as `begin` does."""
+        self.begin()
+        with self.session.undone_on_error():
+            yield
+            self.commit(None)
 
     def commit(self, position: StreamPosition | None) -> None:
         """Commits, and with it the position. An error here may hide a commit: the next `begin` tells."""

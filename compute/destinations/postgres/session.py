@@ -76,9 +76,15 @@ class Session:
     def transaction(self, doing: str) -> Iterator[None]:
         """Commits what runs inside; rolls back when it raises."""
         self.run("BEGIN", doing)
-        try:
+        with self.undone_on_error():
             yield
             self.run("COMMIT", doing)
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Rolls the open transaction back when what runs inside raises, also an end of the process."""
+        try:
+            yield
         except BaseException:
             self.rollback()
             raise
