@@ -147,11 +147,11 @@ def naive(pipe: Connection, source: EngineSource, start: StreamPosition) -> None
         "topic.prefix": "naive",
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "plugin.name": "pgoutput",
-        "database.hostname": source.host,
-        "database.port": str(source.port),
-        "database.dbname": source.database,
-        "database.user": source.user,
-        "database.password": source.password,
+        "database.hostname": source.endpoint.host,
+        "database.port": str(source.endpoint.port),
+        "database.dbname": source.endpoint.database,
+        "database.user": source.endpoint.user,
+        "database.password": source.endpoint.password,
         "publication.name": source.publication,
         "publication.autocreate.mode": "disabled",
         "slot.name": source.slot,
@@ -190,8 +190,7 @@ def _batches(engine: ChangeEngine, pipe: Connection, watcher: _Watcher) -> Itera
 
 
 def _schemas(source: EngineSource) -> list[TableSchema]:
-    endpoint = PostgresEndpoint(source.host, source.port, source.database, source.user, source.password, source.sslmode)
-    session: psycopg2.extensions.connection = connect(endpoint, application="rosetta bench", autocommit=True)
+    session: psycopg2.extensions.connection = connect(source.endpoint, application="rosetta bench", autocommit=True)
     with session.cursor() as cursor:
         cursor.execute(tables_sql(SPECS))
         value = cursor.fetchall()[0][0]

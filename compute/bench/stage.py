@@ -36,6 +36,10 @@ _SETTINGS = {
 }
 
 
+def _endpoint(cluster: PostgresCluster, database: str) -> PostgresEndpoint:
+    return PostgresEndpoint("127.0.0.1", cluster.port, database, cluster.superuser, cluster.password, "disable")
+
+
 @dataclass(frozen=True)
 class Stage:
     source: PostgresCluster
@@ -44,23 +48,10 @@ class Stage:
     session: psycopg2.extensions.connection  # of the source
 
     def engine_source(self, contender: str) -> EngineSource:
-        cluster = self.source
-        return EngineSource(
-            "127.0.0.1",
-            cluster.port,
-            "postgres",
-            cluster.superuser,
-            cluster.password,
-            "disable",
-            PUBLICATION,
-            contender,
-        )
+        return EngineSource(_endpoint(self.source, "postgres"), PUBLICATION, contender)
 
     def target_endpoint(self, contender: str) -> PostgresEndpoint:
-        cluster = self.target
-        return PostgresEndpoint(
-            "127.0.0.1", cluster.port, contender, cluster.superuser, cluster.password, sslmode="disable"
-        )
+        return _endpoint(self.target, contender)
 
     def ask(self, text: str, *parameters: Any) -> Any:
         with self.session.cursor() as cursor:

@@ -31,14 +31,4 @@ def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> Ch
 
 
 def _source(plan: PipelinePlan) -> EngineSource:
-    endpoint = plan.endpoint
-    return EngineSource(
-        host=endpoint.host,
-        port=endpoint.port,
-        database=endpoint.database,
-        user=endpoint.user,
-        password=endpoint.password,
-        sslmode=endpoint.sslmode,
-        publication=plan.publication,
-        slot=plan.slot,
-    )
+    return EngineSource(plan.endpoint, plan.publication, plan.slot)

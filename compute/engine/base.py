@@ -10,6 +10,7 @@ from typing import Protocol
 from compute.core.batch import ChangeBatch, TableSpec
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
+from rosetta.postgres import PostgresEndpoint
 
 
 class EnginePhase(StrEnum):
@@ -29,19 +30,11 @@ class EngineState:
 
 @dataclass(frozen=True, slots=True)
 class EngineSource:
-    """Where to read from. `password` never appears in its repr."""
+    """Where to read from."""
 
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str
-    sslmode: str
+    endpoint: PostgresEndpoint
     publication: str
     slot: str
-
-    def __repr__(self) -> str:
-        return f"EngineSource({self.host}:{self.port}/{self.database}, slot={self.slot})"
 
 
 def cuts_behind(position: StreamPosition, cuts: Collection[StreamPosition]) -> list[StreamPosition]:

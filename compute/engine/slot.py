@@ -11,7 +11,7 @@ from compute.engine.base import EngineSource
 from rosetta.dialects.postgres.text import literal
 from rosetta.errors import OutageError, ResyncRequiredError, RosettaError
 from rosetta.lsn import Lsn, StreamPosition
-from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.postgres import connect, translate_error
 
 _RESYNC = "Resync the pipeline: its tables are copied again and a new slot is made."
 _SLOT = """
@@ -44,9 +44,7 @@ class SlotWatch:
     """Looks at one slot, over a connection of its own each time; used by one thread at a time."""
 
     def __init__(self, source: EngineSource, position: StreamPosition) -> None:
-        self._endpoint = PostgresEndpoint(
-            source.host, source.port, source.database, source.user, source.password, source.sslmode
-        )
+        self._endpoint = source.endpoint
         self._name = source.slot
         self._position = position
 

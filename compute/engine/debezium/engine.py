@@ -150,7 +150,7 @@ class DebeziumEngine:
         failure = self._stream.failure()
         if failure is None:
             return None
-        password = self._source.password
+        password = self._source.endpoint.password
         return str(failure).replace(password, "***") if password else str(failure)
 
     def _raise_failure(self) -> None:

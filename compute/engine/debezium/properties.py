@@ -17,17 +17,18 @@ def connector_properties(source: EngineSource, start: Lsn, server: str, memory: 
     Debezium tries nothing again by itself: after a failure we look at the slot before we go on, for Debezium
     would make a new slot in place of a lost one.
     """
+    endpoint = source.endpoint
     return {
         "name": server,
         "topic.prefix": server,
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
         "plugin.name": "pgoutput",
-        "database.hostname": source.host,
-        "database.port": str(source.port),
-        "database.dbname": source.database,
-        "database.user": source.user,
-        "database.password": source.password,
-        "database.sslmode": source.sslmode,
+        "database.hostname": endpoint.host,
+        "database.port": str(endpoint.port),
+        "database.dbname": endpoint.database,
+        "database.user": endpoint.user,
+        "database.password": endpoint.password,
+        "database.sslmode": endpoint.sslmode,
         "driver.options": startup_options(),
         "driver.socketTimeout": "25",
         "driver.connectTimeout": "10",

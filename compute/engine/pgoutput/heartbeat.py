@@ -11,7 +11,7 @@ from compute.engine.base import EngineSource
 from compute.engine.slot import quiet_slot_query
 from rosetta.errors import RosettaError
 from rosetta.logs import get_logger
-from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.postgres import connect, translate_error
 
 BEAT_SECONDS = 1.0
 _log = get_logger("compute.engine")
@@ -25,9 +25,7 @@ class Heartbeat:
     """
 
     def __init__(self, source: EngineSource) -> None:
-        self._endpoint = PostgresEndpoint(
-            source.host, source.port, source.database, source.user, source.password, source.sslmode
-        )
+        self._endpoint = source.endpoint
         self._query = quiet_slot_query(source.slot)
         self._stopped = threading.Event()
         self._session: psycopg2.extensions.connection | None = None

@@ -52,7 +52,7 @@ class ReplicationSession:
     def __init__(self, source: EngineSource) -> None:
         """Connects. Raises WireError, or ConfigurationError, when that cannot be."""
         self._source = source
-        self._wire = Wire(source)
+        self._wire = Wire(source.endpoint)
         self._socket = self._wire.socket
         self._chunks: list[bytes] = []
         self._held_bytes = 0

@@ -13,10 +13,10 @@ from pathlib import Path
 from struct import pack, unpack_from
 from typing import Final
 
-from compute.engine.base import EngineSource
 from compute.engine.pgoutput.scram import Scram
 from rosetta.dialects.postgres import startup_options
 from rosetta.errors import ConfigurationError
+from rosetta.postgres import PostgresEndpoint
 
 _CONNECT_SECONDS: Final = 10.0
 _SILENCE_MILLIS: Final = 25_000  # what we sent was not received for so long: the source is gone
@@ -45,7 +45,7 @@ def server_error(body: bytes) -> WireError:
 class Wire:
     """A socket, in order and blocking, with a time limit. Raises WireError for whatever goes wrong on it."""
 
-    def __init__(self, source: EngineSource) -> None:
+    def __init__(self, endpoint: PostgresEndpoint) -> None:
         """Connects and signs in.
 
         Raises:
@@ -53,13 +53,13 @@ class Wire:
             ConfigurationError: `sslmode` demands a certificate that cannot be checked.
         """
         try:
-            self.socket = _connected(source)
+            self.socket = _connected(endpoint)
         except ssl.SSLError as error:
             raise WireError(f"TLS: {error.reason or 'failed'}") from None
         except OSError as error:
             raise WireError(f"connecting failed: {error.strerror or type(error).__name__}") from None
         try:
-            self._sign_in(source)
+            self._sign_in(endpoint)
         except BaseException:
             self.socket.close()
             raise
@@ -80,10 +80,10 @@ class Wire:
             if head[:1] not in b"NSA":
                 return head[:1], body
 
-    def _sign_in(self, source: EngineSource) -> None:
+    def _sign_in(self, endpoint: PostgresEndpoint) -> None:
         settings = {
-            "user": source.user,
-            "database": source.database,
+            "user": endpoint.user,
+            "database": endpoint.database,
             "replication": "database",
             "application_name": "rosetta engine",
             "client_encoding": "UTF8",
@@ -97,18 +97,18 @@ class Wire:
             if kind == b"Z":
                 return
             if kind == b"R":
-                scram = self._authenticate(body, source, scram)
+                scram = self._authenticate(body, endpoint, scram)
 
-    def _authenticate(self, body: bytes, source: EngineSource, scram: Scram | None) -> Scram | None:
+    def _authenticate(self, body: bytes, endpoint: PostgresEndpoint, scram: Scram | None) -> Scram | None:
         (method,) = unpack_from(">I", body)
         if method == _CLEARTEXT:
-            self.send(b"p", source.password.encode() + b"\0")
+            self.send(b"p", endpoint.password.encode() + b"\0")
         elif method == _MD5:
-            inner = hashlib.md5((source.password + source.user).encode(), usedforsecurity=False).hexdigest()
+            inner = hashlib.md5((endpoint.password + endpoint.user).encode(), usedforsecurity=False).hexdigest()
             outer = hashlib.md5(inner.encode() + body[4:8], usedforsecurity=False).hexdigest()
             self.send(b"p", b"md5" + outer.encode() + b"\0")
         elif method == _SASL and Scram.MECHANISM in body[4:].split(b"\0"):
-            scram = Scram(source.password)
+            scram = Scram(endpoint.password)
             first = scram.first()
             self.send(b"p", Scram.MECHANISM + b"\0" + pack(">I", len(first)) + first)
         elif method == _SASL_CONTINUE and scram is not None:
@@ -145,13 +145,13 @@ def lost(error: OSError) -> WireError:
     return WireError(f"the connection was lost: {error.strerror or type(error).__name__}")
 
 
-def _connected(source: EngineSource) -> socket.socket:
-    if source.host.startswith("/"):
+def _connected(endpoint: PostgresEndpoint) -> socket.socket:
+    if endpoint.host.startswith("/"):
         local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         local.settimeout(_CONNECT_SECONDS)
-        local.connect(f"{source.host}/.s.PGSQL.{source.port}")
+        local.connect(f"{endpoint.host}/.s.PGSQL.{endpoint.port}")
         return local
-    plain = socket.create_connection((source.host, source.port), _CONNECT_SECONDS)
+    plain = socket.create_connection((endpoint.host, endpoint.port), _CONNECT_SECONDS)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -160,30 +160,30 @@ def _connected(source: EngineSource) -> socket.socket:
                 plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_MILLIS)
-        return plain if source.sslmode == "disable" else _encrypted(plain, source)
+        return plain if endpoint.sslmode == "disable" else _encrypted(plain, endpoint)
     except BaseException:
         plain.close()
         raise
 
 
-def _encrypted(plain: socket.socket, source: EngineSource) -> socket.socket:
+def _encrypted(plain: socket.socket, endpoint: PostgresEndpoint) -> socket.socket:
     """The same over TLS, as libpq's `sslmode` says; `allow` and `prefer` do without where the server has none."""
     plain.sendall(frame(b"", pack(">I", _SSL_REQUEST)))
     if plain.recv(1) != b"S":
-        if source.sslmode in {"allow", "prefer"}:
+        if endpoint.sslmode in {"allow", "prefer"}:
             return plain
         raise WireError("the server does not support SSL")
-    checks = source.sslmode in {"verify-ca", "verify-full"}
+    checks = endpoint.sslmode in {"verify-ca", "verify-full"}
     root = _ROOT.expanduser()
     if checks and not root.exists():
         raise ConfigurationError(
-            f"sslmode {source.sslmode} needs the certificate of the server's authority",
+            f"sslmode {endpoint.sslmode} needs the certificate of the server's authority",
             code="TLS_ROOT_MISSING",
             remedy=f"Put it into {_ROOT} of the user that runs Rosetta, or choose sslmode `require`.",
         )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = source.sslmode == "verify-full"
+    context.check_hostname = endpoint.sslmode == "verify-full"
     context.verify_mode = ssl.CERT_REQUIRED if checks else ssl.CERT_NONE
     if checks:
         context.load_verify_locations(root)
-    return context.wrap_socket(plain, server_hostname=source.host)
+    return context.wrap_socket(plain, server_hostname=endpoint.host)

@@ -41,10 +41,7 @@ class Pipe:
         return target
 
     def open(self) -> None:
-        end = self.bench.source_endpoint
-        source = EngineSource(
-            end.host, end.port, end.database, end.user, end.password, end.sslmode, "everything", "types_stream"
-        )
+        source = EngineSource(self.bench.source_endpoint, "everything", "types_stream")
         specs = {table: TableSpec(table, target.schema.key) for table, target in self.targets.items()}
         self.host.call("start", self.number, Start(source, self.start, specs))
 

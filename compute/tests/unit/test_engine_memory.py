@@ -9,8 +9,9 @@ from compute.engine.debezium.jvm import MEMORY
 from compute.engine.debezium.properties import connector_properties
 from rosetta.enums import Profile
 from rosetta.lsn import Lsn
+from rosetta.postgres import PostgresEndpoint
 
-SOURCE = EngineSource("db", 5432, "d", "u", "p", "disable", "pub", "slot")
+SOURCE = EngineSource(PostgresEndpoint("db", 5432, "d", "u", "p", "disable"), "pub", "slot")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from rosetta.enums import EngineKind, Profile
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn, StreamPosition
+from rosetta.postgres import PostgresEndpoint
 from rosetta.tests.waiting import eventually
 
 PATIENCE_SECONDS = 30.0
@@ -109,17 +110,12 @@ class Source:
         self.sql("SELECT pg_logical_emit_message(true, 'rosetta', %s)", content)
         return content
 
-    def endpoint(self, slot: str | None = None) -> EngineSource:
-        return EngineSource(
-            "127.0.0.1",
-            self.cluster.port,
-            self.database,
-            self.cluster.superuser,
-            self.cluster.password,
-            "disable",
-            "everything",
-            slot or self.slot,
+    def engine_source(self, slot: str | None = None) -> EngineSource:
+        cluster = self.cluster
+        endpoint = PostgresEndpoint(
+            "127.0.0.1", cluster.port, self.database, cluster.superuser, cluster.password, "disable"
         )
+        return EngineSource(endpoint, "everything", slot or self.slot)
 
     def new_slot(self, name: str) -> StreamPosition:
         rows = self.sql("SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", name)
@@ -139,7 +135,7 @@ class Source:
         host = host or self.host
         stream = Stream(host, host.new_number())
         start = Start(
-            self.endpoint(slot),
+            self.engine_source(slot),
             position or self.start,
             by_table(*specs),
             profile,

@@ -13,7 +13,7 @@ from compute.tests.integration.debezium.replica import lines_of
 from compute.tests.support.folders import open_to_servers
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
-from rosetta.postgres import PostgresEndpoint, connect
+from rosetta.postgres import connect
 
 Factory = pytest.TempPathFactory
 pytestmark = pytest.mark.integration
@@ -97,13 +97,7 @@ VALUES: dict[str, list[str]] = {
 
 
 def _printed(source: Source, query: str) -> list[bytes]:
-    endpoint = source.endpoint()
-    session = connect(
-        PostgresEndpoint(
-            endpoint.host, endpoint.port, endpoint.database, endpoint.user, endpoint.password, endpoint.sslmode
-        ),
-        application="test",
-    )
+    session = connect(source.engine_source().endpoint, application="test")
     buffer = io.BytesIO()
     with session.cursor() as cursor:
         cursor.copy_expert(f"COPY ({query}) TO STDOUT", buffer)

@@ -24,6 +24,7 @@ from rosetta.errors import ConfigurationError
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn
+from rosetta.postgres import PostgresEndpoint
 
 pytestmark = pytest.mark.integration
 
@@ -90,14 +91,16 @@ def _owner(path: Path) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def _source(cluster: PostgresCluster, user: str, sslmode: str = "disable", password: str = SECRET) -> EngineSource:
-    return EngineSource("127.0.0.1", cluster.port, "postgres", user, password, sslmode, "p", "signing_in")
+def _endpoint(
+    cluster: PostgresCluster, user: str, sslmode: str = "disable", password: str = SECRET
+) -> PostgresEndpoint:
+    return PostgresEndpoint("127.0.0.1", cluster.port, "postgres", user, password, sslmode)
 
 
 @pytest.mark.parametrize("sslmode", ["disable", "prefer", "require"])
 @pytest.mark.parametrize("user", METHODS)
 def test_each_way_of_signing_in(secured: PostgresCluster, user: str, sslmode: str) -> None:
-    wire = Wire(_source(secured, user, sslmode))
+    wire = Wire(_endpoint(secured, user, sslmode))
     wire.send(b"Q", b"IDENTIFY_SYSTEM\0")
     assert wire.receive()[0] == b"T"
     with closing(secured.connect()) as session, session.cursor() as cursor:
@@ -112,7 +115,7 @@ def test_each_way_of_signing_in(secured: PostgresCluster, user: str, sslmode: st
 @pytest.mark.parametrize("user", ["by_scram", "by_md5", "by_text"])
 def test_a_wrong_password_is_refused(secured: PostgresCluster, user: str) -> None:
     with pytest.raises(WireError) as caught:
-        Wire(_source(secured, user, password="a wrong one"))
+        Wire(_endpoint(secured, user, password="a wrong one"))
     assert caught.value.state == "28P01"
     assert "a wrong one" not in str(caught.value)
 
@@ -123,7 +126,7 @@ def test_a_stream_over_tls_delivers(secured: PostgresCluster) -> None:
         start = Lsn.parse(cursor.fetchall()[0][0])
         cursor.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
         cursor.execute("INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 3000) g")
-        session = ReplicationSession(_source(secured, "only_tls", "require"))
+        session = ReplicationSession(EngineSource(_endpoint(secured, "only_tls", "require"), "p", "signing_in"))
         session.stream(start)
         collector = Collector()
         for _ in range(400):
@@ -146,22 +149,17 @@ def test_certificates_are_checked_where_that_is_asked_for(
 ) -> None:
     monkeypatch.setattr(wire_module, "_ROOT", tmp_path / "root.crt")
     with pytest.raises(ConfigurationError) as missing:
-        Wire(_source(secured, "by_scram", "verify-full"))
+        Wire(_endpoint(secured, "by_scram", "verify-full"))
     assert missing.value.code == "TLS_ROOT_MISSING"
     (tmp_path / "root.crt").write_bytes(_certificate()[0])
     with pytest.raises(WireError, match="TLS"):
-        Wire(_source(secured, "by_scram", "verify-ca"))
+        Wire(_endpoint(secured, "by_scram", "verify-ca"))
     shutil.copy(secured.data / "server.crt", tmp_path / "root.crt")
-    Wire(_source(secured, "by_scram", "verify-ca")).socket.close()
+    Wire(_endpoint(secured, "by_scram", "verify-ca")).socket.close()
     with pytest.raises(WireError, match="TLS"):  # the certificate is that of localhost, not of 127.0.0.1
-        Wire(_source(secured, "by_scram", "verify-full"))
+        Wire(_endpoint(secured, "by_scram", "verify-full"))
 
 
-def test_a_server_without_tls_is_refused_where_it_is_required(source_without_tls: EngineSource) -> None:
+def test_a_server_without_tls_is_refused_where_it_is_required(cluster: PostgresCluster) -> None:
     with pytest.raises(WireError, match="does not support SSL"):
-        Wire(source_without_tls)
-
-
-@pytest.fixture
-def source_without_tls(cluster: PostgresCluster) -> EngineSource:
-    return EngineSource("127.0.0.1", cluster.port, "postgres", cluster.superuser, cluster.password, "require", "p", "s")
+        Wire(_endpoint(cluster, cluster.superuser, "require", cluster.password))

@@ -15,6 +15,7 @@ from compute.engine.base import EngineSource
 from compute.engine.pgoutput.session import ReplicationSession
 from compute.tests.support.collector import Collector
 from rosetta.lsn import Lsn
+from rosetta.postgres import PostgresEndpoint
 
 STATEMENTS = [
     "CREATE TYPE mood AS ENUM ('fine', 'so so')",
@@ -61,7 +62,8 @@ def main(host: str, port: str, user: str, password: str, file: str) -> None:
     start = Lsn.parse(cursor.fetchall()[0][0])
     for statement in STATEMENTS:
         cursor.execute(statement)
-    lines = _messages(EngineSource(host, int(port), "recorded", user, password, "disable", "p", "recorded"), start)
+    endpoint = PostgresEndpoint(host, int(port), "recorded", user, password, "disable")
+    lines = _messages(EngineSource(endpoint, "p", "recorded"), start)
     Path(file).write_text("".join(f"{lsn:x} {payload.hex()}\n" for payload, lsn in lines))
 
 

@@ -19,8 +19,9 @@ from compute.engine.pgoutput.wire import WireError, frame
 from compute.tests.support.collector import Collector
 from compute.tests.unit.pgoutput import encoder
 from rosetta.lsn import Lsn
+from rosetta.postgres import PostgresEndpoint
 
-SOURCE = EngineSource("db", 5432, "d", "u", "secret", "disable", "p", "slot")
+SOURCE = EngineSource(PostgresEndpoint("db", 5432, "d", "u", "secret", "disable"), "p", "slot")
 
 
 def test_scram_answers_as_the_rfc_shows() -> None:
