@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import Response
 
-from app.domain.ports import ServerInfo, SourceTable, TargetTable
+from app.domain.ports import ServerInfo, SourceTable, TargetColumn, TargetTable
 from app.domain.schemas.base import PageRequest
 from app.domain.schemas.inspection import (
     ColumnView,
@@ -17,8 +17,9 @@ from app.domain.schemas.inspection import (
     SourceTableView,
     TableSchemaView,
 )
+from rosetta.identifiers import TableId
 from rosetta.preflight import Finding
-from rosetta.types.schema import TableSchema
+from rosetta.types.schema import Column, TableSchema
 
 
 def page_response(items: Sequence[str], total: int, query: PageRequest) -> Response:
@@ -69,27 +70,19 @@ def source_table_view(table: SourceTable) -> SourceTableView:
 
 
 def source_schema_view(tables: Sequence[TableSchema]) -> SchemaView:
-    return SchemaView(
-        tables=[
-            TableSchemaView(
-                schema_name=table.table.schema,
-                table_name=table.table.name,
-                columns=[ColumnView(name=c.name, type=c.type, nullable=c.nullable) for c in table.columns],
-                key=list(table.key),
-            )
-            for table in tables
-        ]
-    )
+    return SchemaView(tables=[_described(table.table, table.columns, table.key) for table in tables])
 
 
 def target_schema_view(tables: Sequence[TargetTable]) -> SchemaView:
-    return SchemaView(
-        tables=[
-            TableSchemaView(
-                schema_name=table.table.schema,
-                table_name=table.table.name,
-                columns=[ColumnView(name=c.name, type=c.type, nullable=c.nullable) for c in table.columns],
-            )
-            for table in tables
-        ]
+    return SchemaView(tables=[_described(table.table, table.columns) for table in tables])
+
+
+def _described(
+    table: TableId, columns: Sequence[Column] | Sequence[TargetColumn], key: Sequence[str] = ()
+) -> TableSchemaView:
+    return TableSchemaView(
+        schema_name=table.schema,
+        table_name=table.name,
+        columns=[ColumnView(name=column.name, type=column.type, nullable=column.nullable) for column in columns],
+        key=list(key),
     )

@@ -41,9 +41,7 @@ async def create_destination(body: DestinationCreate, service: DestinationServic
 async def list_destinations(
     query: Annotated[DestinationQuery, Query()], service: DestinationServiceDep
 ) -> Page[DestinationView]:
-    rows, total = await service.page(query)
-    items = [DestinationView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[DestinationView].of(*await service.page(query), query)
 
 
 @router.post("/test-connection")

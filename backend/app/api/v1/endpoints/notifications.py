@@ -28,9 +28,7 @@ router = APIRouter(tags=["monitoring"])
 async def list_notifications(
     query: Annotated[NotificationQuery, Query()], service: NotificationServiceDep
 ) -> Page[NotificationView]:
-    rows, total = await service.page(query)
-    items = [NotificationView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[NotificationView].of(*await service.page(query), query)
 
 
 @router.post("/notifications/read-all")
@@ -55,9 +53,7 @@ async def delete_notification(notification_id: PathId, service: NotificationServ
 @requires(Role.ADMIN)
 async def list_audit_log(query: Annotated[AuditQuery, Query()], service: NotificationServiceDep) -> Page[AuditView]:
     """Who changed what, the newest first; never a secret or a row value."""
-    rows, total = await service.audit_page(query)
-    items = [AuditView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[AuditView].of(*await service.audit_page(query), query)
 
 
 @router.post("/settings/alerts/test")

@@ -21,9 +21,7 @@ router = APIRouter(prefix="/sources/{source_id}/presets", tags=["presets"])
 async def list_presets(
     source_id: PathId, query: Annotated[PresetQuery, Query()], service: PresetServiceDep
 ) -> Page[PresetView]:
-    rows, total = await service.page(source_id, query)
-    items = [PresetView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[PresetView].of(*await service.page(source_id, query), query)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

@@ -72,7 +72,7 @@ async def list_source_tables(
     """All tables with size, key, replica identity, and whether they are in the publication."""
     found = [table for table in await database.tables(address) if query.matches(table.table, table.in_publication)]
     items = [source_table_view(table) for table in query.sorted(found)[query.offset : query.offset + query.limit]]
-    return Page(items=items, total=len(found), limit=query.limit, offset=query.offset)
+    return Page[SourceTableView].of(items, len(found), query)
 
 
 @router.get("/{source_id}/schema")

@@ -27,9 +27,7 @@ async def create_source(body: SourceCreate, service: SourceServiceDep) -> Source
 @router.get("")
 @requires(Role.VIEWER)
 async def list_sources(query: Annotated[SourceQuery, Query()], service: SourceServiceDep) -> Page[SourceView]:
-    rows, total = await service.page(query)
-    items = [SourceView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[SourceView].of(*await service.page(query), query)
 
 
 @router.get("/{source_id}")

@@ -19,9 +19,7 @@ router = APIRouter(prefix="/tags", tags=["table syncs"])
 @router.get("")
 @requires(Role.VIEWER)
 async def list_tags(query: Annotated[TagQuery, Query()], service: TagServiceDep) -> Page[TagView]:
-    rows, total = await service.page(query)
-    items = [TagView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[TagView].of(*await service.page(query), query)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

@@ -19,9 +19,7 @@ router = APIRouter(prefix="/tokens", tags=["identity"])
 @router.get("")
 @requires(Role.ADMIN)
 async def list_tokens(query: Annotated[TokenQuery, Query()], service: TokenServiceDep) -> Page[TokenView]:
-    rows, total = await service.page(query)
-    items = [TokenView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[TokenView].of(*await service.page(query), query)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

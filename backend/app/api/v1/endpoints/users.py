@@ -19,9 +19,7 @@ router = APIRouter(prefix="/users", tags=["identity"])
 @router.get("")
 @requires(Role.ADMIN)
 async def list_users(query: Annotated[UserQuery, Query()], service: UserServiceDep) -> Page[UserView]:
-    rows, total = await service.page(query)
-    items = [UserView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[UserView].of(*await service.page(query), query)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

@@ -37,9 +37,7 @@ async def cancel_verification(pipeline_id: PathId, run_id: PathId, service: Veri
 async def list_verifications(
     pipeline_id: PathId, query: Annotated[VerifyQuery, Query()], service: VerificationServiceDep
 ) -> Page[VerifyRunView]:
-    rows, total = await service.page(pipeline_id, query)
-    items = [VerifyRunView.model_validate(row) for row in rows]
-    return Page(items=items, total=total, limit=query.limit, offset=query.offset)
+    return Page[VerifyRunView].of(*await service.page(pipeline_id, query), query)
 
 
 @router.get("/{run_id}")
