@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from compute.destinations.base import Destination, TableTarget
 from compute.destinations.memory import MemoryDestination, MemoryStore
+from compute.destinations.memory_batch import Rule
 from compute.destinations.memory_tables import Change, Row
 from compute.destinations.postgres import PostgresDestination
 from compute.tests.contract.constraints import Constraint
+from compute.tests.support.folder_destination import FolderDestination, load
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
@@ -112,7 +115,40 @@ def memory_lane() -> MemoryLane:
     return MemoryLane()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+class FolderLane(MemoryLane):
+    """The toy of docs/ADD_A_DESTINATION.md: rows are read back from what it left on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self._rules: defaultdict[int, list[Rule]] = defaultdict(list)
+
+    def writer(self, pipeline_id: int = 1) -> FolderDestination:
+        own = self._folder / str(pipeline_id)
+        own.mkdir(exist_ok=True)
+        return FolderDestination(own, self._rules[pipeline_id])
+
+    def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
+        for own in self._folder.iterdir():
+            self.stores[int(own.name)] = load(own / "tables")
+        return super().rows(target, *columns)
+
+    def constrain(self, constraint: Constraint) -> None:
+        for rules in self._rules.values():
+            rules.append(constraint.rule)
+
+
+@pytest.fixture
+def folder_lane(tmp_path: Path) -> FolderLane:
+    (tmp_path / "lane").mkdir()
+    return FolderLane(tmp_path / "lane")
+
+
+# For what has many histories; the toy has the algorithm of the one in memory and a disk that makes it slow.
+many_histories = pytest.mark.parametrize("lane", ["memory", "postgres"], indirect=True)
+
+
+@pytest.fixture(params=["memory", "folder", "postgres"])
 def lane(request: pytest.FixtureRequest) -> Lane:
     made: Lane = request.getfixturevalue(f"{request.param}_lane")
     return made

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from compute.destinations.base import TableWrite, WriteBatch
 from compute.tests.contract.changes import Change, chunk, position, schema, target
 from compute.tests.contract.changes import changes as encoded
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, many_histories
 from compute.tests.contract.source_model import ChunkRead, Item, Rows, SourceModel, fold, replay, resolved
 from rosetta.identifiers import TableId
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, many_histories]
 KEYS = "12345"
 _numbers = itertools.count(1)
 bounded = settings(

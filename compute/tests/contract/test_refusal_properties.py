@@ -14,11 +14,11 @@ from compute.core.lines import groups, lines, select
 from compute.destinations.base import TableWrite, WriteBatch
 from compute.tests.contract import constraints
 from compute.tests.contract.changes import changes as encoded
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, many_histories
 from compute.tests.contract.source_model import Item, SourceModel, fold, resolved
 from compute.tests.contract.test_properties import Delivery, act, bounded, finish
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, many_histories]
 FORBIDDEN = ("3", "6", "9")
 
 

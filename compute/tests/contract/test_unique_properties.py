@@ -15,11 +15,11 @@ from compute.destinations.base import Destination, TableTarget, TableWrite, Writ
 from compute.tests.contract import constraints
 from compute.tests.contract.changes import UNCHANGED, Change, position, schema, target
 from compute.tests.contract.changes import changes as encoded
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, many_histories
 from compute.tests.contract.test_properties import bounded
 from rosetta.identifiers import TableId
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, many_histories]
 State = Mapping[str, str]  # the unique code of each row
 KEYS, CODES = "123456", "abcdefgh"
 STATES = st.permutations(CODES).flatmap(
