@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -64,8 +65,14 @@ def introduce(stack: Stack, home: Home) -> None:
     if stack.new_token is not None:
         say(f"token      {stack.new_token} (shown once; `rosetta token create` makes others)")
     say(f"logs       {home.logs}")
-    say("compare    .venv/bin/rosetta verify")
+    say(f"compare    {_typed()} verify")
     say("stop       Ctrl-C")
+
+
+def _typed() -> str:
+    """This command, as it can be typed here again."""
+    command = Path.cwd() / sys.argv[0]
+    return str(command.relative_to(Path.cwd())) if command.is_relative_to(Path.cwd()) else command.name
 
 
 def wait_for_first_row(stack: Stack, pipeline: int, began: float, cold: bool) -> float:
