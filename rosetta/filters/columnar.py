@@ -30,14 +30,15 @@ class Matcher:
         """Whether each row passes, as a pyarrow BooleanArray without NULL.
 
         Args:
-            columns: of strings, all of one length, that hold what PostgreSQL prints under `EXACT_TEXT_SETTINGS`; at
-                least those of `self.columns`, and one when there is no condition.
+            columns: of strings (or what casts to strings), all of one length, that hold what PostgreSQL prints under
+                `EXACT_TEXT_SETTINGS`; at least those of `self.columns`, and one when there is no condition.
 
         Raises KeyError when a column is missing, pyarrow.ArrowInvalid when a number is none.
         """
         algebra = _Arrow()
+        texts = {name: _text(columns[name]) for name in self.columns}
         passed = [
-            pc.fill_null(truth(algebra, condition, columns[condition.column]), False)
+            pc.fill_null(truth(algebra, condition, texts[condition.column]), False)
             for condition in self._filter.conditions
         ]
         if not passed:
@@ -47,6 +48,11 @@ class Matcher:
 
 
 class _Arrow(Algebra[Column]):
+    """Lives for one mask: what is looked for twice in a column is found once."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[int, str], Column] = {}
+
     def equal(self, values: Column, constant: Constant) -> Column:
         return pc.equal(values, _scalar(values, constant))
 
@@ -76,11 +82,14 @@ class _Arrow(Algebra[Column]):
         return pc.ascii_rtrim(values, " ")
 
     def trimmed(self, values: Column) -> Column:
-        fractional = pc.greater_equal(pc.find_substring(values, "."), 0)
-        return pc.if_else(fractional, pc.ascii_rtrim(pc.ascii_rtrim(values, "0"), "."), values)
+        fractional = pc.greater_equal(self._found(values, "."), 0)
+        if not pc.any(fractional, min_count=0).as_py():
+            return values
+        trimmed = pc.ascii_rtrim(pc.ascii_rtrim(values, "0"), ".")
+        return trimmed if pc.all(fractional, min_count=0).as_py() else pc.if_else(fractional, trimmed, values)
 
     def place(self, values: Column, sign: str) -> Column:
-        found = pc.find_substring(values, sign)
+        found = self._found(values, sign)
         return pc.if_else(pc.less(found, 0), pc.binary_length(values), found)
 
     def integers(self, values: Column) -> Column:
@@ -101,6 +110,16 @@ class _Arrow(Algebra[Column]):
 
     def negated(self, truth: Column) -> Column:
         return pc.invert(truth)
+
+    def _found(self, values: Column, sign: str) -> Column:
+        known = (id(values), sign)
+        if known not in self._places:
+            self._places[known] = pc.find_substring(values, sign)
+        return self._places[known]
+
+
+def _text(values: Column) -> Column:
+    return values if pa.types.is_string(values.type) or pa.types.is_large_string(values.type) else values.cast("string")
 
 
 def _scalar(values: Column, constant: Constant) -> Any:

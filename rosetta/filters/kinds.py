@@ -63,7 +63,7 @@ _REASONS: Final = {
     "xml": "PostgreSQL does not compare it",
     "jsonb": "values that print differently are equal (1.0 and 1.00)",
 }
-_BY_TYPE_NAME: Final = {"citext": "it folds letters by the database's locale"}
+_BY_USER_TYPE: Final = {"citext": "it folds letters by the database's locale"}
 _ARRAY: Final = "arrays are compared element by element"
 _UNKNOWN: Final = "its comparison is known only to the server"
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -100,8 +100,15 @@ def kind_of(column: Column) -> ColumnKind:
     kind = _KINDS.get(name, Kind.OTHER)
     if kind is not Kind.OTHER:
         return ColumnKind(kind, name, domain)
-    reason = _REASONS.get(name) or (below and _BY_TYPE_NAME.get(below.name)) or _UNKNOWN
-    return ColumnKind(kind, type_, domain, reason=_ARRAY if type_.endswith("[]") else reason)
+    return ColumnKind(kind, type_, domain, reason=_reason(name, below))
+
+
+def _reason(name: str, below: UserType | None) -> str:
+    if name.endswith("[]"):
+        return _ARRAY
+    if below is not None:
+        return _BY_USER_TYPE.get(below.name, _UNKNOWN)
+    return _REASONS.get("interval" if name.startswith("interval") else name, _UNKNOWN)  # interval day to second
 
 
 def _user_type(column: Column, type_: str) -> UserType | None:

@@ -7,6 +7,7 @@ nothing of the values.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from rosetta.errors import ConfigurationError
@@ -131,7 +132,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        return format(Decimal(value), "f")  # of any length, unlike str
     if isinstance(value, float):
         text = repr(value)
         if sum(character.isdigit() for character in text.partition("e")[0].replace(".", "").strip("0")) > _SAFE_DIGITS:
