@@ -35,13 +35,13 @@ def test_geometries_and_documents_flow_through_postgresql_15(stage_15: Stage, co
         "INSERT INTO places SELECT n, ST_Buffer(ST_SetSRID(ST_MakePoint(n % 90, n % 80), 4326), 1, 60),"
         " ST_MakePoint(n % 90, 1)::geography, ('<a n=\"' || n || '\">&amp;</a>')::xml FROM generate_series({}) n"
     )
-    stage.source(insert.format("1, 500"))
+    stage.source(insert.format("1, 2000"))
     stage.start_pipeline()
     stage.service.start()
     eventually(lambda: stage.same("places"), 60)
     # PostGIS brings this one to the target itself; it is in every publication FOR ALL TABLES.
     assert config.one("SELECT string_agg(table_name, ',') FROM table_syncs") == "places"
-    stage.source(insert.format("3000, 3200"))
+    stage.source(insert.format("3000, 3500"))
     stage.source("UPDATE places SET spot = NULL WHERE id % 3 = 0")  # the large shapes stay unchanged
     stage.source("UPDATE places SET id = -id WHERE id % 5 = 0")
     stage.source("DELETE FROM places WHERE id % 7 = 0")

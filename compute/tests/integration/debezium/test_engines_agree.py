@@ -23,6 +23,7 @@ pytestmark = [
 
 DEBEZIUM, PGOUTPUT = EngineKind.DEBEZIUM, EngineKind.PGOUTPUT
 # Nothing is acknowledged in between, so all of a test's rows must fit into what may be outstanding.
+WHOLE_LOAD = {"outstanding_bytes": 100_000_000}
 SMALL_BATCHES = {"soft_bytes": 8_000, "hard_bytes": 16_000, "outstanding_bytes": 20_000_000, "batch_rows": 64}
 
 
@@ -121,8 +122,7 @@ def _load(source: Source) -> Iterator[None]:
         try:
             with session.cursor() as cursor:
                 number = 0
-                # Not as fast as can be: what is taken without acknowledging it has to fit into an engine's bound.
-                while not stopped.wait(0.005):
+                while not stopped.is_set():
                     number += 1
                     cursor.execute("INSERT INTO bag VALUES (%s, 'load', repeat('x', 3000))", (number,))
                     cursor.execute("UPDATE bag SET note = 'later' WHERE id = %s", (number - 7,))
@@ -152,7 +152,8 @@ def test_switching_five_times_under_load_loses_nothing(source: Source) -> None:
     position = source.start
     with _load(source):
         for turn in range(6):
-            stream = source.stream(*specs, position=position, engine=(DEBEZIUM, PGOUTPUT)[turn % 2])
+            engine = (DEBEZIUM, PGOUTPUT)[turn % 2]
+            stream = source.stream(*specs, position=position, engine=engine, memory=WHOLE_LOAD)
             stream.replica, replica.batches = replica, []
             stream.follow(source.watermark())
             stream.follow(source.watermark(), acknowledge=False)
