@@ -30,8 +30,8 @@ class Patience:
 
     Attributes:
         login: for signing in, with the connector's own repetitions.
-        request: for one request, with them; a statement that runs longer is asked for again.
-        statement: for one statement, however it is asked for.
+        request: for one answer on the wire; a statement that runs longer is asked for again and again.
+        statement: for one statement or file, with all of its repetitions.
     """
 
     login: int = 30
@@ -59,11 +59,9 @@ def connect(
             application=application,
             autocommit=True,
             login_timeout=patience.login,
-            connect_timeout=min(patience.login, 10),
-            request_timeout=patience.request,
-            query_timeout=patience.statement,
+            socket_timeout=patience.request,
+            network_timeout=patience.statement,
             platform_detection_timeout_seconds=0,
-            enable_server_session_keep_alive_auto_detection=False,
             session_parameters={"TIMEZONE": "UTC", "CLIENT_TELEMETRY_ENABLED": False, **session},
         )
     except snowflake.connector.errors.Error as error:

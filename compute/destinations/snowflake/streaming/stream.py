@@ -1,0 +1,216 @@
+"""Everything that one destination streams: a channel per table, and one that says how far all of them are."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from compute.destinations.snowflake.streaming.channel import Channel, Clock, Piece, Pipe
+from compute.destinations.snowflake.streaming.rest import StreamingRest
+from compute.destinations.snowflake.streaming.rows import requests_of
+from compute.destinations.snowflake.streaming.tokens import ProgressToken, RowsToken
+from rosetta.errors import DataError, FencedError, OutageError
+from rosetta.lsn import Lsn, StreamPosition
+
+# What may be under way at once; a writer that is further ahead waits for Snowflake to commit.
+_MAX_UNDER_WAY_BYTES: Final = 64 << 20
+_COMMIT_SECONDS: Final = 120.0
+_LOOK_SECONDS: Final = 1.0
+# Progress is a row, too: where no rows stand before it, it is written this rarely.
+PROGRESS_SECONDS: Final = 10.0
+_START: Final = StreamPosition(Lsn(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a batch has for one table sync, as lines of NDJSON."""
+
+    sync_id: int
+    pipe: Pipe
+    lines: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A batch on its way: durable once every channel has committed its token."""
+
+    end: StreamPosition
+    awaited: tuple[tuple[Channel, str], ...]
+
+    @property
+    def committed(self) -> bool:
+        return all(channel.committed is not None and channel.committed >= token for channel, token in self.awaited)
+
+
+class Stream:
+    """Rows into landing tables, at least once, in order per table, each with its change id; used by one thread.
+
+    Rows are *accepted* when `write` returns. They are durable up to `durable_position`, which Snowflake itself keeps:
+    the offset token of the progress channel, written only behind rows that are committed. What is accepted and not
+    committed is kept here through `close` and `open`, and sent again. After a crash a batch comes again from there;
+    where its rows were committed already it is passed over, unless the batches are cut otherwise this time: then some
+    rows are there twice, under the same change id.
+
+    Fencing: whoever opens the progress channel takes it from the one before, whose next token is then refused; a
+    smaller epoch than the one in the token gives up for good (FencedError).
+    """
+
+    def __init__(self, rest: StreamingRest, progress: Pipe, name: str, clock: Clock | None = None) -> None:
+        """`name` tells this pipeline's channels from those of others."""
+        self._rest = rest
+        self._name = name
+        self._clock = clock or Clock()
+        self._epoch = 0
+        self._progress = Channel(rest, progress, name, self._check_fence, self._clock)
+        self._channels: dict[int, Channel] = {}
+        self._accepted: deque[_Accepted] = deque()
+        self._reached: StreamPosition | None = None
+        self._urgent = False
+        self._told_at = self._looked_at = float("-inf")
+
+    # -- the contract's steps ---------------------------------------------------------------------
+
+    def open(self, epoch: int) -> None:
+        """Signs in and takes the fence. Raises OutageError, FencedError."""
+        self._epoch = epoch
+        self._progress.look()
+        self._check_fence()
+        self._progress.open()
+        self._tell(self._written or _START)
+
+    def close(self) -> None:
+        """Gives the connection back; what is under way is kept. Safe to call twice."""
+        for channel in (self._progress, *self._channels.values()):
+            channel.forget_connection()
+        self._rest.close()
+
+    def write(self, end: StreamPosition, parts: Sequence[Part]) -> int:
+        """Sends a batch, or what of it was not committed before; returns its lines.
+
+        Raises OutageError (then the same batch is written again), FencedError, and DataError when Snowflake refuses
+        rows, now or of an earlier batch.
+        """
+        rows, awaited, token = 0, [], str(RowsToken(end))
+        for sync_id, group in _by_sync(parts).items():
+            channel = self._channel(sync_id, group[0].pipe)
+            if channel.committed is not None and token <= channel.committed:
+                continue
+            for piece, lines in _pieces(end, requests_of(line for part in group for line in part.lines)):
+                self._wait_for_room(len(piece.body))
+                channel.append(piece)
+                rows += lines
+            awaited.append((channel, token))
+        if not self._accepted or self._accepted[-1].end < end:
+            self._accepted.append(_Accepted(end, tuple(awaited)))
+        self.settle()
+        return rows
+
+    def durable_position(self) -> StreamPosition | None:
+        """Up to where everything is committed. None before the first batch. Raises as `settle` does."""
+        self.settle()
+        return self._written
+
+    def settle(self) -> None:
+        """Looks, at most once a second, what is committed by now, and writes progress behind it.
+
+        Raises OutageError, FencedError, DataError.
+        """
+        now = self._clock.now()
+        if now < self._looked_at + _LOOK_SECONDS:
+            return
+        self._looked_at = now
+        for channel in self._channels.values():
+            self._refresh(channel)
+            self._check_refused(channel)
+        while self._accepted and self._accepted[0].committed:
+            batch = self._accepted.popleft()
+            self._reached, self._urgent = batch.end, self._urgent or bool(batch.awaited)
+        if self._reached is not None and (self._urgent or now >= self._told_at + PROGRESS_SECONDS):
+            self._tell(self._reached)
+            self._reached, self._urgent = None, False
+        self._refresh(self._progress)
+
+    # -- how --------------------------------------------------------------------------------------
+
+    @property
+    def _written(self) -> StreamPosition | None:
+        """The position that Snowflake keeps, as of the last look."""
+        if self._progress.committed is None:
+            return None
+        position = ProgressToken.parse(self._progress.committed).position
+        return position if position > _START else None
+
+    def _tell(self, position: StreamPosition) -> None:
+        """Writes a row of progress, whose token is the position."""
+        row = {"EPOCH": self._epoch, "POSITION": str(position.commit_lsn)}
+        token = str(ProgressToken(self._epoch, position))
+        self._progress.append(Piece.of(token, orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)))
+        self._told_at = self._clock.now()
+
+    def _check_fence(self) -> None:
+        committed = self._progress.committed
+        if committed is not None and ProgressToken.parse(committed).epoch > self._epoch:
+            raise FencedError("another instance streams into this destination now")
+
+    def _look_at_fence(self) -> None:
+        self._progress.look()
+        self._check_fence()
+
+    def _channel(self, sync_id: int, pipe: Pipe) -> Channel:
+        channel = self._channels.get(sync_id)
+        if channel is None or channel.pipe != pipe:
+            name = f"{self._name}_{sync_id}"
+            channel = self._channels[sync_id] = Channel(self._rest, pipe, name, self._look_at_fence, self._clock)
+        if not channel.is_open:
+            channel.open()
+        self._check_refused(channel)
+        return channel
+
+    def _check_refused(self, channel: Channel) -> None:
+        """Rows that Snowflake skipped are lost to everybody but us: the position never passes them by itself."""
+        until = channel.refused_until
+        if until is not None and RowsToken.parse(until).position > (self._written or _START):
+            raise DataError(
+                f"Snowflake skipped rows of {channel.pipe.table} ({channel.refused_rows} since the channel was made)",
+                code="STREAMING_ROWS_SKIPPED",
+                remedy="Compare the table's columns with the source's, then resynchronize the table.",
+            )
+
+    def _refresh(self, channel: Channel) -> None:
+        if not channel.has_under_way:
+            return
+        if channel.is_open:
+            channel.look()
+        else:
+            channel.open()
+
+    def _wait_for_room(self, size_bytes: int) -> None:
+        give_up_at = self._clock.now() + _COMMIT_SECONDS
+        while sum(channel.under_way_bytes for channel in self._channels.values()) + size_bytes > _MAX_UNDER_WAY_BYTES:
+            if self._clock.now() >= give_up_at:
+                raise OutageError("Snowflake does not commit what it accepted", code="STREAMING_BEHIND")
+            self._clock.pause(_LOOK_SECONDS)
+            self.settle()
+
+
+def _by_sync(parts: Sequence[Part]) -> dict[int, list[Part]]:
+    grouped: dict[int, list[Part]] = {}
+    for part in parts:
+        grouped.setdefault(part.sync_id, []).append(part)
+    return grouped
+
+
+def _pieces(end: StreamPosition, bodies: Iterable[bytes]) -> Iterator[tuple[Piece, int]]:
+    """One piece per request, the last of them with the token of the whole batch; and its lines."""
+    number, before = 0, None
+    for body in bodies:
+        if before is not None:
+            yield Piece.of(str(RowsToken(end, number)), before), before.count(b"\n")
+            number += 1
+        before = body
+    if before is not None:
+        yield Piece.of(str(RowsToken(end)), before), before.count(b"\n")
