@@ -71,8 +71,9 @@ e2e: sync bundle ## The dashboard in Debian's Chromium: story, pictures, accessi
 	$(WEB) run size
 	E2E_FULL=1 $(WEB) run e2e $(ARGS)
 
-docs: sync ## Check links, commands and settings that the documents name
+docs: sync ## Check the links and commands of the documents, and run their code (one: make docs ARGS=README.md)
 	$(RUN)python scripts/check_docs.py
+	$(RUN)python scripts/run_docs.py $(ARGS)
 
 clean: ## Remove the stack's data, reports, caches and environments
 	@$(PYTHON) scripts/clean.py
