@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from rosetta.cli.backfill import backfill
 from rosetta.cli.declaration import apply, export, plan
 from rosetta.cli.dlq import dlq
 from rosetta.cli.doctor import doctor
@@ -31,6 +32,7 @@ app.command()(plan)
 app.command()(apply)
 app.command()(export)
 app.command("rotate-key")(rotate_key)
+app.add_typer(backfill, name="backfill")
 app.add_typer(dlq, name="dlq")
 app.add_typer(token, name="token")
 

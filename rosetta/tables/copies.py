@@ -18,6 +18,7 @@ class CopyJob(Base):
         CheckConstraint("jsonb_typeof(filters) = 'array' AND jsonb_array_length(filters) <= 5"),
         Index("queue_backfill_data_open", "pipeline_id", "status"),
         Index("queue_backfill_data_table_sync_id", "table_sync_id"),
+        Index("queue_backfill_data_backfill_id", "backfill_id"),
         Index(
             "queue_backfill_data_one_copy",
             "table_sync_id",
@@ -29,6 +30,7 @@ class CopyJob(Base):
     id: Mapped[Id]
     pipeline_id: Mapped[int] = mapped_column(ForeignKey("pipelines.id", ondelete="CASCADE"))
     table_sync_id: Mapped[int | None] = mapped_column(ForeignKey("table_syncs.id", ondelete="CASCADE"))
+    backfill_id: Mapped[int | None] = mapped_column(ForeignKey("queue_backfill_data.id", ondelete="CASCADE"))
     kind: Mapped[CopyKind] = one_of("kind", CopyKind, CopyKind.BACKFILL)
     schema_name: Mapped[str] = mapped_column(server_default="public")
     table_name: Mapped[str]
@@ -43,9 +45,13 @@ class CopyJob(Base):
     rows_done: Mapped[int] = mapped_column(server_default=text("0"))
     bytes_done: Mapped[int] = mapped_column(server_default=text("0"))
     rows_estimated: Mapped[int | None]
+    rows_per_second: Mapped[float | None]
+    seconds_left: Mapped[float | None]
+    progress_at: Mapped[datetime | None]
     attempts: Mapped[Int4] = mapped_column(server_default=text("0"))
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    error_remedy: Mapped[str | None]
     requested_by: Mapped[int | None]
     created_at: Mapped[Now]
     started_at: Mapped[datetime | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import AppEnv, Settings
 from app.core.database import DatabaseManager
+from app.domain.models import TableSync
 from app.domain.ports import PipelineLogs, SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
 from app.domain.repositories import (
     AuditRepository,
+    BackfillRepository,
     DeadLetterRepository,
     DestinationRepository,
     FlowRepository,
@@ -38,6 +40,7 @@ from app.domain.schemas.base import MAX_ID
 from app.domain.schemas.identity import Actor
 from app.domain.services import (
     AuditTrail,
+    BackfillService,
     DeadLetterService,
     DestinationService,
     FanOutService,
@@ -50,6 +53,7 @@ from app.domain.services import (
     SignInService,
     SlotService,
     SourceService,
+    TableRulesService,
     TableSyncService,
     TagService,
     TokenService,
@@ -58,6 +62,7 @@ from app.domain.services import (
     WalMonitorService,
 )
 from app.domain.services.alert import AlertTest
+from app.domain.services.table_rules import RULES, parsed_rules
 from app.domain.services.thresholds import Thresholds
 from app.infrastructure.channels import channels_of
 from app.infrastructure.events import EventFeed
@@ -66,6 +71,7 @@ from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
 from app.infrastructure.tasks.passes import wal_schedule
 from rosetta.secrets import Keyring
+from rosetta.table_rules import MaskingKey, TableRules
 
 PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
@@ -155,6 +161,10 @@ def get_dead_letter_service(
     session: SessionDep, keyring: KeyringDep, audit: AuditDep, actor: ActorDep
 ) -> DeadLetterService:
     return DeadLetterService(DeadLetterRepository(session), keyring, audit, actor)
+
+
+def get_backfill_service(session: SessionDep, audit: AuditDep, actor: ActorDep) -> BackfillService:
+    return BackfillService(BackfillRepository(session), audit, actor)
 
 
 def get_verification_service(session: SessionDep, audit: AuditDep) -> VerificationService:
@@ -257,6 +267,47 @@ async def get_target_address(
         return await DestinationService(DestinationRepository(session), keyring, audit).address(destination_id)
 
 
+async def get_table_rules_service(
+    pipeline_id: PathId,
+    database: DatabaseDep,
+    keyring: KeyringDep,
+    actor: ActorDep,
+    source_database: Annotated[SourceDatabase, Depends(get_source_database)],
+) -> TableRulesService:
+    """For the source of the pipeline in the path; that is read as by `get_source_address`."""
+    async with database.transaction() as session:
+        pipeline = await PipelineRepository(session).get(pipeline_id)
+        sources = SourceService(SourceRepository(session), keyring, AuditTrail(AuditRepository(session), actor))
+        address = await sources.address(pipeline.source_id)
+    return TableRulesService(address, source_database, MaskingKey(keyring.masking_key))
+
+
+async def get_saved_sync(
+    pipeline_id: PathId, destination_id: PathId, sync_id: PathId, database: DatabaseDep
+) -> TableSync:
+    """The table sync in the path, as it is saved; read as by `get_source_address`."""
+    async with database.transaction() as session:
+        join = await PipelineDestinationRepository(session).of(pipeline_id, destination_id)
+        return await TableSyncRepository(session).of(join.id, sync_id)
+
+
+FormerRules = Callable[[int | None], Awaitable[TableRules | None]]
+
+
+def get_former_rules(pipeline_id: PathId, destination_id: PathId, database: DatabaseDep) -> FormerRules:
+    """What a table sync of the destination in the path does now; None for none."""
+
+    async def former(sync_id: int | None) -> TableRules | None:
+        if sync_id is None:
+            async with database.transaction() as session:
+                await PipelineDestinationRepository(session).plain(pipeline_id, destination_id)
+            return None
+        saved = await get_saved_sync(pipeline_id, destination_id, sync_id, database)
+        return parsed_rules({name: getattr(saved, name) for name in RULES})
+
+    return former
+
+
 async def get_existing_pipeline(pipeline_id: PathId, database: DatabaseDep) -> int:
     """The id in the path, which is a pipeline's; known in a transaction of its own, as above."""
     async with database.transaction() as session:
@@ -274,6 +325,7 @@ PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
 TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
 TagServiceDep = Annotated[TagService, Depends(get_tag_service)]
 DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_service)]
+BackfillServiceDep = Annotated[BackfillService, Depends(get_backfill_service)]
 VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
 SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
@@ -289,6 +341,9 @@ TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]
 PublicationServiceDep = Annotated[PublicationService, Depends(get_publication_service)]
 SlotServiceDep = Annotated[SlotService, Depends(get_slot_service)]
 SourceAddressDep = Annotated[SourceAddress, Depends(get_source_address)]
+TableRulesServiceDep = Annotated[TableRulesService, Depends(get_table_rules_service)]
+SavedSyncDep = Annotated[TableSync, Depends(get_saved_sync)]
+FormerRulesDep = Annotated[FormerRules, Depends(get_former_rules)]
 ExistingPipelineDep = Annotated[int, Depends(get_existing_pipeline)]
 PipelineLogsDep = Annotated[PipelineLogs, Depends(get_pipeline_logs)]
 TargetAddressDep = Annotated[TargetAddress, Depends(get_target_address)]

@@ -180,6 +180,11 @@ async def _pipelines(tour: Tour) -> None:
     await tour.call(f"GET {one}/verify", pipeline_id=pipeline)
     await tour.call(f"GET {one}/verify/{{run_id}}", pipeline_id=pipeline, run_id=run)
     await tour.call(f"POST {one}/verify/{{run_id}}/cancel", pipeline_id=pipeline, run_id=run)
+    filtered = {"table_name": "orders", "filters": ["id >= 7"], "destination_ids": [destination]}
+    job = (await tour.call(f"POST {one}/backfill", filtered, pipeline_id=pipeline))["id"]
+    await tour.call(f"GET {one}/backfill", pipeline_id=pipeline)
+    await tour.call(f"GET {one}/backfill/{{job_id}}", pipeline_id=pipeline, job_id=job)
+    await tour.call(f"POST {one}/backfill/{{job_id}}/cancel", pipeline_id=pipeline, job_id=job)
     sync = (await tour.call(f"POST {joined}/tables", {"table_name": "orders"}, **both))["id"]
     await tour.call(f"GET {joined}/tables", **both)
     await tour.call(f"PUT {joined}/tables/{{sync_id}}", {"target_name": "o"}, **both, sync_id=sync)

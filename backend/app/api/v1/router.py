@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app.api.errors import ERROR_RESPONSES
 from app.api.v1.endpoints import (
+    backfills,
     dead_letters,
     destinations,
     events,
@@ -39,6 +40,7 @@ def build_router() -> APIRouter:
         pipeline_logs,
         fan_out,
         dead_letters,
+        backfills,
         verification,
         monitoring,
         notifications,

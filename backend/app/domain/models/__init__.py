@@ -3,6 +3,7 @@
 from rosetta.tables import (
     AuditLog,
     CleanupTask,
+    CopyJob,
     DataFlowRecord,
     Destination,
     DlqRecord,
@@ -30,6 +31,7 @@ from rosetta.tables import (
 __all__ = [
     "AuditLog",
     "CleanupTask",
+    "CopyJob",
     "DataFlowRecord",
     "Destination",
     "DlqRecord",

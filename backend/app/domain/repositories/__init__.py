@@ -2,6 +2,7 @@
 
 from app.domain.repositories.alert import AlertRepository
 from app.domain.repositories.audit import AuditRepository
+from app.domain.repositories.backfill import BackfillRepository
 from app.domain.repositories.base import BaseRepository
 from app.domain.repositories.dead_letter import DeadLetterRepository
 from app.domain.repositories.destination import DestinationRepository
@@ -22,6 +23,7 @@ from app.domain.repositories.verification import VerifyRunRepository
 __all__ = [
     "AlertRepository",
     "AuditRepository",
+    "BackfillRepository",
     "BaseRepository",
     "DeadLetterRepository",
     "DestinationRepository",

@@ -2,6 +2,7 @@
 
 from app.domain.services.alert import AlertService
 from app.domain.services.audit import AuditTrail
+from app.domain.services.backfill import BackfillService
 from app.domain.services.dead_letter import DeadLetterService
 from app.domain.services.destination import DestinationService
 from app.domain.services.fan_out import FanOutService
@@ -14,6 +15,7 @@ from app.domain.services.setting import SettingService
 from app.domain.services.sign_in import SignInService
 from app.domain.services.slot import SlotService
 from app.domain.services.source import SourceService
+from app.domain.services.table_rules import TableRulesService
 from app.domain.services.table_sync import TableSyncService
 from app.domain.services.tag import TagService
 from app.domain.services.token import TokenService
@@ -24,6 +26,7 @@ from app.domain.services.wal_monitor import WalMonitorService
 __all__ = [
     "AlertService",
     "AuditTrail",
+    "BackfillService",
     "DeadLetterService",
     "DestinationService",
     "FanOutService",
@@ -36,6 +39,7 @@ __all__ = [
     "SignInService",
     "SlotService",
     "SourceService",
+    "TableRulesService",
     "TableSyncService",
     "TagService",
     "TokenService",
