@@ -32,6 +32,9 @@ export interface PostgresValues {
   sslmode: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 }
 
+/** What a connection test needs; a password may be left out. */
+export const CONNECTION_FIELDS = ['pg_host', 'pg_port', 'pg_database', 'pg_username', 'sslmode'] as const
+
 export const EMPTY_POSTGRES: PostgresValues = {
   pg_host: '',
   pg_port: 5432,

@@ -50,3 +50,9 @@ export const startVerification = change({
     api.post<VerifyRun>(`/pipelines/${pipelineId}/verify`, body),
   invalidates: [['verifications']],
 })
+
+export const cancelVerification = change({
+  call: ({ pipeline_id, id }: Pick<VerifyRun, 'pipeline_id' | 'id'>) =>
+    api.post<VerifyRun>(`/pipelines/${pipeline_id}/verify/${id}/cancel`),
+  invalidates: [['verifications']],
+})

@@ -2,8 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { ScrollText } from 'lucide-react'
 import { useDeferredValue, useState } from 'react'
 import { EmptyState } from '@/components/shared/empty-state'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { Pagination } from '@/components/shared/pagination'
 import { SearchInput } from '@/components/shared/search-input'
 import { Card } from '@/components/ui/card'
@@ -18,9 +17,7 @@ export function AuditLog() {
   const [action, setAction] = useState('')
   const [offset, setOffset] = useState(0)
   const wanted = useDeferredValue(action.trim())
-  const { data, error, refetch } = useQuery(
-    auditQuery({ ...(wanted && { action: wanted }), limit: PAGE, offset }),
-  )
+  const query = useQuery(auditQuery({ ...(wanted && { action: wanted }), limit: PAGE, offset }))
   return (
     <div className="flex flex-col gap-3">
       <SearchInput
@@ -32,62 +29,59 @@ export function AuditLog() {
         }}
       />
       <Card>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-4"
-            error={error}
-            title="The audit log cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : !data ? (
-          <RowsPending />
-        ) : data.items.length === 0 ? (
-          <EmptyState
-            icon={ScrollText}
-            title="No entry"
-            text={wanted ? 'No action is called like that.' : 'Changes appear here.'}
-          />
-        ) : (
-          <>
-            <Table aria-label="Audit log">
-              <TableHeader>
-                <TableRow className="hover:bg-transparent">
-                  <TableHead>When</TableHead>
-                  <TableHead>Who</TableHead>
-                  <TableHead>What</TableHead>
-                  <TableHead>On</TableHead>
-                  <TableHead>Details</TableHead>
-                </TableRow>
-              </TableHeader>
-              <TableBody>
-                {data.items.map((entry) => (
-                  <TableRow key={entry.id}>
-                    <TableCell className="align-top whitespace-nowrap tabular-nums">
-                      {formatTime(entry.created_at)}
-                    </TableCell>
-                    <TableCell className="align-top whitespace-nowrap">
-                      {entry.actor_name}{' '}
-                      <span className="text-muted-foreground text-xs">{entry.actor_kind}</span>
-                    </TableCell>
-                    <TableCell className="align-top font-mono text-xs leading-5">{entry.action}</TableCell>
-                    <TableCell className="align-top whitespace-nowrap">
-                      {[entry.entity_type, entry.entity_id].filter(Boolean).join(' ') || '–'}
-                    </TableCell>
-                    <TableCell className="text-muted-foreground max-w-md min-w-40 align-top font-mono text-xs leading-5 break-words">
-                      {Object.entries(entry.details)
-                        .map(
-                          ([name, value]) =>
-                            `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-                        )
-                        .join(', ') || '–'}
-                    </TableCell>
-                  </TableRow>
-                ))}
-              </TableBody>
-            </Table>
-            <Pagination offset={offset} limit={PAGE} total={data.total} onOffset={setOffset} />
-          </>
-        )}
+        <Loaded query={query} title="The audit log cannot be shown">
+          {(data) =>
+            data.items.length === 0 ? (
+              <EmptyState
+                icon={ScrollText}
+                title="No entry"
+                text={wanted ? 'No action is called like that.' : 'Changes appear here.'}
+              />
+            ) : (
+              <>
+                <Table aria-label="Audit log">
+                  <TableHeader>
+                    <TableRow className="hover:bg-transparent">
+                      <TableHead>When</TableHead>
+                      <TableHead>Who</TableHead>
+                      <TableHead>What</TableHead>
+                      <TableHead>On</TableHead>
+                      <TableHead>Details</TableHead>
+                    </TableRow>
+                  </TableHeader>
+                  <TableBody>
+                    {data.items.map((entry) => (
+                      <TableRow key={entry.id}>
+                        <TableCell className="align-top whitespace-nowrap tabular-nums">
+                          {formatTime(entry.created_at)}
+                        </TableCell>
+                        <TableCell className="align-top whitespace-nowrap">
+                          {entry.actor_name}{' '}
+                          <span className="text-muted-foreground text-xs">{entry.actor_kind}</span>
+                        </TableCell>
+                        <TableCell className="align-top font-mono text-xs leading-5">
+                          {entry.action}
+                        </TableCell>
+                        <TableCell className="align-top whitespace-nowrap">
+                          {[entry.entity_type, entry.entity_id].filter(Boolean).join(' ') || '–'}
+                        </TableCell>
+                        <TableCell className="text-muted-foreground max-w-md min-w-40 align-top font-mono text-xs leading-5 break-words">
+                          {Object.entries(entry.details)
+                            .map(
+                              ([name, value]) =>
+                                `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+                            )
+                            .join(', ') || '–'}
+                        </TableCell>
+                      </TableRow>
+                    ))}
+                  </TableBody>
+                </Table>
+                <Pagination offset={offset} limit={PAGE} total={data.total} onOffset={setOffset} />
+              </>
+            )
+          }
+        </Loaded>
       </Card>
     </div>
   )

@@ -3,8 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { Bell, Check, CheckCheck, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { EmptyState } from '@/components/shared/empty-state'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { Pagination } from '@/components/shared/pagination'
 import { Ago, UpdatedAgo } from '@/components/shared/updated-ago'
 import { Badge, type Tone } from '@/components/ui/badge'
@@ -36,9 +35,8 @@ export function NotificationList() {
   const [shown, setShown] = useState('all')
   const [offset, setOffset] = useState(0)
   const filter: NotificationFilter = shown === 'all' ? {} : { [shown]: true }
-  const { data, error, refetch, dataUpdatedAt } = useQuery(
-    notificationsQuery({ ...filter, limit: PAGE, offset }),
-  )
+  const query = useQuery(notificationsQuery({ ...filter, limit: PAGE, offset }))
+  const { dataUpdatedAt } = query
   const mayChange = useCan('operator')
   const readingAll = useMutation({
     ...readAllNotifications,
@@ -72,31 +70,26 @@ export function NotificationList() {
         )}
       </div>
       <Card>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-4"
-            error={error}
-            title="The notifications cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : !data ? (
-          <RowsPending />
-        ) : data.items.length === 0 ? (
-          <EmptyState
-            icon={Bell}
-            title="Nothing to tell"
-            text="What deserves attention appears here, with what mends it."
-          />
-        ) : (
-          <>
-            <ul className="divide-y">
-              {data.items.map((notification) => (
-                <Entry key={notification.id} notification={notification} mayChange={mayChange} />
-              ))}
-            </ul>
-            <Pagination offset={offset} limit={PAGE} total={data.total} onOffset={setOffset} />
-          </>
-        )}
+        <Loaded query={query} title="The notifications cannot be shown">
+          {(data) =>
+            data.items.length === 0 ? (
+              <EmptyState
+                icon={Bell}
+                title="Nothing to tell"
+                text="What deserves attention appears here, with what mends it."
+              />
+            ) : (
+              <>
+                <ul className="divide-y">
+                  {data.items.map((notification) => (
+                    <Entry key={notification.id} notification={notification} mayChange={mayChange} />
+                  ))}
+                </ul>
+                <Pagination offset={offset} limit={PAGE} total={data.total} onOffset={setOffset} />
+              </>
+            )
+          }
+        </Loaded>
       </Card>
     </div>
   )

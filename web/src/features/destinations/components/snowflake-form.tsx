@@ -1,9 +1,7 @@
 import { zodResolver } from '@hookform/resolvers/zod'
 import { useForm } from 'react-hook-form'
-import { ErrorPanel } from '@/components/shared/error-panel'
+import { ConnectionForm } from '@/components/shared/connection-form'
 import { Field } from '@/components/shared/field'
-import { Button } from '@/components/ui/button'
-import { Card } from '@/components/ui/card'
 import { Input, Textarea } from '@/components/ui/input'
 import { placeErrors } from '@/lib/field-errors'
 import {
@@ -43,58 +41,47 @@ export function SnowflakeForm({ saved, action, pending, error, onSave }: Destina
     onSave(destinationBody(values, saved !== undefined), (failure) => placeErrors(form, failure))
   }
   return (
-    <form
-      className="flex flex-col gap-5"
-      noValidate
+    <ConnectionForm
+      action={action}
+      pending={pending}
+      error={error}
+      failed="The destination was not saved"
       onSubmit={(event) => void form.handleSubmit(save)(event)}
     >
-      <Card className="gap-5 p-5">
-        <Field label="Name" hint="What it is called here." error={errors.name?.message}>
-          <Input {...form.register('name')} placeholder="analytics" autoComplete="off" />
-        </Field>
-        <div className="grid gap-4 sm:grid-cols-2">
-          {FIELDS.map(([name, label, placeholder]) => (
-            <Field key={name} label={label} error={errors[name]?.message}>
-              <Input
-                {...form.register(name)}
-                placeholder={placeholder}
-                autoComplete="off"
-                spellCheck={false}
-              />
-            </Field>
-          ))}
-        </div>
-        <Field
-          label="Private key (PEM)"
-          error={errors.snowflake_private_key?.message}
-          hint={hasKey ? 'Left empty, the saved one stays.' : 'Encrypted at rest, and never shown again.'}
-        >
-          <Textarea
-            {...form.register('snowflake_private_key')}
-            rows={5}
-            className="font-mono text-xs sm:text-xs"
-            placeholder="-----BEGIN ENCRYPTED PRIVATE KEY-----"
-            autoComplete="off"
-            spellCheck={false}
-          />
-        </Field>
-        <Field
-          label="Passphrase of the key (optional)"
-          error={errors.snowflake_private_key_passphrase?.message}
-        >
-          <Input
-            {...form.register('snowflake_private_key_passphrase')}
-            type="password"
-            autoComplete="new-password"
-          />
-        </Field>
-      </Card>
-      {error && <ErrorPanel error={error} title="The destination was not saved" />}
-      <div className="flex justify-end">
-        <Button type="submit" pending={pending}>
-          {action}
-        </Button>
+      <Field label="Name" hint="What it is called here." error={errors.name?.message}>
+        <Input {...form.register('name')} placeholder="analytics" autoComplete="off" />
+      </Field>
+      <div className="grid gap-4 sm:grid-cols-2">
+        {FIELDS.map(([name, label, placeholder]) => (
+          <Field key={name} label={label} error={errors[name]?.message}>
+            <Input {...form.register(name)} placeholder={placeholder} autoComplete="off" spellCheck={false} />
+          </Field>
+        ))}
       </div>
-    </form>
+      <Field
+        label="Private key (PEM)"
+        error={errors.snowflake_private_key?.message}
+        hint={hasKey ? 'Left empty, the saved one stays.' : 'Encrypted at rest, and never shown again.'}
+      >
+        <Textarea
+          {...form.register('snowflake_private_key')}
+          rows={5}
+          className="font-mono text-xs sm:text-xs"
+          placeholder="-----BEGIN ENCRYPTED PRIVATE KEY-----"
+          autoComplete="off"
+          spellCheck={false}
+        />
+      </Field>
+      <Field
+        label="Passphrase of the key (optional)"
+        error={errors.snowflake_private_key_passphrase?.message}
+      >
+        <Input
+          {...form.register('snowflake_private_key_passphrase')}
+          type="password"
+          autoComplete="new-password"
+        />
+      </Field>
+    </ConnectionForm>
   )
 }

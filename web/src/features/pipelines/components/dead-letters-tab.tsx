@@ -3,8 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Inbox, RotateCcw, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { EmptyState } from '@/components/shared/empty-state'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { Pagination } from '@/components/shared/pagination'
 import { UpdatedAgo } from '@/components/shared/updated-ago'
 import { Button } from '@/components/ui/button'
@@ -45,10 +44,11 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
   const [discarding, setDiscarding] = useState(false)
   const at = { pipelineId: pipeline.id, destinationId: lane?.destination_id ?? 0 }
   const filter = cause === 'all' ? {} : { error_class: cause as ErrorClass }
-  const { data, error, refetch, dataUpdatedAt } = useQuery({
+  const query = useQuery({
     ...parkedQuery(at, { ...filter, limit: PAGE, offset, sort: '-id' }, inspected !== null),
     enabled: lane !== undefined,
   })
+  const { data, dataUpdatedAt } = query
   const recovering = useMutation({
     ...recoverParked,
     onSuccess: ({ asked: records, complete, warnings }) => {
@@ -139,35 +139,35 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
         )}
       </div>
       <Card>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-4"
-            error={error}
-            title="The queue cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : !data ? (
-          <RowsPending />
-        ) : data.items.length === 0 ? (
-          <EmptyState
-            icon={Inbox}
-            title="Nothing is parked"
-            text={`Every change that ${lane.destination.name} should have is there, or on its way.`}
-          />
-        ) : (
-          <>
-            <ParkedTable records={data.items} picked={picked} onPick={setPicked} onInspect={setInspected} />
-            <Pagination
-              offset={offset}
-              limit={PAGE}
-              total={total}
-              onOffset={(next) => {
-                setPicked(new Set())
-                setOffset(next)
-              }}
-            />
-          </>
-        )}
+        <Loaded query={query} title="The queue cannot be shown">
+          {(data) =>
+            data.items.length === 0 ? (
+              <EmptyState
+                icon={Inbox}
+                title="Nothing is parked"
+                text={`Every change that ${lane.destination.name} should have is there, or on its way.`}
+              />
+            ) : (
+              <>
+                <ParkedTable
+                  records={data.items}
+                  picked={picked}
+                  onPick={setPicked}
+                  onInspect={setInspected}
+                />
+                <Pagination
+                  offset={offset}
+                  limit={PAGE}
+                  total={total}
+                  onOffset={(next) => {
+                    setPicked(new Set())
+                    setOffset(next)
+                  }}
+                />
+              </>
+            )
+          }
+        </Loaded>
       </Card>
       <RecordInspector lane={at} id={inspected} onClose={() => setInspected(null)} />
       {discarding && (

@@ -2,8 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Download, Pause, Play, ScrollText } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { EmptyState } from '@/components/shared/empty-state'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { SearchInput } from '@/components/shared/search-input'
 import { Button } from '@/components/ui/button'
 import { Card } from '@/components/ui/card'
@@ -31,7 +30,8 @@ export default function LogsTab({ pipeline }: { pipeline: Pipeline }) {
   const client = useQueryClient()
   const [filter, setFilter] = useState<LogFilter>({ level: 'info' })
   const [following, setFollowing] = useState(true)
-  const { data, error, refetch } = useQuery(logQuery(client, pipeline.id, filter, following))
+  const query = useQuery(logQuery(client, pipeline.id, filter, following))
+  const { data } = query
   const reading = useMutation({
     mutationFn: () => readOlder(client, pipeline.id, filter),
     onError: (failure) => toldError('Older lines could not be read', failure),
@@ -67,29 +67,24 @@ export default function LogsTab({ pipeline }: { pipeline: Pipeline }) {
         </div>
       </div>
       <Card>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-4"
-            error={error}
-            title="The log cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : !data ? (
-          <RowsPending />
-        ) : lines.length === 0 ? (
-          <EmptyState
-            icon={ScrollText}
-            title="No line"
-            text="Nothing was logged of this pipeline, or nothing with this level and these words."
-          />
-        ) : (
-          <Lines
-            lines={lines}
-            following={following}
-            onOlder={data.older ? () => reading.mutate() : undefined}
-            pending={reading.isPending}
-          />
-        )}
+        <Loaded query={query} title="The log cannot be shown">
+          {(data) =>
+            lines.length === 0 ? (
+              <EmptyState
+                icon={ScrollText}
+                title="No line"
+                text="Nothing was logged of this pipeline, or nothing with this level and these words."
+              />
+            ) : (
+              <Lines
+                lines={lines}
+                following={following}
+                onOlder={data.older ? () => reading.mutate() : undefined}
+                pending={reading.isPending}
+              />
+            )
+          }
+        </Loaded>
       </Card>
       <p className="text-muted-foreground text-xs" role="status">
         {plural(lines.length, 'line')}

@@ -1,7 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { RotateCcw } from 'lucide-react'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { StatusBadge } from '@/components/shared/status-badge'
 import { Button } from '@/components/ui/button'
 import { Dialog, SheetContent } from '@/components/ui/dialog'
@@ -19,22 +18,14 @@ interface RecordInspectorProps {
 }
 
 export function RecordInspector({ lane, id, onClose }: RecordInspectorProps) {
-  const { data, error, refetch } = useQuery({ ...parkedRecordQuery(lane, id ?? 0), enabled: id !== null })
+  const query = useQuery({ ...parkedRecordQuery(lane, id ?? 0), enabled: id !== null })
+  const { data } = query
   return (
     <Dialog open={id !== null} onOpenChange={onClose}>
       <SheetContent title={data ? `${data.schema_name}.${data.table_name}` : 'Parked record'}>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-5"
-            error={error}
-            title="The record cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : data ? (
-          <Record key={data.id} lane={lane} record={data} />
-        ) : (
-          <RowsPending />
-        )}
+        <Loaded query={query} title="The record cannot be shown" className="m-5">
+          {(record) => <Record key={record.id} lane={lane} record={record} />}
+        </Loaded>
       </SheetContent>
     </Dialog>
   )

@@ -12,6 +12,7 @@ import { Select } from '@/components/ui/select'
 import { formatCount, humanize, plural } from '@/lib/format'
 import type { Pipeline } from '@/repo/types'
 import { type TableRow, filterTables, tableRows } from '../data/pipeline-facts'
+import { DestinationSelect } from './destination-select'
 import { TableActions } from './table-actions'
 
 const STATES = ['PENDING', 'COPYING', 'STREAMING', 'PAUSED', 'RESYNC', 'ERROR']
@@ -112,7 +113,7 @@ function columnsOf(pipeline: Pipeline): Column<TableRow>[] {
 export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
   const [text, setText] = useState('')
   const [state, setState] = useState('all')
-  const [destination, setDestination] = useState('all')
+  const [destinationId, setDestinationId] = useState<number | null>(null)
   const [tag, setTag] = useState('all')
   const rows = useMemo(() => tableRows(pipeline), [pipeline])
   const tags = useMemo(() => [...new Set(rows.flatMap((row) => row.tags))].sort(), [rows])
@@ -122,9 +123,9 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
         text,
         state,
         tag,
-        destinationId: destination === 'all' ? null : Number(destination),
+        destinationId,
       }),
-    [rows, text, state, tag, destination],
+    [rows, text, state, tag, destinationId],
   )
   const columns = useMemo(() => columnsOf(pipeline), [pipeline])
   if (rows.length === 0) {
@@ -152,18 +153,11 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
             ...STATES.map((value) => ({ value, label: humanize(value) })),
           ]}
         />
-        <Select
-          aria-label="Destination"
+        <DestinationSelect
+          pipeline={pipeline}
           className="w-44"
-          value={destination}
-          onValueChange={setDestination}
-          options={[
-            { value: 'all', label: 'Every destination' },
-            ...pipeline.destinations.map(({ destination: { id, name } }) => ({
-              value: String(id),
-              label: name,
-            })),
-          ]}
+          value={destinationId}
+          onChange={setDestinationId}
         />
         {(tags.length > 0 || tag !== 'all') && (
           <Select
@@ -205,7 +199,7 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
               onClick={() => {
                 setText('')
                 setState('all')
-                setDestination('all')
+                setDestinationId(null)
                 setTag('all')
               }}
             >

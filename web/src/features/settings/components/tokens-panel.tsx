@@ -3,8 +3,7 @@ import { KeyRound } from 'lucide-react'
 import { useState } from 'react'
 import { ConfirmDialog } from '@/components/shared/confirm-dialog'
 import { EmptyState } from '@/components/shared/empty-state'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { Ago } from '@/components/shared/updated-ago'
 import { Badge } from '@/components/ui/badge'
 import { Button } from '@/components/ui/button'
@@ -18,47 +17,42 @@ import type { Token } from '@/repo/types'
 import { NewToken } from './new-token'
 
 export function TokensPanel() {
-  const { data, error, refetch } = useQuery(tokensQuery)
+  const query = useQuery(tokensQuery)
   return (
     <div className="flex flex-col gap-3">
       <NewToken />
       <Card>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-4"
-            error={error}
-            title="The tokens cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : !data ? (
-          <RowsPending />
-        ) : data.items.length === 0 ? (
-          <EmptyState
-            icon={KeyRound}
-            title="No token yet"
-            text="A program calls the API with a token of its own."
-          />
-        ) : (
-          <Table aria-label="Tokens">
-            <TableHeader>
-              <TableRow className="hover:bg-transparent">
-                <TableHead>Name</TableHead>
-                <TableHead>Begins with</TableHead>
-                <TableHead>Role</TableHead>
-                <TableHead>Expires</TableHead>
-                <TableHead>Last used</TableHead>
-                <TableHead>
-                  <span className="sr-only">Actions</span>
-                </TableHead>
-              </TableRow>
-            </TableHeader>
-            <TableBody>
-              {data.items.map((token) => (
-                <TokenRow key={token.id} token={token} />
-              ))}
-            </TableBody>
-          </Table>
-        )}
+        <Loaded query={query} title="The tokens cannot be shown">
+          {(data) =>
+            data.items.length === 0 ? (
+              <EmptyState
+                icon={KeyRound}
+                title="No token yet"
+                text="A program calls the API with a token of its own."
+              />
+            ) : (
+              <Table aria-label="Tokens">
+                <TableHeader>
+                  <TableRow className="hover:bg-transparent">
+                    <TableHead>Name</TableHead>
+                    <TableHead>Begins with</TableHead>
+                    <TableHead>Role</TableHead>
+                    <TableHead>Expires</TableHead>
+                    <TableHead>Last used</TableHead>
+                    <TableHead>
+                      <span className="sr-only">Actions</span>
+                    </TableHead>
+                  </TableRow>
+                </TableHeader>
+                <TableBody>
+                  {data.items.map((token) => (
+                    <TokenRow key={token.id} token={token} />
+                  ))}
+                </TableBody>
+              </Table>
+            )
+          }
+        </Loaded>
       </Card>
     </div>
   )

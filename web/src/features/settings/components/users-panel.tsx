@@ -2,8 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Ellipsis, Link2, Trash2, UserCheck, UserX } from 'lucide-react'
 import { useState } from 'react'
 import { ConfirmDialog } from '@/components/shared/confirm-dialog'
-import { ErrorPanel } from '@/components/shared/error-panel'
-import { RowsPending } from '@/components/shared/page-pending'
+import { Loaded } from '@/components/shared/loaded'
 import { Ago } from '@/components/shared/updated-ago'
 import { Badge } from '@/components/ui/badge'
 import { Button } from '@/components/ui/button'
@@ -26,39 +25,32 @@ import { ShownOnce } from './shown-once'
 const ROLES = ['viewer', 'operator', 'admin'].map((value) => ({ value, label: humanize(value) }))
 
 export function UsersPanel() {
-  const { data, error, refetch } = useQuery(usersQuery)
+  const query = useQuery(usersQuery)
   return (
     <div className="flex flex-col gap-3">
       <NewUser />
       <Card>
-        {error && !data ? (
-          <ErrorPanel
-            className="m-4"
-            error={error}
-            title="The users cannot be shown"
-            onRetry={() => void refetch()}
-          />
-        ) : !data ? (
-          <RowsPending />
-        ) : (
-          <Table aria-label="Users">
-            <TableHeader>
-              <TableRow className="hover:bg-transparent">
-                <TableHead>E-mail</TableHead>
-                <TableHead>Role</TableHead>
-                <TableHead>Last sign-in</TableHead>
-                <TableHead>
-                  <span className="sr-only">Actions</span>
-                </TableHead>
-              </TableRow>
-            </TableHeader>
-            <TableBody>
-              {data.items.map((user) => (
-                <UserRow key={user.id} user={user} />
-              ))}
-            </TableBody>
-          </Table>
-        )}
+        <Loaded query={query} title="The users cannot be shown">
+          {(data) => (
+            <Table aria-label="Users">
+              <TableHeader>
+                <TableRow className="hover:bg-transparent">
+                  <TableHead>E-mail</TableHead>
+                  <TableHead>Role</TableHead>
+                  <TableHead>Last sign-in</TableHead>
+                  <TableHead>
+                    <span className="sr-only">Actions</span>
+                  </TableHead>
+                </TableRow>
+              </TableHeader>
+              <TableBody>
+                {data.items.map((user) => (
+                  <UserRow key={user.id} user={user} />
+                ))}
+              </TableBody>
+            </Table>
+          )}
+        </Loaded>
       </Card>
     </div>
   )

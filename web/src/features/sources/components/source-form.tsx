@@ -1,15 +1,12 @@
 import { zodResolver } from '@hookform/resolvers/zod'
 import { useMutation } from '@tanstack/react-query'
-import { PlugZap } from 'lucide-react'
 import { FormProvider, useForm } from 'react-hook-form'
-import { ConnectionResult } from '@/components/shared/connection-result'
-import { ErrorPanel } from '@/components/shared/error-panel'
+import { ConnectionForm } from '@/components/shared/connection-form'
 import { Field } from '@/components/shared/field'
 import { PostgresFields } from '@/components/shared/postgres-fields'
-import { Button } from '@/components/ui/button'
-import { Card } from '@/components/ui/card'
 import { Input } from '@/components/ui/input'
 import { placeErrors } from '@/lib/field-errors'
+import { CONNECTION_FIELDS } from '@/lib/postgres-form'
 import type { ApiError } from '@/repo/api-error'
 import { testSource } from '@/repo/sources'
 import { type SourceValues, sourceSchema } from '../data/source-form'
@@ -32,9 +29,7 @@ export function SourceForm({ initial, hasPassword, action, pending, error, onSav
   const { errors } = form.formState
   const testing = useMutation(testSource)
   const test = async () => {
-    const filled = await form.trigger(['pg_host', 'pg_port', 'pg_database', 'pg_username', 'sslmode'], {
-      shouldFocus: true,
-    })
+    const filled = await form.trigger(CONNECTION_FIELDS, { shouldFocus: true })
     if (!filled) return
     const { pg_host, pg_port, pg_database, pg_username, pg_password, sslmode } = form.getValues()
     const connection = { pg_host, pg_port, pg_database, pg_username, pg_password, sslmode }
@@ -42,39 +37,37 @@ export function SourceForm({ initial, hasPassword, action, pending, error, onSav
   }
   return (
     <FormProvider {...form}>
-      <form
-        className="flex flex-col gap-5"
-        noValidate
+      <ConnectionForm
+        action={action}
+        pending={pending}
+        error={error}
+        failed="The source was not saved"
         onSubmit={(event) =>
           void form.handleSubmit((values) => onSave(values, (failure) => placeErrors(form, failure)))(event)
         }
+        test={
+          hasPassword
+            ? undefined
+            : {
+                result: testing.data,
+                error: testing.error,
+                pending: testing.isPending,
+                onTest: () => void test(),
+              }
+        }
       >
-        <Card className="gap-5 p-5">
-          <Field label="Name" hint="What it is called here." error={errors.name?.message}>
-            <Input {...form.register('name')} placeholder="orders-production" autoComplete="off" />
-          </Field>
-          <PostgresFields hasPassword={hasPassword} />
-          <Field
-            label="Publication"
-            error={errors.publication_name?.message}
-            hint="Which tables are published. One that does not exist yet can be made in the next step."
-          >
-            <Input {...form.register('publication_name')} autoComplete="off" spellCheck={false} />
-          </Field>
-        </Card>
-        <ConnectionResult result={testing.data} error={testing.error} />
-        {error && <ErrorPanel error={error} title="The source was not saved" />}
-        <div className="flex flex-wrap justify-end gap-2">
-          {!hasPassword && (
-            <Button variant="outline" onClick={() => void test()} pending={testing.isPending}>
-              {!testing.isPending && <PlugZap aria-hidden />} Test the connection
-            </Button>
-          )}
-          <Button type="submit" pending={pending}>
-            {action}
-          </Button>
-        </div>
-      </form>
+        <Field label="Name" hint="What it is called here." error={errors.name?.message}>
+          <Input {...form.register('name')} placeholder="orders-production" autoComplete="off" />
+        </Field>
+        <PostgresFields hasPassword={hasPassword} />
+        <Field
+          label="Publication"
+          error={errors.publication_name?.message}
+          hint="Which tables are published. One that does not exist yet can be made in the next step."
+        >
+          <Input {...form.register('publication_name')} autoComplete="off" spellCheck={false} />
+        </Field>
+      </ConnectionForm>
     </FormProvider>
   )
 }
