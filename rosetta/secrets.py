@@ -86,11 +86,16 @@ class Keyring:
     """Seals with one key, opens with that and all previous ones. Immutable; safe in threads."""
 
     def __init__(
-        self, ciphers: Mapping[str, AESGCM], sealing_key_id: str, digest_keys: Mapping[str, bytes] | None = None
+        self,
+        ciphers: Mapping[str, AESGCM],
+        sealing_key_id: str,
+        digest_keys: Mapping[str, bytes] | None = None,
+        masking_key: bytes = b"",
     ) -> None:
         self._ciphers = dict(ciphers)
         self._sealing_key_id = sealing_key_id
         self._digest_keys = dict(digest_keys or {})
+        self._masking_key = masking_key
 
     @classmethod
     def from_secret_key(cls, secret_key: str, previous: Sequence[str] = ()) -> Keyring:
@@ -104,7 +109,16 @@ class Keyring:
             check_secret_key(secret, production=False)
             ciphers.setdefault(_key_id(secret), AESGCM(_derive(secret, b"rosetta sealing key", _KEY_BYTES)))
             digest_keys.setdefault(_key_id(secret), _derive(secret, b"rosetta digest key", _KEY_BYTES))
-        return cls(ciphers, _key_id(secret_key), digest_keys)
+        oldest = previous[-1] if previous else secret_key
+        return cls(ciphers, _key_id(secret_key), digest_keys, _derive(oldest, b"rosetta masking key", _KEY_BYTES))
+
+    @property
+    def masking_key(self) -> bytes:
+        """What values of masked columns are hashed with; of the oldest key, the last that was named.
+
+        A mask cannot be made anew by a rotation, since nobody has its value: it stays as long as that key is known.
+        """
+        return self._masking_key
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._ciphers)})"

@@ -14,6 +14,7 @@ from compute.backfill.patience import CopyEndedError, Patience
 from compute.backfill.ports import CopyProgress, CopyTarget
 from compute.backfill.reader import RangeDigest, ReadRows, SourceReader
 from compute.destinations.base import RangeCheck, RowChunk
+from rosetta.dialects.postgres.chunk_read import Key
 from rosetta.errors import OutageError, RosettaError
 
 _SAVE_SECONDS = 0.5
@@ -147,6 +148,11 @@ class Departures:
             with suppress(OutageError):  # the copy goes on; the end of it insists
                 self.save()
 
+    def _cursor(self, read: ReadRows) -> Key | None:
+        """What is saved of how far the copy is; no key that the rules keep back: such a copy begins anew instead."""
+        rules = self._shipper.goal.target.rules
+        return None if rules is not None and rules.masks_key else read.upper
+
     def _pending(
         self, columns: tuple[str, ...], read: ReadRows, held_bytes: int, *, complete: bool
     ) -> tuple[PendingChunk, Callable[[], None]]:
@@ -170,7 +176,7 @@ class Departures:
 
         def done(_written: int) -> None:
             settle()
-            self._landings.landed(Landed(read.upper, read.row_count, read.byte_count))
+            self._landings.landed(Landed(self._cursor(read), read.row_count, read.byte_count))
 
         def failed(error: RosettaError) -> None:
             settle()

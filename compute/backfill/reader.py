@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import psycopg2.extensions
 from compute.backfill.scratch import Scratch, last_line, values_of
 from compute.sources.postgres.source import MESSAGE_PREFIX
 from rosetta.dialects.postgres import literal, qualified
+from rosetta.dialects.postgres.checksum import ComparedColumn
 from rosetta.dialects.postgres.chunk_read import (
     Key,
     ReadPlan,
@@ -33,8 +34,10 @@ from rosetta.errors import OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
 from rosetta.plants import planted
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.table_rules import SourceView, through
 from rosetta.types import TableSchema
 
+_Cursor = psycopg2.extensions.cursor
 _CHUNK_SECONDS = 300
 STATEMENT_TIMEOUT = "PG_57014"
 _EXACT_ROWS = 10_000
@@ -92,12 +95,16 @@ class SourceReader:
         self._cancelled = False
         self._connection: psycopg2.extensions.connection | None = None
 
-    def plan(self, schema: TableSchema) -> ReadPlan:
-        """How to read the table. Raises SchemaMismatchError when its key is no longer what `schema` says."""
+    def plan(self, schema: TableSchema, view: SourceView | None = None) -> ReadPlan:
+        """How to read the table, or what a view shows of it.
+
+        Raises SchemaMismatchError when its key is no longer what `schema` says.
+        """
         key = parse_key_columns(self._value(key_columns_sql(schema), f"reading the key of {schema.table}"))
         if tuple(column.name for column in key) != schema.key:
             raise SchemaMismatchError(f"the key of {schema.table} has changed", remedy="Resync the table.")
-        return ReadPlan(schema.table, schema.column_names, key, schema.partitioned)
+        plan = ReadPlan(schema.table, schema.column_names, key, schema.partitioned)
+        return plan if view is None else through(view, plan)
 
     def estimate(self, plan: ReadPlan) -> int:
         """Rows of the table; exact for a small one."""
@@ -128,16 +135,34 @@ class SourceReader:
 
     def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None = None) -> ReadRows:
         """The next `rows` rows behind `lower`; its `upper` is the given one when the range ends with them."""
-        read = self._read(plan.table, read_chunk_sql(plan, lower, upper, rows), by_index=True)
+        if not plan.reads_key:
+            return self._read_range(plan, lower, rows, upper)
+        read = self._read(plan.table, lambda _: read_chunk_sql(plan, lower, upper, rows), by_index=True)
         reached = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else upper
+        return replace(read, lower=lower, upper=reached)
+
+    def _read_range(self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None) -> ReadRows:
+        """As `read_chunk`, the range having `rows` rows of which some are left out: few that pass are soon found."""
+        reached = upper
+
+        def query(cursor: _Cursor) -> str:
+            nonlocal reached
+            cursor.execute(range_end_sql(plan, _texts(plan), lower, upper, rows))
+            end = cursor.fetchone()
+            reached = upper if end is None else tuple(end[0])
+            return read_chunk_sql(plan, lower, reached)
+
+        read = self._read(plan.table, query, by_index=True)
         return replace(read, lower=lower, upper=reached)
 
     def digest(
         self, plan: ReadPlan, schema: TableSchema, lower: Key | None, rows: int, upper: Key | None = None
     ) -> RangeDigest:
-        """The checksum of the next `rows` rows behind `lower`, at most to `upper`, where it ends then."""
-        columns = [compared(column.name, column.type) for column in schema.columns]
-        key = [column for name in schema.key for column in columns if column.name == name]
+        """The checksum of what passes of the next `rows` rows behind `lower`, at most to `upper`, where it ends then.
+
+        `schema`: the table as it is at the source.
+        """
+        columns, key = _compared(plan, schema), _texts(plan)
         began = time.monotonic()
         with self._session(f"comparing {plan.table}") as cursor:
             position = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
@@ -154,9 +179,9 @@ class SourceReader:
         (row_count, checksum), (snapshot, at) = found, seen
         return RangeDigest(row_count, checksum, snapshot, at, lower, reached, time.monotonic() - began)
 
-    def range_end(self, plan: ReadPlan, schema: TableSchema, lower: Key | None, rows: int) -> Key | None:
+    def range_end(self, plan: ReadPlan, lower: Key | None, rows: int) -> Key | None:
         """The key of the `rows`-th row behind `lower`; None when there are fewer."""
-        key = [compared(name, schema.column(name).type) for name in schema.key]
+        key = _texts(plan)
         with self._session(f"looking for a range of {plan.table}") as cursor:
             cursor.execute(f"{_BEGIN}; {_BOUNDED}; {range_end_sql(plan, key, lower, None, rows)}")
             end = cursor.fetchone()
@@ -165,11 +190,11 @@ class SourceReader:
 
     def read_keys(self, plan: ReadPlan, keys: Sequence[Key]) -> ReadRows:
         """The rows with one of `keys`, as far as there are any."""
-        return self._read(plan.table, read_keys_sql(plan, keys), by_index=False)
+        return self._read(plan.table, lambda _: read_keys_sql(plan, keys), by_index=False)
 
     def read_table(self, plan: ReadPlan) -> ReadRows:
         """All rows at once, in one snapshot that is held as long as it takes."""
-        return self._read(plan.table, read_table_sql(plan), by_index=False)
+        return self._read(plan.table, lambda _: read_table_sql(plan), by_index=False)
 
     def cancel(self) -> None:
         """Makes the read that is under way, and every later one, fail with OutageError; for another thread."""
@@ -186,14 +211,15 @@ class SourceReader:
                 self._connection = None
         self._scratch.close()
 
-    def _read(self, table: TableId, query: str, *, by_index: bool) -> ReadRows:
+    def _read(self, table: TableId, query: Callable[[_Cursor], str], *, by_index: bool) -> ReadRows:
+        """Reads what `query` gives; it may look around in the read's snapshot first."""
         settings = _BOUNDED if by_index else ""
         with self._scratch.room(f"reading {table}"):
             sink = self._scratch.begin()
             with self._session(f"reading {table}") as cursor:
                 cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
                 snapshot = cursor.fetchone()
-                cursor.copy_expert(query, sink)
+                cursor.copy_expert(query(cursor), sink)
                 count = cursor.rowcount
                 cursor.execute(storage_sql(table))  # the read's lock keeps it as it is until the end
                 storage = cursor.fetchone()
@@ -229,6 +255,15 @@ class SourceReader:
         except OSError:  # of the file that it was copied to
             connection.close()
             raise
+
+
+def _texts(plan: ReadPlan) -> list[ComparedColumn]:
+    """The source's key, as text."""
+    return [compared(column.name, column.type) for column in plan.key]
+
+
+def _compared(plan: ReadPlan, schema: TableSchema) -> Sequence[ComparedColumn]:
+    return plan.selected or [compared(column.name, column.type) for column in schema.columns]
 
 
 def _seen() -> str:

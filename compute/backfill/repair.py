@@ -160,7 +160,7 @@ class Repair:
     def _copy_unchecked(self, plan: ReadPlan) -> None:
         """Copies the next ranges as they come: those before them all differed."""
         if not self._walking:
-            self._stretch_end = self._reader.range_end(plan, self._schema, self._lower, self._unchecked_rows)
+            self._stretch_end = self._reader.range_end(plan, self._lower, self._unchecked_rows)
         self._copy(plan, self._lower, self._stretch_end)
         self._lower, self._ended = self._stretch_end, self._stretch_end is None
         self._unchecked_rows = 0

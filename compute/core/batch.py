@@ -46,6 +46,14 @@ class TableSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeFor:
+    """A table sync, and the fingerprint of its rules at that time."""
+
+    sync_id: int
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableChanges:
     """All changes of one table in one batch that share a shape.
 
@@ -59,6 +67,8 @@ class TableChanges:
         has_unchanged: whether any line has `_unchanged` set.
         has_moved: whether any line has `_from` set. Such a line's unchanged columns are to be copied from
             the target row whose key is `_from`, read before any delete of the batch is applied.
+        types: of each column, as the stream names it: what tells that a type has changed. Empty: not known.
+        made_for: the table sync whose rules have made these changes, for it alone; None: as the source sent them.
     """
 
     table: TableId
@@ -70,6 +80,17 @@ class TableChanges:
     has_deletes: bool
     has_unchanged: bool
     has_moved: bool
+    types: tuple[str, ...] = ()
+    made_for: MadeFor | None = None
+
+    def is_for(self, sync_id: int) -> bool:
+        """Whether a table sync of the table is to have them."""
+        return self.made_for is None or self.made_for.sync_id == sync_id
+
+    @property
+    def shape(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is another one as soon as the table is."""
+        return self.columns, self.types
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from compute.destinations.base import Refusal, TableTarget
 from rosetta.errors import RosettaError
@@ -35,9 +34,12 @@ def with_new_labels(target: TableTarget, error: RosettaError, current: SchemaOf)
     if error.code != _INVALID_TEXT or not known:
         return None
     schema = current(target.source)
-    if schema is None or all(set(labels) <= set(known.get(name, ())) for name, labels in _labels(schema).items()):
+    if schema is None:
         return None
-    return replace(target, schema=schema)
+    grown = target.of(schema)
+    if all(set(labels) <= set(known.get(name, ())) for name, labels in _labels(grown.schema).items()):
+        return None
+    return grown
 
 
 def check_labels(refusal: Refusal, targets: Mapping[int, TableTarget], current: SchemaOf) -> None:

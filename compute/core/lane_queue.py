@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from compute.core.batch import ChangeBatch
 from compute.core.work import ChunkWork, PrepareWork, ReleaseWork, Work
-from compute.dlq.parcels import Parcel, Served
+from compute.dlq.parcels import Parcel, Rules, Served
+from compute.transforms import RowRules
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -82,6 +83,7 @@ class LaneQueue:
         self._ahead = 0
         self._gaps = 0
         self._served: Served = {}
+        self._rules: Rules = {}
         self._contiguous = False
         self.stored = covered
         self._stored_end: StreamPosition | None = None
@@ -96,8 +98,10 @@ class LaneQueue:
                 return
             if isinstance(work, PrepareWork):
                 self._served = _with(self._served, work.target.sync_id, work.target.source)
+                self._rules = _ruled(self._rules, work.target.sync_id, work.target.rules)
             elif isinstance(work, ReleaseWork):
                 self._served = _with(self._served, work.sync_id, None)
+                self._rules = _ruled(self._rules, work.sync_id, None)
             self._items.append(Beside(work))
             self._contiguous = False
             self._changed.notify_all()
@@ -110,7 +114,7 @@ class LaneQueue:
             if self._stored_end is not None and batch.end <= self._stored_end:
                 self.stored = batch.sequence
                 return
-            carried = Carried(Parcel(batch, self._served, self._contiguous))
+            carried = Carried(Parcel(batch, self._served, self._contiguous, self._rules))
             self._contiguous = True
             self._items.append(carried)
             self._uncovered.append(carried)
@@ -253,6 +257,12 @@ def _with(served: Served, sync_id: int, table: TableId | None) -> Served:
     if table is not None:
         changed[table] = (*changed.get(table, ()), sync_id)
     return {one: syncs for one, syncs in changed.items() if syncs}
+
+
+def _ruled(known: Rules, sync_id: int, rules: RowRules | None) -> Rules:
+    """As `_with`."""
+    others = {one: its for one, its in known.items() if one != sync_id}
+    return others if rules is None else others | {sync_id: rules}
 
 
 def _append_gap(items: deque[Item], gap: Gap) -> None:

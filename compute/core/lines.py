@@ -75,6 +75,12 @@ def select(changes: TableChanges, chosen: Iterable[Line]) -> TableChanges:
     )
 
 
+def from_field(key: Iterable[bytes]) -> bytes:
+    """A key's values as `_from` spells them."""
+    items = (b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for value in key)
+    return _copy_field(b"{%b}" % b",".join(items))
+
+
 def groups(of: Iterable[Line]) -> list[list[Line]]:
     """Lines that can only be applied or left out together, each group in the given order.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from compute.core.batch import TableChanges
-from rosetta.enums import DeleteMode, SyncMode
+from compute.transforms import RowRules
+from rosetta.enums import DeleteMode, SchemaPolicy, SyncMode
 from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -39,10 +40,13 @@ class TableTarget:
 
     Attributes:
         sync_id: `table_syncs.id`.
-        schema: the source's shape, as of now.
+        schema: the shape of what arrives: the source's as of now, or what the rules make of it.
         target: where the rows go.
         copying: a copy of this table is under way, so deletes leave tombstones and rows that arrive without
             their unchanged TOAST values are noted, until `finish_copy`.
+        rules: what is done to changes and chunks on their way here; a destination need not know. None: nothing.
+        policy: what becomes of the target when its source changes its shape.
+        anew: its copy begins from the start, so that whatever the source was before means nothing any more.
     """
 
     sync_id: int
@@ -51,10 +55,25 @@ class TableTarget:
     mode: SyncMode = SyncMode.CURRENT
     delete_mode: DeleteMode = DeleteMode.HARD
     copying: bool = False
+    rules: RowRules | None = None
+    policy: SchemaPolicy = SchemaPolicy.EVOLVE
+    anew: bool = False
 
     @property
     def source(self) -> TableId:
         return self.schema.table
+
+    @property
+    def source_schema(self) -> TableSchema:
+        """The source's shape, as of now."""
+        return self.schema if self.rules is None else self.rules.source
+
+    def of(self, source: TableSchema) -> TableTarget:
+        """This target, its source being like `source`. Raises ConfigurationError when the rules do not fit it."""
+        if self.rules is None:
+            return replace(self, schema=source)
+        rules = self.rules.of(source)
+        return replace(self, schema=rules.schema, rules=rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +223,14 @@ class Destination(Protocol):
     def ping(self) -> None:
         """Raises OutageError unless the destination answers."""
 
-    def ensure_table(self, target: TableTarget) -> None:
-        """Creates the target table and the types it needs, or adds missing columns; never drops or narrows.
+    def ensure_table(self, target: TableTarget) -> bool | None:
+        """Creates the target table and the types it needs, adds missing columns, widens types; never drops or narrows.
+
+        True when rows that it has from before may lack what the source has written into them without a change in the
+        stream (a default that varies, a new type): they are to be copied again, and it answers so until they are.
 
         Raises SchemaMismatchError, with the difference and its remedy, when an existing table cannot hold the
-        source's rows.
+        source's rows, or when `target.policy` leaves to a person what to do about a change of the source's shape.
         """
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Final
 
-from compute.core.batch import ChangeBatch, TableChanges
+from compute.core.batch import ChangeBatch, MadeFor, TableChanges
 from compute.dlq.records import TRUNCATE_PAYLOAD, Entry, OpenRow, payload_of
+from compute.transforms import RowRules
+from rosetta.dead_letters import Payload
 from rosetta.enums import DlqKind, DlqOperation, ErrorClass
+from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
 
 Served = Mapping[TableId, tuple[int, ...]]
+Rules = Mapping[int, RowRules]  # of those table syncs that have any
+# Stands for the rules of changes that were not kept, because the rules did not fit them.
+UNFIT: Final = "unfit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +29,13 @@ class Parcel:
     Attributes:
         served: the table syncs, by source table, that it goes to.
         contiguous: no other work stands between it and the batch before.
+        rules: what is done to it on the way to some of these syncs.
     """
 
     batch: ChangeBatch
     served: Served
     contiguous: bool = True
+    rules: Rules = field(default_factory=dict)
 
 
 def joined(parcels: Iterable[Parcel], limit_bytes: int) -> Iterator[Parcel]:
@@ -65,7 +74,8 @@ def _runs(
         size += parcel.batch.byte_count
         if run:
             last = run[-1]
-            fits = size <= limit_bytes and parcel.contiguous and parcel.served == last.served
+            same = parcel.served == last.served and parcel.rules == last.rules
+            fits = size <= limit_bytes and parcel.contiguous and same
             if not (fits and together(last.batch, parcel.batch)):
                 yield _join(run)
                 run, size = [], parcel.batch.byte_count
@@ -78,10 +88,10 @@ def _join(run: list[Parcel]) -> Parcel:
     if len(run) == 1:
         return run[0]
     batches = [parcel.batch for parcel in run]
-    shapes: dict[TableId, list[list[TableChanges]]] = {}
+    shapes: dict[tuple[TableId, MadeFor | None], list[list[TableChanges]]] = {}
     for batch in batches:
         for changes in batch.tables:
-            known = shapes.setdefault(changes.table, [])
+            known = shapes.setdefault((changes.table, changes.made_for), [])
             if known and (known[-1][-1].columns, known[-1][-1].key) == (changes.columns, changes.key):
                 known[-1].append(changes)
             else:
@@ -94,7 +104,7 @@ def _join(run: list[Parcel]) -> Parcel:
         watermarks=(),
         commit_time=max(times, default=None),
     )
-    return Parcel(batch, run[0].served, run[0].contiguous)
+    return Parcel(batch, run[0].served, run[0].contiguous, run[0].rules)
 
 
 def _concatenate(pieces: list[TableChanges]) -> TableChanges:
@@ -112,13 +122,22 @@ def _concatenate(pieces: list[TableChanges]) -> TableChanges:
 
 
 def entries(parcel: Parcel, destination_id: int, code: str, message: str) -> Iterator[Entry]:
-    """The segments of a parcel: one for each table and sync that is served; `code` and `message` say why."""
+    """The segments of a parcel: one for each table and sync that is served; `code` and `message` say why.
+
+    Rules are applied here, so that the ledger holds no column, row or value that they keep back. Raises OutageError
+    where that needs the source, and it is away.
+    """
     batch = parcel.batch
     parts: list[tuple[TableId, TableChanges | None]] = [(table, None) for table in batch.truncated]
     parts += [(changes.table, changes) for changes in batch.tables]
     for number, (table, changes) in enumerate(parts):
-        payload = TRUNCATE_PAYLOAD if changes is None else payload_of(changes)
-        for sync_id in parcel.served.get(table, ()):
+        served = parcel.served.get(table, ())
+        plain = TRUNCATE_PAYLOAD if changes is None else _plain(changes, parcel, served)
+        for sync_id in served:
+            rules = parcel.rules.get(sync_id)
+            payload = plain if changes is None or rules is None else _ruled(rules, changes)
+            if not (payload.truncate or payload.row_count or payload.rules == UNFIT):
+                continue
             yield Entry(
                 destination_id=destination_id,
                 sync_id=sync_id,
@@ -135,6 +154,24 @@ def entries(parcel: Parcel, destination_id: int, code: str, message: str) -> Ite
             )
 
 
+def _plain(changes: TableChanges, parcel: Parcel, served: Iterable[int]) -> Payload:
+    """What is kept for syncs without rules; nothing where there is none."""
+    return payload_of(changes) if any(sync_id not in parcel.rules for sync_id in served) else Payload()
+
+
+def _ruled(rules: RowRules, changes: TableChanges) -> Payload:
+    """What is kept of changes; where the rules do not fit them any more, only that: the table has to be copied again.
+
+    The destination is not at fault, so what goes to its other tables is not to wait.
+    """
+    try:
+        return payload_of(rules.apply(changes))
+    except OutageError:
+        raise
+    except RosettaError:
+        return Payload(changes.columns, changes.key, rules=UNFIT)
+
+
 def replayed(rows: Sequence[OpenRow], sequence: int, limit_bytes: int) -> Iterator[ChangeBatch]:
     """The batches that segments were made of, in the order of `rows`, joined where that gives the same.
 
@@ -146,7 +183,8 @@ def replayed(rows: Sequence[OpenRow], sequence: int, limit_bytes: int) -> Iterat
 
 def _batches(rows: Sequence[OpenRow], sequence: int) -> Iterator[ChangeBatch]:
     for position, group in groupby(rows, key=lambda row: row.position):
-        parts = {row.part: row for row in group}  # a part that goes to several syncs is the same for each
+        # a part that goes to several syncs is the same for each, unless rules made it
+        parts = {(row.part, (row.sync_id or 0) if row.payload.rules else 0): row for row in group}
         ordered = [parts[number] for number in sorted(parts)]
         times = [row.commit_time for row in ordered if row.commit_time is not None]
         yield ChangeBatch(

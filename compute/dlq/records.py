@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from compute.core.batch import TableChanges
+from compute.core.batch import MadeFor, TableChanges
 from rosetta.dead_letters import Payload
 from rosetta.enums import DlqKind, DlqOperation, ErrorClass
 from rosetta.identifiers import TableId
@@ -91,8 +91,8 @@ class OpenRow:
         return Parked(self.row_id, self.destination_id, self.table)
 
     def changes(self) -> TableChanges:
-        """The payload as it came down the stream."""
-        return changes_of(self.payload, self.table)
+        """The payload as it came down the stream, or as the rules of its table sync made it."""
+        return changes_of(self.payload, self.table, self.sync_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,13 @@ def payload_of(changes: TableChanges) -> Payload:
         data=bytes(changes.data),
         row_count=changes.row_count,
         flags=frozenset(name for name in _FLAGS if getattr(changes, name)),
+        rules=None if changes.made_for is None else changes.made_for.rules,
     )
 
 
-def changes_of(payload: Payload, table: TableId) -> TableChanges:
-    """What `payload_of` was made of."""
+def changes_of(payload: Payload, table: TableId, sync_id: int | None = None) -> TableChanges:
+    """What `payload_of` was made of. `sync_id`: whose row of the ledger it is in."""
+    made_for = None if payload.rules is None or sync_id is None else MadeFor(sync_id, payload.rules)
     return TableChanges(
         table=table,
         columns=payload.columns,
@@ -128,6 +130,7 @@ def changes_of(payload: Payload, table: TableId) -> TableChanges:
         has_deletes="has_deletes" in payload.flags,
         has_unchanged="has_unchanged" in payload.flags,
         has_moved="has_moved" in payload.flags,
+        made_for=made_for,
     )
 
 

@@ -32,6 +32,7 @@ class Payload:
         row_count: lines in `data`.
         flags: names of what is so of the lines: `folded`, `has_deletes`, `has_unchanged`, `has_moved`.
         truncate: the table was emptied; there are no lines then.
+        rules: fingerprint of the table sync's rules that have made the lines; None: they are as the source sent them.
     """
 
     columns: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Payload:
     row_count: int = 0
     flags: frozenset[str] = frozenset()
     truncate: bool = False
+    rules: str | None = None
 
 
 def seal_payload(payload: Payload, keyring: Keyring, pipeline_id: int, destination_id: int) -> bytes:
@@ -50,6 +52,7 @@ def seal_payload(payload: Payload, keyring: Keyring, pipeline_id: int, destinati
         "rows": payload.row_count,
         "flags": sorted(payload.flags),
         "truncate": payload.truncate,
+        "rules": payload.rules,
     }
     plain = orjson.dumps(header) + b"\n" + payload.data
     form = _PLAIN
@@ -77,6 +80,7 @@ def open_payload(sealed: bytes, keyring: Keyring, pipeline_id: int, destination_
         row_count=header["rows"],
         flags=frozenset(header["flags"]),
         truncate=header["truncate"],
+        rules=header.get("rules"),
     )
 
 

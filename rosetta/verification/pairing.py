@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,7 +54,7 @@ def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target
     usable = () if absent_key or set(key) & set(missing) else key
     target_key = tuple(names[name] for name in usable)
     typed = all(
-        source.types[mine] == target.types[theirs] and source.types[mine] in ORDERED_TYPES
+        source.types[mine] == target.types[theirs] and source.types[mine] in ORDERED_TYPES and mine not in pair.masked
         for mine, theirs in zip(usable, target_key, strict=True)
     )
     same_order = typed and all(
@@ -62,8 +63,8 @@ def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target
     return PairedTables(
         source=ComparedTable(
             schema.table,
-            _columns(columns, source),
-            _columns(usable, source),
+            _columns(columns, source, pair.masked),
+            _columns(usable, source, pair.masked),
             typed,
             source.partitioned,
             f"({pair.condition})" if pair.condition else None,
@@ -83,5 +84,7 @@ def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target
     )
 
 
-def _columns(names: tuple[str, ...], facts: TableFacts) -> tuple[ComparedColumn, ...]:
-    return tuple(ComparedColumn(name, facts.types[name]) for name in names)
+def _columns(
+    names: tuple[str, ...], facts: TableFacts, masked: Mapping[str, str] | None = None
+) -> tuple[ComparedColumn, ...]:
+    return tuple(ComparedColumn(name, facts.types[name], (masked or {}).get(name)) for name in names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +22,7 @@ from rosetta.identifiers import TableId
 from rosetta.postgres import PostgresEndpoint
 from rosetta.sealed import open_config
 from rosetta.secrets import Keyring
+from rosetta.table_rules import MaskingKey, TableRules, source_view
 from rosetta.tables import Pipeline, PipelineDestination, TableSync
 from rosetta.types.schema import TableSchema
 from rosetta.verification.report import PipelineReport, VerificationReport
@@ -141,7 +142,8 @@ def _verify_destination(
     except RosettaError as error:
         return VerificationReport(row.name, (), reason=error.message)
     schema = config.get("pg_schema")
-    pairs = chosen_pairs(_pairs(publication, joined, str(schema) if schema else None), selection.tables)
+    key = MaskingKey(keyring.masking_key)
+    pairs = chosen_pairs(_pairs(publication, joined, str(schema) if schema else None, key), selection.tables)
     return verify_tables(endpoint, target, pairs, bounds)
 
 
@@ -156,37 +158,45 @@ def chosen_pairs(pairs: Iterator[TablePair] | Sequence[TablePair], tables: Seque
     return found + [TablePair(table, table, not_comparable="it is not replicated") for table in unknown]
 
 
-def _pairs(publication: Publication, joined: PipelineDestination, schema: str | None) -> Iterator[TablePair]:
+def _pairs(
+    publication: Publication, joined: PipelineDestination, schema: str | None, key: MaskingKey
+) -> Iterator[TablePair]:
     synced = set()
     for sync in joined.table_syncs:
         source = TableId(sync.schema_name, sync.table_name)
         synced.add(source)
-        yield _synced_pair(publication, source, sync, schema)
+        yield _synced_pair(publication, sync, schema, key)
     if joined.sync_all_tables:
         for source in sorted(publication.schemas.keys() - synced):
             yield publication.pair(source, TableId(schema or source.schema, source.name))
 
 
-def _synced_pair(publication: Publication, source: TableId, sync: TableSync, schema: str | None) -> TablePair:
+def _synced_pair(publication: Publication, sync: TableSync, schema: str | None, key: MaskingKey) -> TablePair:
+    source = TableId(sync.schema_name, sync.table_name)
     target = TableId(sync.target_schema or schema or source.schema, sync.target_name or source.name)
-    pair = publication.pair(source, target)
-    unsupported = [name for name in ("filters", "custom_sql", "masks") if getattr(sync, name)]
-    obstacle = f"tables with {' and '.join(unsupported)} cannot be compared yet" if unsupported else None
-    return TablePair(
-        source,
-        target,
-        pair.schema,
-        sync.mode,
-        _columns(sync),
-        pair.condition,
-        obstacle or pair.not_comparable,
+    pair = replace(publication.pair(source, target), mode=sync.mode)
+    if sync.custom_sql:
+        return replace(pair, not_comparable="tables with custom_sql cannot be compared yet")
+    try:
+        rules = TableRules.parse(sync.columns, sync.masks, sync.filters)
+        return _ruled(pair, rules, key) if rules else pair
+    except RosettaError as error:
+        return replace(pair, not_comparable=error.message)
+
+
+def _ruled(pair: TablePair, rules: TableRules, key: MaskingKey) -> TablePair:
+    """The pair as the rules of its table sync show the source. Raises ConfigurationError where they do not fit it."""
+    if pair.schema is None:
+        return pair
+    rules.check(pair.schema)
+    view = source_view(rules, pair.schema, key)
+    conditions = [f"({condition})" for condition in (pair.condition, view.condition) if condition]
+    return replace(
+        pair,
+        columns={column.source.name: column.name for column in view.columns},
+        condition=" AND ".join(conditions) or None,
+        masked={column.source.name: column.source.sql for column in view.columns if column.source.sql is not None},
     )
-
-
-def _columns(sync: TableSync) -> Mapping[str, str] | None:
-    if sync.columns is None or isinstance(sync.columns, dict):
-        return sync.columns
-    return {str(name): str(name) for name in sync.columns}
 
 
 def _split(name: str) -> tuple[str, str]:

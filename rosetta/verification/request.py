@@ -19,7 +19,8 @@ class TablePair:
     Attributes:
         schema: the source table as it is replicated; None: as the catalog has it, whole.
         columns: target name by source name; None: all of the schema's columns, under their own names.
-        condition: SQL that the source's rows must meet to be replicated (a publication's row filter), or None.
+        condition: SQL that the source's rows must meet to be replicated, or None.
+        masked: what gives the text that the target has instead of a source's column, by its name, of a row `t`.
         not_comparable: why the two cannot be compared; None when they can.
     """
 
@@ -29,6 +30,7 @@ class TablePair:
     mode: SyncMode = SyncMode.CURRENT
     columns: Mapping[str, str] | None = None
     condition: str | None = None
+    masked: Mapping[str, str] = field(default_factory=dict)
     not_comparable: str | None = None
 
     @property

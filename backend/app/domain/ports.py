@@ -6,14 +6,17 @@ when what was given does not fit the database, DatabaseUnreachableError when it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
-from rosetta.enums import ReplicaIdentity, SslMode
+from rosetta.enums import DestinationType, ReplicaIdentity, SslMode
+from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.preflight import Finding
+from rosetta.table_rules import SourceView
 from rosetta.types.schema import TableSchema
 
 
@@ -41,11 +44,17 @@ class SourceAddress:
 
 @dataclass(frozen=True, slots=True)
 class TargetAddress:
-    """A saved PostgreSQL destination, ready to be connected to; `schema` None: each table's own."""
+    """A destination, saved or not, ready to be connected to; its secrets never appear in its repr.
 
-    destination_id: int
-    endpoint: Endpoint
-    schema: str | None
+    Attributes:
+        type: whose adapter reads `config`.
+        config: a complete config with its secrets opened.
+        destination_id: None for one that is not saved.
+    """
+
+    type: DestinationType
+    config: Mapping[str, Any] = field(repr=False)
+    destination_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,50 @@ class ServerInfo:
     tls: bool
     wal_level: str
     system_identifier: str | None
+
+    @property
+    def version(self) -> str:
+        """As people say it, e.g. 18.1."""
+        major, minor = divmod(self.server_version, 10_000)
+        return f"{major}.{minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """Who answered at a destination, in its own words; what a kind of destination does not have is None."""
+
+    product: str
+    version: str
+    database: str
+    user: str
+    tls: bool
+    server_version: int | None = None
+    wal_level: str | None = None
+    schema: str | None = None
+    role: str | None = None
+    warehouse: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditUse:
+    """What one warehouse used on one day (UTC), in Snowflake's credits."""
+
+    warehouse: str
+    day: date
+    credits: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CreditReport:
+    """Use per warehouse and day, newest first; `hindrance` says why it cannot be read, in which case nothing is known.
+
+    Attributes:
+        read_at: when it was asked for; a report is kept for a while.
+    """
+
+    uses: tuple[CreditUse, ...]
+    read_at: datetime
+    hindrance: RosettaError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +186,26 @@ class WalState:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleQuestion:
+    """What table rules show of a table, beside what they showed so far (None: nothing to compare with)."""
+
+    table: TableSchema
+    view: SourceView
+    former: SourceView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFindings:
+    """How many rows there are, pass, come and go, None where counting took too long; and some that pass, as text."""
+
+    rows: int | None
+    passing: int | None
+    entering: int | None
+    leaving: int | None
+    sample: tuple[tuple[str | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LogQuestion:
     """Which lines of a pipeline's log; `before` and `after` are cursors of an earlier answer, at most one of them."""
 
@@ -188,6 +261,9 @@ class SourceDatabase(Protocol):
     async def published_tables(self, address: SourceAddress) -> list[TableSchema]:
         """Columns and keys of the tables in the publication."""
 
+    async def preview(self, address: SourceAddress, question: RuleQuestion) -> RuleFindings:
+        """What rules would do to a table; reads it, bounded in time, and changes nothing."""
+
     async def publication(self, address: SourceAddress) -> Publication | None:
         """The source's publication, None when there is none."""
 
@@ -211,9 +287,9 @@ class SourceDatabase(Protocol):
 
 
 class TargetDatabase(Protocol):
-    """A PostgreSQL destination, as the API looks at it."""
+    """A destination, as the API looks at it."""
 
-    async def server(self, endpoint: Endpoint) -> ServerInfo:
+    async def server(self, address: TargetAddress) -> TargetInfo:
         """Signs in and asks who answers: the connection test."""
 
     async def preflight(self, address: TargetAddress) -> list[Finding]:
@@ -221,3 +297,10 @@ class TargetDatabase(Protocol):
 
     async def tables(self, address: TargetAddress) -> list[TargetTable]:
         """Tables and columns of the destination's schema, or of all schemas."""
+
+
+class CreditMeter(Protocol):
+    """What a destination that bills by use has cost."""
+
+    async def report(self, address: TargetAddress, days: int) -> CreditReport:
+        """Use of the last `days` days, asked for at most once an hour: asking costs, too."""

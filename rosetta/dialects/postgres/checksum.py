@@ -39,10 +39,14 @@ ORDERED_TYPES: Final = (_CAST_IS_OUTPUT - {"json", "jsonb"}) | {
 
 @dataclass(frozen=True, slots=True)
 class ComparedColumn:
-    """A column as one side names it; `type` is `format_type()` without modifiers."""
+    """A column as one side names it; `type` is `format_type()` without modifiers.
+
+    `sql`: what gives the text to compare instead of the column's own, of a row `t`: a masked value.
+    """
 
     name: str
     type: str
+    sql: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class KeyRange:
 
 def exact_text(column: ComparedColumn) -> str:
     """The value as its type's output function prints it; NULL stays NULL."""
+    if column.sql is not None:
+        return column.sql
     name = f"t.{quoted(column.name)}"
     if column.type in _CAST_IS_OUTPUT:
         return f"{name}::text"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rosetta.dialects.postgres.checksum import ComparedColumn
 from rosetta.dialects.postgres.text import literal, qualified, quoted
 from rosetta.identifiers import TableId
 from rosetta.types import TableSchema
@@ -25,6 +26,8 @@ class KeyColumn:
         type: what a literal is cast to before it is compared, and the column too where its type is a domain.
         less, less_equal, equal, greater, greater_equal: `OPERATOR(schema.name)` of the type's B-tree order.
         portable: every PostgreSQL server orders such values alike. Text is not: its order is the collation's.
+        target_name: what the target calls it; None: the same.
+        mask: what gives the text that the target has instead, of a row `t`; None: the value itself.
     """
 
     name: str
@@ -37,6 +40,8 @@ class KeyColumn:
     portable: bool
     domain: bool
     enum: bool
+    target_name: str | None = None
+    mask: str | None = None
 
     @property
     def expression(self) -> str:
@@ -49,23 +54,32 @@ class ReadPlan:
     """How a table is read.
 
     Attributes:
-        columns: names, in the order of the lines that are read.
+        columns: names at the target, in the order of the lines that are read.
         key: empty: the table is read in one piece.
+        selected: what gives each of `columns`; None: the source's columns of these names.
+        condition: what holds for the rows that are read, of a row `t`; None: all are.
     """
 
     table: TableId
     columns: tuple[str, ...]
     key: tuple[KeyColumn, ...]
     partitioned: bool
+    selected: tuple[ComparedColumn, ...] | None = None
+    condition: str | None = None
 
     @property
     def portable(self) -> bool:
         """Whether a target finds the same rows between two keys as the source does."""
-        return all(column.portable for column in self.key)
+        return all(column.portable and column.mask is None for column in self.key)
+
+    @property
+    def reads_key(self) -> bool:
+        """Whether the last line of a full chunk tells where its range ends: no row is left out, no key is masked."""
+        return self.condition is None and all(column.mask is None for column in self.key)
 
     @property
     def key_positions(self) -> tuple[int, ...]:
-        return tuple(self.columns.index(column.name) for column in self.key)
+        return tuple(self.columns.index(column.target_name or column.name) for column in self.key)
 
 
 def key_columns_sql(schema: TableSchema) -> str:
@@ -130,11 +144,12 @@ def _key_column(value: Mapping[str, Any]) -> KeyColumn:
     )
 
 
-def read_chunk_sql(plan: ReadPlan, lower: Key | None, upper: Key | None, rows: int) -> str:
-    """COPY of the first `rows` rows of `lower < key <= upper`, in the order of the key; None is open."""
+def read_chunk_sql(plan: ReadPlan, lower: Key | None, upper: Key | None, rows: int | None = None) -> str:
+    """COPY of the first `rows` (None: all) rows of `lower < key <= upper`, in the order of the key; None is open."""
+    limit = "" if rows is None else f" LIMIT {rows}"
     return (
-        f"COPY (SELECT {_select_list(plan)} FROM {range_from(plan, lower, upper)} "
-        f"ORDER BY {key_order(plan)} LIMIT {rows}) TO STDOUT"
+        f"COPY (SELECT {_select_list(plan)} FROM {passing_from(plan, lower, upper)} "
+        f"ORDER BY {key_order(plan)}{limit}) TO STDOUT"
     )
 
 
@@ -144,22 +159,24 @@ def key_order(plan: ReadPlan) -> str:
 
 
 def range_from(plan: ReadPlan, lower: Key | None, upper: Key | None) -> str:
-    """The table as `t`, and a WHERE for `lower < key <= upper`; None is open."""
-    bounds = [_behind(plan.key, lower)] if lower is not None else []
-    if upper is not None:
-        bounds.append(_up_to(plan.key, upper))
-    return f"{_from(plan)} AS t" + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
+    """The table as `t`, and a WHERE for `lower < key <= upper`; None is open. Every row counts."""
+    return _where(plan, _bounds(plan, lower, upper))
+
+
+def passing_from(plan: ReadPlan, lower: Key | None, upper: Key | None) -> str:
+    """As `range_from`, of the rows that meet the plan's condition."""
+    return _where(plan, [*_bounds(plan, lower, upper), *_condition(plan)])
 
 
 def read_table_sql(plan: ReadPlan) -> str:
     """COPY of the whole table, in whatever order it lies."""
-    return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)}) TO STDOUT"
+    return f"COPY (SELECT {_select_list(plan)} FROM {_where(plan, _condition(plan))}) TO STDOUT"
 
 
 def read_keys_sql(plan: ReadPlan, keys: Sequence[Key]) -> str:
-    """COPY of the rows with one of `keys`."""
+    """COPY of the rows with one of `keys`, as the target has them: a masked key is looked for by its mask."""
     wanted = " OR ".join(f"({_is(plan.key, key)})" for key in keys)
-    return f"COPY (SELECT {_select_list(plan)} FROM {_from(plan)} WHERE {wanted}) TO STDOUT"
+    return f"COPY (SELECT {_select_list(plan)} FROM {_where(plan, [f'({wanted})', *_condition(plan)])}) TO STDOUT"
 
 
 def estimate_sql(plan: ReadPlan, exact_rows: int) -> str:
@@ -197,7 +214,22 @@ FROM (SELECT {name}::regclass AS relid UNION SELECT relid FROM pg_partition_tree
 
 
 def _select_list(plan: ReadPlan) -> str:
-    return ", ".join(quoted(name) for name in plan.columns)
+    if plan.selected is None:
+        return ", ".join(quoted(name) for name in plan.columns)
+    return ", ".join(column.sql or f"t.{quoted(column.name)}" for column in plan.selected)
+
+
+def _where(plan: ReadPlan, conditions: Sequence[str]) -> str:
+    return f"{_from(plan)} AS t" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+
+
+def _bounds(plan: ReadPlan, lower: Key | None, upper: Key | None) -> list[str]:
+    bounds = [_behind(plan.key, lower)] if lower is not None else []
+    return bounds if upper is None else [*bounds, _up_to(plan.key, upper)]
+
+
+def _condition(plan: ReadPlan) -> list[str]:
+    return [] if plan.condition is None else [plan.condition]
 
 
 def _from(plan: ReadPlan) -> str:
@@ -210,11 +242,14 @@ def _values(key: Sequence[KeyColumn], texts: Key) -> list[str]:
 
 
 def _is(key: Sequence[KeyColumn], texts: Key) -> str:
+    return " AND ".join(map(_equals, key, texts, _values(key, texts)))
+
+
+def _equals(column: KeyColumn, text: str, value: str) -> str:
+    if column.mask is not None:
+        return f"{column.mask} = {literal(text)}"
     # a label that the source does not have would be no value of the type
-    return " AND ".join(
-        f"{column.expression}::text = {literal(text)}" if column.enum else f"{column.expression} {column.equal} {value}"
-        for column, text, value in zip(key, texts, _values(key, texts), strict=True)
-    )
+    return f"{column.expression}::text = {literal(text)}" if column.enum else f"{column.expression} {column.equal} {value}"
 
 
 def _behind(key: Sequence[KeyColumn], lower: Key) -> str:

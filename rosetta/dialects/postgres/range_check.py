@@ -12,16 +12,16 @@ from collections.abc import Sequence
 
 from rosetta.dialects.postgres.checksum import ComparedColumn, exact_text, row_text
 from rosetta.dialects.postgres.chunk_merge import Bound, key_range, visible
-from rosetta.dialects.postgres.chunk_read import Key, ReadPlan, key_order, range_from
+from rosetta.dialects.postgres.chunk_read import Key, ReadPlan, key_order, passing_from, range_from
 from rosetta.dialects.postgres.merge_table import MergeTable
 
 _MODIFIER = re.compile(r"\(\d+(,-?\d+)?\)")
 _SPARE_ROWS = 1_000
 
 
-def compared(name: str, type_: str) -> ComparedColumn:
+def compared(name: str, type_: str, sql: str | None = None) -> ComparedColumn:
     """A column by its `format_type()`, whose modifiers do not matter to how a value prints."""
-    return ComparedColumn(name, _MODIFIER.sub("", type_))
+    return ComparedColumn(name, _MODIFIER.sub("", type_), sql)
 
 
 def _row_hash(columns: Sequence[ComparedColumn]) -> str:
@@ -40,7 +40,7 @@ def range_end_sql(
 
 def range_checksum_sql(plan: ReadPlan, columns: Sequence[ComparedColumn], lower: Key | None, upper: Key | None) -> str:
     """How many rows the source's range has, and their checksum."""
-    return f"SELECT count(*), COALESCE(sum({_row_hash(columns)}), 0)::text FROM {range_from(plan, lower, upper)}"
+    return f"SELECT count(*), COALESCE(sum({_row_hash(columns)}), 0)::text FROM {passing_from(plan, lower, upper)}"
 
 
 def range_at_target_sql(table: MergeTable, lower: Bound, upper: Bound, *, snapshot: str, lsn: int, rows: int) -> str:

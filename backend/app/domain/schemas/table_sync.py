@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from app.domain.schemas.base import Body, Identifier, Name, PageRequest, Stamped, Text
+from app.domain.schemas.base import Body, Id, Identifier, Name, PageRequest, Stamped, Text
 from rosetta.enums import DeleteMode, SchemaPolicy, SyncMode, TableSyncDesired, TableSyncState
 
 OBSERVED = frozenset(
@@ -52,6 +52,33 @@ class TableSyncUpdate(Body):
     custom_sql: Text | None = Field(default=None, max_length=65_536)
     masks: dict[Identifier, Any] = Field(default_factory=dict)
     tags: list[Name] | None = Field(default=None, max_length=50)
+
+
+class RulesCheck(Body):
+    """Rules to be looked at before they are saved; `sync_id`: beside what this table sync does now."""
+
+    sync_id: Id | None = None
+    schema_name: Identifier = "public"
+    table_name: Identifier
+    columns: list[Identifier] | dict[Identifier, Identifier] | None = None
+    filters: list[Any] = Field(default_factory=list, max_length=5)
+    masks: dict[Identifier, Any] = Field(default_factory=dict)
+
+
+class RulesPreview(BaseModel):
+    """What rules would do to a table as it is now.
+
+    Counts are null where counting took too long; `rows_entering` and `rows_leaving` also where there is nothing to
+    compare with. `sample` has up to 20 rows as the target would have them.
+    """
+
+    rows: int | None
+    rows_passing: int | None
+    rows_entering: int | None
+    rows_leaving: int | None
+    columns: dict[str, str]
+    key: list[str]
+    sample: list[dict[str, str | None]]
 
 
 class TableSyncView(Stamped):

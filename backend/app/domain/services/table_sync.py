@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.core.exceptions import ConflictError, InvalidRequestError
@@ -15,6 +15,7 @@ from app.domain.repositories import (
 )
 from app.domain.schemas.table_sync import TableSyncCreate, TableSyncQuery, TableSyncUpdate
 from app.domain.services.audit import AuditTrail
+from app.domain.services.table_rules import RULES, parsed_rules
 from rosetta.enums import SchemaPolicy, TableSyncDesired, TableSyncState
 
 # Stored by the schema, not yet honoured by compute. Taking them would mean rows that someone believes to be
@@ -32,6 +33,7 @@ def new_sync(join_id: int, body: TableSyncCreate) -> TableSync:
     """A row for this body. Raises InvalidRequestError for an option that is not available."""
     values = body.model_dump(exclude={"tags"})
     _refuse_unavailable(values)
+    values["filters"] = _typed_filters(values)
     return TableSync(pipeline_destination_id=join_id, **values)
 
 
@@ -75,6 +77,9 @@ class TableSyncService:
                     remedy="Create a table sync for the other table, and delete this one.",
                 )
         _refuse_unavailable(changes)
+        if any(name in changes for name in RULES):
+            rules = {name: changes.get(name, getattr(sync, name)) for name in RULES}
+            changes["filters"] = _typed_filters(rules)
         tags = changes.pop("tags", None)
         changed = sorted(name for name, value in changes.items() if getattr(sync, name) != value)
         for name in changed:
@@ -113,6 +118,11 @@ class TableSyncService:
     async def _of(self, pipeline_id: int, destination_id: int, sync_id: int) -> TableSync:
         join = await self._joins.of(pipeline_id, destination_id)
         return await self._syncs.of(join.id, sync_id)
+
+
+def _typed_filters(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The filters as they are stored, however they were written. Raises InvalidRequestError for what is no rule."""
+    return [condition.as_object() for condition in parsed_rules(values).filters]
 
 
 def _refuse_unavailable(values: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 import asyncpg
 
@@ -10,6 +12,8 @@ from app.core.exceptions import ConnectionRejectedError
 from app.domain.ports import (
     Endpoint,
     Publication,
+    RuleFindings,
+    RuleQuestion,
     ServerInfo,
     Slot,
     SlotWal,
@@ -20,11 +24,14 @@ from app.domain.ports import (
 from app.infrastructure.postgres.session import Sessions
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.dialects.postgres.catalog import parse_tables, publication_tables_sql
+from rosetta.dialects.postgres.preview import counts_sql, sample_sql, settings_sql
 from rosetta.enums import ReplicaIdentity
 from rosetta.identifiers import TableId
 from rosetta.preflight import Finding, check_source, source_facts_sql
 from rosetta.types.schema import TableSchema
 
+_SAMPLE_ROWS: Final = 20
+_READ_SECONDS: Final = 10.0
 # A partitioned table counts with all of its partitions, which are not listed themselves.
 _TABLES = """
 SELECT n.nspname AS schema, c.relname AS name, c.relreplident::text AS identity, c.relkind = 'p' AS partitioned,
@@ -97,6 +104,20 @@ class AsyncpgSource:
             value = await connection.fetchval(publication_tables_sql(address.publication))
         return list(parse_tables(value).values())
 
+    async def preview(self, address: SourceAddress, question: RuleQuestion) -> RuleFindings:
+        schema, view, former = question.table, question.view, question.former
+        columns = tuple(column.source for column in view.columns)
+        async with self._sessions.open(address.endpoint) as connection:
+            async with _exact(connection):
+                sample = await connection.fetch(sample_sql(schema, columns, view.condition, _SAMPLE_ROWS))
+            counts: Sequence[int | None] = (None,) * 4
+            with suppress(asyncpg.QueryCanceledError):
+                async with _exact(connection):
+                    before = None if former is None else former.condition
+                    counts = await connection.fetchrow(counts_sql(schema, view.condition, before))
+        rows, passing, entering, leaving = counts
+        return RuleFindings(rows, passing, entering, leaving, tuple(tuple(row["row"]) for row in sample))
+
     async def publication(self, address: SourceAddress) -> Publication | None:
         async with self._sessions.open(address.endpoint) as connection:
             row = await connection.fetchrow(_PUBLICATION, address.publication)
@@ -143,6 +164,14 @@ class AsyncpgSource:
     async def _execute(self, address: SourceAddress, statement: str) -> None:
         async with self._sessions.open(address.endpoint) as connection:
             await connection.execute(statement)
+
+
+@asynccontextmanager
+async def _exact(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """A read-only transaction that prints exact texts and does not read for long."""
+    async with connection.transaction(readonly=True):
+        await connection.execute(settings_sql(_READ_SECONDS))
+        yield
 
 
 def _table(row: asyncpg.Record) -> SourceTable:

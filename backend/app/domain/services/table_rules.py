@@ -1,0 +1,92 @@
+"""Rules of table syncs, held against the source before anything is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.exceptions import ConnectionRejectedError, DatabaseUnreachableError, InvalidRequestError
+from app.domain.ports import RuleQuestion, SourceAddress, SourceDatabase
+from app.domain.schemas.table_sync import RulesPreview
+from rosetta.errors import ConfigurationError
+from rosetta.identifiers import TableId
+from rosetta.table_rules import MaskingKey, TableRules, source_view
+from rosetta.types.schema import TableSchema
+
+RULES = ("columns", "masks", "filters")
+
+
+def parsed_rules(values: Mapping[str, Any]) -> TableRules:
+    """The rules that a body, or a row, states. Raises InvalidRequestError for what is no rule of any table."""
+    try:
+        return TableRules.parse(values.get("columns"), values.get("masks"), values.get("filters"))
+    except ConfigurationError as error:
+        raise _refused(error) from None
+
+
+class TableRulesService:
+    """For the source of one pipeline. Needs no session: whatever it asks, it asks the source."""
+
+    def __init__(self, address: SourceAddress, database: SourceDatabase, key: MaskingKey) -> None:
+        self._address = address
+        self._database = database
+        self._key = key
+
+    async def check(self, table: TableId, rules: TableRules) -> None:
+        """Raises InvalidRequestError where the rules do not fit the table.
+
+        Nothing where the source cannot say so now, or does not publish the table yet: compute refuses such a table.
+        """
+        if not rules:
+            return
+        try:
+            schema = await self._schema(table)
+        except (DatabaseUnreachableError, ConnectionRejectedError):
+            return
+        if schema is not None:
+            _fit(rules, schema)
+
+    async def preview(self, table: TableId, rules: TableRules, former: TableRules | None) -> RulesPreview:
+        """What the rules let through, and against `former` which rows would come and go.
+
+        Raises InvalidRequestError where they do not fit the table, and what the source raises.
+        """
+        schema = await self._schema(table)
+        if schema is None:
+            raise InvalidRequestError(
+                f"The publication of the source does not have {table}.",
+                code="TABLE_NOT_PUBLISHED",
+                remedy=f"At the source: ALTER PUBLICATION ... ADD TABLE {table};",
+            )
+        _fit(rules, schema)
+        view = source_view(rules, schema, self._key)
+        output = rules.output(schema)
+        before = None
+        if former is not None:
+            _fit(former, schema)
+            before = source_view(former, schema, self._key)
+        found = await self._database.preview(self._address, RuleQuestion(schema, view, before))
+        return RulesPreview(
+            rows=found.rows,
+            rows_passing=found.passing,
+            rows_entering=found.entering if former is not None else None,
+            rows_leaving=found.leaving if former is not None else None,
+            columns={column.name: column.type for column in output.columns},
+            key=list(output.key),
+            sample=[dict(zip(output.column_names, row, strict=True)) for row in found.sample],
+        )
+
+    async def _schema(self, table: TableId) -> TableSchema | None:
+        published = await self._database.published_tables(self._address)
+        return next((schema for schema in published if schema.table == table), None)
+
+
+def _fit(rules: TableRules, schema: TableSchema) -> None:
+    try:
+        rules.check(schema)
+    except ConfigurationError as error:
+        raise _refused(error) from None
+
+
+def _refused(error: ConfigurationError) -> InvalidRequestError:
+    return InvalidRequestError(error.message, code=error.code, remedy=error.remedy)
