@@ -31,6 +31,10 @@ class Column:
     Attributes:
         type: `format_type()` with the schema of every type outside pg_catalog spelled out.
         nondeterministic: by its collation different text may be equal.
+        number: its `attnum`, which no other column of the table ever has; 0: not known.
+        type_id: object id and modifier of the type, as the stream names it (`23:-1`); empty: not known.
+        missing: text of the value that rows from before the column was added have for it without being written anew
+            (`attmissingval`: a default that does not vary); None: none, they are NULL or were written anew.
     """
 
     name: str
@@ -39,6 +43,14 @@ class Column:
     generated: bool = False
     user_types: tuple[UserType, ...] = ()
     nondeterministic: bool = False
+    number: int = 0
+    type_id: str = ""
+    missing: str | None = None
+
+    @property
+    def is_enum(self) -> bool:
+        """Whether its values are labels of an enum."""
+        return any(user_type.kind == "enum" for user_type in self.user_types[-1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,9 @@ class TableSchema:
         columns: all that reach the stream, in catalog order; generated columns are left out.
         key: columns that identify a row in the stream: the primary key, else the replica identity's index;
             empty for a table without either (then REPLICA IDENTITY FULL is needed).
+        relation: object id of the table; 0: not known.
+        storage: changes when the source writes every row of the table anew, or none is left of it (a rewrite by
+            ALTER TABLE or VACUUM FULL, TRUNCATE).
     """
 
     table: TableId
@@ -57,6 +72,8 @@ class TableSchema:
     replica_identity: ReplicaIdentity = ReplicaIdentity.DEFAULT
     partitioned: bool = False
     primary_key: tuple[str, ...] = field(default=())
+    relation: int = 0
+    storage: str = ""
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -197,4 +197,5 @@ def _table_changes(table: Any) -> TableChanges:
         has_deletes=bool(table.deletes()),
         has_unchanged=bool(table.unchanged()),
         has_moved=bool(table.moved()),
+        types=tuple(str(name) for name in table.types()),
     )

@@ -36,7 +36,7 @@ class LineWriter:
 
     def __init__(self, relation: Relation, key: tuple[str, ...]) -> None:
         self.table: TableId = relation.table
-        self.columns = tuple(column.name for column in relation.columns)
+        self.shape = self.columns, self.types = relation.shape
         self.key = key
         self.has_deletes = self.has_unchanged = self.has_moved = False
         self._lines: list[bytes] = []
@@ -90,6 +90,7 @@ class LineWriter:
             has_deletes=self.has_deletes,
             has_unchanged=self.has_unchanged,
             has_moved=self.has_moved,
+            types=self.types,
         )
 
 

@@ -68,6 +68,12 @@ class Relation:
     identity: str
     columns: tuple[Column, ...]
 
+    @property
+    def shape(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of the columns, and of each the type as `rosetta.types.Column.type_id` has it."""
+        names = tuple(column.name for column in self.columns)
+        return names, tuple(f"{column.type_oid}:{column.modifier}" for column in self.columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Truncate:

@@ -6,12 +6,17 @@ change's first line; an update that carries the old row has two, for its old row
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Protocol
 
 from compute.core.batch import TableChanges, TableSpec
 from compute.engine.pgoutput.errors import StreamError
 from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key, LineWriter
 from compute.engine.pgoutput.protocol import NEW, ROW_AT, TEXT, UNCHANGED, Relation, Value, insert_of, values
+
+# Of a relation's identity: the primary key, or all columns.
+_PRIMARY_KEY: Final = "d"
+_FULL: Final = "f"
 
 # Estimated memory of a key and its image beside the message's bytes.
 IMAGE_BYTES: Final = 300
@@ -32,7 +37,7 @@ class Table(Protocol):
     @property
     def leading(self) -> dict[Key, Image] | None: ...
     @property
-    def columns(self) -> tuple[str, ...]: ...
+    def shape(self) -> tuple[tuple[str, ...], tuple[str, ...]]: ...
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
     def update(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
     def delete(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
@@ -40,9 +45,25 @@ class Table(Protocol):
 
 
 def table_for(relation: Relation, spec: TableSpec) -> Table:
+    spec = as_it_was(relation, spec)
     if not spec.key:
         return Log(relation)
     return Folded(relation, spec) if spec.fold else Kept(relation, spec)
+
+
+def as_it_was(relation: Relation, spec: TableSpec) -> TableSpec:
+    """`spec` with the key that `relation` itself names, where that is not the one that is known.
+
+    A column of the key was renamed or dropped, or the key is another: by it the table is told to be not what it was.
+    """
+    names, _ = relation.shape
+    identity = () if relation.identity == _FULL else tuple(one.name for one in relation.columns if one.in_identity)
+    known = set(spec.key)
+    if not identity:
+        same = known <= set(names)
+    else:
+        same = known == set(identity) if relation.identity == _PRIMARY_KEY else known <= set(identity)
+    return spec if same or not known else replace(spec, key=identity)
 
 
 def leads(relation: Relation, spec: TableSpec) -> bool:
@@ -74,15 +95,12 @@ class Keyed:
     leading: dict[Key, Image] | None = None
 
     def __init__(self, relation: Relation, spec: TableSpec, images: Images) -> None:
-        self.columns = tuple(column.name for column in relation.columns)
+        self._writer = LineWriter(relation, spec.key)
+        self.shape, self.columns = self._writer.shape, self._writer.columns
         self._name = str(relation.table)
-        missing = [name for name in spec.key if name not in self.columns]
-        if missing:
-            raise StreamError(f"the stream of table {self._name} has no column {missing[0]}, which is part of its key")
         self._places = [self.columns.index(name) for name in spec.key]
         self._reach = max(self._places) + 1
         self._images = images
-        self._writer = LineWriter(relation, spec.key)
 
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
         key = self._key(payload)
@@ -205,7 +223,7 @@ class Log:
     def __init__(self, relation: Relation) -> None:
         self._name = str(relation.table)
         self._writer = LineWriter(relation, ())
-        self.columns = self._writer.columns
+        self.shape = self._writer.shape
 
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
         return self._writer.row(CREATE, (lsn, ordinal, transaction), values(payload)[0], None)

@@ -76,6 +76,8 @@ def _table(value: Mapping[str, Any]) -> TableSchema:
         replica_identity=replica_identity,
         partitioned=value["partitioned"],
         primary_key=primary_key if names.issuperset(primary_key) else (),
+        relation=value["relation"],
+        storage=value["storage"],
     )
 
 
@@ -103,6 +105,9 @@ def _column(value: Mapping[str, Any]) -> Column:
             UserType(user["schema"], user["name"], user["kind"], tuple(user["definition"])) for user in value["types"]
         ),
         nondeterministic=value["nondeterministic"],
+        number=value["number"],
+        type_id=value["type_id"],
+        missing=value["missing"],
     )
 
 
@@ -115,17 +120,21 @@ shown AS MATERIALIZED (
     SELECT a.attrelid AS relation, a.attnum AS number, a.attname AS name, a.atttypid AS type,
            format_type(a.atttypid, a.atttypmod) AS type_text, NOT a.attnotnull AS nullable,
            EXISTS (SELECT FROM pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic)
-               AS nondeterministic
-    FROM chosen JOIN pg_attribute a ON a.attrelid = chosen.relation
+               AS nondeterministic,
+           a.atttypid::text || ':' || a.atttypmod AS type_id, {_MISSING_SQL} AS missing
+    FROM chosen JOIN pg_class c ON c.oid = chosen.relation JOIN pg_attribute a ON a.attrelid = c.oid
+    JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
       AND (jsonb_typeof(chosen.published) IS DISTINCT FROM 'array' OR chosen.published ? a.attname::text)
 ),
 {_USER_TYPES_SQL}
 SELECT COALESCE(jsonb_agg(jsonb_build_object(
     'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p', 'replica_identity', c.relreplident,
+    'relation', c.oid::bigint, 'storage', {_STORAGE_SQL},
     'columns', COALESCE((
         SELECT jsonb_agg(jsonb_build_object('name', s.name, 'type', s.type_text, 'nullable', s.nullable,
-                                            'nondeterministic', s.nondeterministic,
+                                            'nondeterministic', s.nondeterministic, 'number', s.number,
+                                            'type_id', s.type_id, 'missing', s.missing,
                                             'types', COALESCE(u.types, '[]')) ORDER BY s.number)
         FROM shown s LEFT JOIN user_types u ON u.root = s.type
         WHERE s.relation = c.oid), '[]'),
@@ -137,6 +146,27 @@ SELECT COALESCE(jsonb_agg(jsonb_build_object(
 FROM chosen JOIN pg_class c ON c.oid = chosen.relation JOIN pg_namespace n ON n.oid = c.relnamespace"""
 
 
+# Only the leaves of a partitioned table have rows. Everything is of the snapshot, so that a rewrite is seen together
+# with what it was for.
+_LEAVES_SQL = """WITH RECURSIVE below (relation) AS (
+                SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid
+                UNION ALL SELECT i.inhrelid FROM below JOIN pg_inherits i ON i.inhparent = below.relation)"""
+_STORAGE_SQL = f"""CASE c.relkind WHEN 'p' THEN ({_LEAVES_SQL}
+            SELECT COALESCE(md5(string_agg(l.oid || ':' || l.relfilenode, ',' ORDER BY l.oid)), '')
+            FROM below JOIN pg_class l ON l.oid = below.relation WHERE l.relkind = 'r')
+        ELSE c.relfilenode::text END"""
+# An array of the one value. Only box has another delimiter, and nothing that would be quoted. Where the leaves of a
+# partitioned table differ there is no such value.
+_MISSING_TEMPLATE = f"""CASE WHEN a.atthasmissing THEN {{one}} WHEN c.relkind = 'p' THEN ({_LEAVES_SQL}
+                SELECT CASE WHEN count(*) = count(l.attmissingval) AND count(DISTINCT l.attmissingval::text) = 1
+                    THEN {{any}} END
+                FROM below JOIN pg_class p ON p.oid = below.relation AND p.relkind = 'r'
+                LEFT JOIN pg_attribute l ON l.attrelid = p.oid AND l.attname = a.attname AND l.atthasmissing) END"""
+_ONLY_SQL = """CASE t.typdelim WHEN ',' THEN ({array}::text[])[1] ELSE btrim({array}, '{{}}') END"""
+_MISSING_SQL = _MISSING_TEMPLATE.format(
+    one=_ONLY_SQL.format(array="a.attmissingval::text"),
+    any=_ONLY_SQL.format(array="min(l.attmissingval::text)"),
+)
 _INDEX_COLUMNS_SQL = """(
             SELECT jsonb_agg(a.attname ORDER BY k.position)
             FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, position)

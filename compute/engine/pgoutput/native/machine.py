@@ -13,7 +13,7 @@ from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key
 from compute.engine.pgoutput.native import library as native
 from compute.engine.pgoutput.protocol import Relation
 from compute.engine.pgoutput.swift import NO_LSN, Place, widened
-from compute.engine.pgoutput.tables import Image, Keyed, Table, leads, table_for
+from compute.engine.pgoutput.tables import Image, Keyed, Table, as_it_was, leads, table_for
 
 _OPERATIONS: Final = {operation[0]: operation for operation in (CREATE, UPDATE, DELETE)}
 _NO_MEMORY: Final = -1
@@ -48,6 +48,7 @@ class NativeMachine:
         return self._place
 
     def table(self, relation: Relation, spec: TableSpec) -> Table:
+        spec = as_it_was(relation, spec)
         if spec.fold and leads(relation, spec):
             return NativeFolded(self._library, self._seed, relation, spec)
         return table_for(relation, spec)
@@ -131,6 +132,7 @@ class NativeFolded(Keyed):
             has_deletes=count.deletes > 0,
             has_unchanged=count.unchanged > 0,
             has_moved=count.moved > 0,
+            types=self._writer.types,
         )
 
 

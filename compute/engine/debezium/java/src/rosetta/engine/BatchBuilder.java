@@ -1,7 +1,6 @@
 package rosetta.engine;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,10 +55,10 @@ final class BatchBuilder {
         return specs.get(shape.id);
     }
 
-    /** Whether the table's changes so far have other columns than `shape`, so that they cannot share a buffer. */
+    /** Whether the table's changes so far have another shape, so that they cannot share a buffer. */
     boolean differs(Shape shape) {
         TableChanges changes = tables.get(shape.id);
-        return changes != null && !Arrays.equals(changes.shape().columns, shape.columns);
+        return changes != null && !changes.shape().isLike(shape);
     }
 
     TableChanges changes(Shape shape, TableSpec spec, long micros) {

@@ -59,7 +59,8 @@ final class LineWriter {
 
     TableData finish(boolean folded) {
         return new TableData(
-                shape.schema, shape.name, shape.columns, key, rows, text.toBytes(), folded, deletes, unchanged, moved);
+                shape.schema, shape.name, shape.columns, shape.types, key, rows, text.toBytes(), folded, deletes,
+                unchanged, moved);
     }
 
     private void head(char operation, Stamp stamp) {

@@ -10,6 +10,8 @@ import org.apache.kafka.connect.data.SchemaBuilder;
 public final class RawText implements CustomConverter<SchemaBuilder, RelationalColumn> {
     /** Stands for a TOAST value that an update did not send; known by identity, so no real value can equal it. */
     static final String UNCHANGED = new String("unchanged");
+    /** Parameter of a column's schema: what its type is, so that a changed one is known. */
+    static final String TYPE = "rosetta.type";
 
     @Override
     public void configure(Properties properties) {
@@ -18,7 +20,9 @@ public final class RawText implements CustomConverter<SchemaBuilder, RelationalC
 
     @Override
     public void converterFor(RelationalColumn column, ConverterRegistration<SchemaBuilder> registration) {
-        registration.register(new NullableText(), RawText::text);
+        SchemaBuilder text = new NullableText();
+        text.parameter(TYPE, column.nativeType() + ":" + column.length().orElse(-1) + ":" + column.scale().orElse(-1));
+        registration.register(text, RawText::text);
     }
 
     /** Debezium marks unchanged TOAST values by objects of its own, which are never strings. */

@@ -127,7 +127,7 @@ final class RecordReader implements ChangeConsumer<RecordChangeEvent<SourceRecor
         } else if (record.topic().equals(messageTopic)) {
             readMessage(record, value, flush);
         } else {
-            shape = new Shape(value);
+            shape = new Shape(value, record.keySchema());
             shapes.put(value.schema(), shape);
             readChange(record, value, shape, flush);
         }

@@ -1,6 +1,7 @@
 package rosetta.engine;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
@@ -12,17 +13,22 @@ final class Shape {
     final String name;
     final String id;
     final String[] columns;
+    /** Of each column what Debezium says of its type. */
+    final String[] types;
     final Field before;
     final Field after;
+    private final String[] ownKey;
     private final Field operation;
     private final Field[] fields;
 
-    Shape(Struct event) {
+    /** `key` is the schema of the events' keys, null without one. */
+    Shape(Struct event, Schema key) {
         Schema envelope = event.schema();
         Struct source = event.getStruct("source");
         schema = source.getString("schema");
         name = source.getString("table");
         id = TableSpec.id(schema, name);
+        ownKey = key == null ? new String[0] : key.fields().stream().map(Field::name).toArray(String[]::new);
         before = envelope.field("before");
         after = envelope.field("after");
         operation = envelope.field("op");
@@ -31,6 +37,17 @@ final class Shape {
         List<String> names = new ArrayList<>(row.size());
         row.forEach(field -> names.add(field.name()));
         columns = names.toArray(new String[0]);
+        types = row.stream().map(field -> field.schema().parameters().get(RawText.TYPE)).toArray(String[]::new);
+    }
+
+    /** Whether rows of both can share a buffer. */
+    boolean isLike(Shape other) {
+        return Arrays.equals(columns, other.columns) && Arrays.equals(types, other.types);
+    }
+
+    /** `key`, or, where a row lacks a column of it, the events' own: a column of the key was renamed or dropped. */
+    String[] keyAsItWas(String[] key) {
+        return List.of(columns).containsAll(List.of(key)) ? key : ownKey;
     }
 
     char operation(Struct event) {
@@ -55,10 +72,6 @@ final class Shape {
         int[] positions = new int[key.length];
         for (int index = 0; index < key.length; index++) {
             positions[index] = List.of(columns).indexOf(key[index]);
-            if (positions[index] < 0) {
-                throw new StreamException("the stream of table " + schema + "." + name + " has no column " + key[index]
-                        + ", which is part of its key");
-            }
         }
         return positions;
     }

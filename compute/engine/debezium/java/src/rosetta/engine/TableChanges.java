@@ -17,7 +17,8 @@ interface TableChanges {
     TableData finish();
 
     static TableChanges of(Shape shape, TableSpec spec) {
-        return spec.key().length == 0 ? new TableLog(shape) : new TableFold(shape, spec);
+        String[] key = shape.keyAsItWas(spec.key());
+        return key.length == 0 ? new TableLog(shape) : new TableFold(shape, key, spec.fold());
     }
 
     static long size(String[] values) {

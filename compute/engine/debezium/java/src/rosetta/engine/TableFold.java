@@ -16,17 +16,17 @@ final class TableFold implements TableChanges {
     static final int ROW_OVERHEAD_BYTES = 200;
 
     private final Shape shape;
-    private final TableSpec spec;
+    private final String[] keyNames;
     private final int[] keyPositions;
     private final Map<String, RowImage> images = new LinkedHashMap<>();
     private final LineWriter lines;
     private long retained;
 
-    TableFold(Shape shape, TableSpec spec) {
+    TableFold(Shape shape, String[] keyNames, boolean fold) {
         this.shape = shape;
-        this.spec = spec;
-        this.keyPositions = shape.positions(spec.key());
-        this.lines = spec.fold() ? null : new LineWriter(shape, spec.key(), keyPositions, 0x1000);
+        this.keyNames = keyNames;
+        this.keyPositions = shape.positions(keyNames);
+        this.lines = fold ? null : new LineWriter(shape, keyNames, keyPositions, 0x1000);
     }
 
     @Override
@@ -87,7 +87,7 @@ final class TableFold implements TableChanges {
         if (lines != null) {
             return lines.finish(false);
         }
-        LineWriter folded = new LineWriter(shape, spec.key(), keyPositions, (int) Math.min(0x400_0000, retained / 2 + 256));
+        LineWriter folded = new LineWriter(shape, keyNames, keyPositions, (int) Math.min(0x400_0000, retained / 2 + 256));
         for (RowImage image : images.values()) {
             if (image.values == null) {
                 folded.deletedKey(image.stamp, image.key);
