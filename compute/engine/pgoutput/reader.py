@@ -136,7 +136,7 @@ class StreamReader(Gatherer):
             self._open[oid] = None
             return None
         table = batch.tables.get(relation.table)
-        if table is not None and table.columns != tuple(column.name for column in relation.columns):
+        if table is not None and table.shape != relation.shape:
             self._publish()
             return self._table(oid)
         if table is None:
