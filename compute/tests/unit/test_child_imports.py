@@ -19,7 +19,8 @@ BANNED = {
     "asyncio": "as above; nothing here awaits",
     "redis": "8 MB; loaded with the first parked change (compute.dlq.redis_link)",
     "httpx": "for commands and the backend",
-    "duckdb": "for transforms",
+    "duckdb": "for custom SQL",
+    "pyarrow": "40 MB; loaded with the first rules of a table sync (rosetta.filters.matcher)",
     "prometheus_client": "the supervisor serves metrics",
 }
 # As `compute.core.child` loads them, with the engine of a plan.
