@@ -40,6 +40,11 @@ export type Destination = Schemas['DestinationView']
 export type DestinationDetail = Schemas['DestinationDetailView']
 export type DestinationType = Schemas['DestinationType']
 export type DestinationBody = { name: string; type: DestinationType; config: Record<string, unknown> }
+export type Backfill = Schemas['BackfillView']
+export type BackfillBody = Pick<
+  Schemas['BackfillRequest'],
+  'schema_name' | 'table_name' | 'filters' | 'destination_ids'
+>
 export type ParkedRecord = Schemas['DlqView']
 export type ParkedDetail = Schemas['DlqDetailView']
 export type ParkedPage = Schemas['DlqPage']

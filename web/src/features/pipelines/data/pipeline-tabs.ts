@@ -3,6 +3,7 @@ export const PIPELINE_TABS = [
   'overview',
   'tables',
   'destinations',
+  'backfills',
   'dlq',
   'verify',
   'flow',

@@ -19,6 +19,7 @@ import { WishButtons } from '../components/wish-buttons'
 import { observedStatus, parkedChanges, tableCount } from '../data/pipeline-facts'
 import type { PipelineTab } from '../data/pipeline-tabs'
 
+const BackfillsTab = lazy(() => import('../components/backfills-tab'))
 const DeadLettersTab = lazy(() => import('../components/dead-letters-tab'))
 const VerifyTab = lazy(() => import('../components/verify-tab'))
 const LogsTab = lazy(() => import('../components/logs-tab'))
@@ -82,6 +83,7 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
           <TabsTrigger value="destinations">
             Destinations <Count count={pipeline.destinations.length} />
           </TabsTrigger>
+          <TabsTrigger value="backfills">Backfills</TabsTrigger>
           <TabsTrigger value="dlq">
             Dead letter queue <Count count={parkedChanges(pipeline)} />
           </TabsTrigger>
@@ -98,6 +100,11 @@ export function PipelinePage({ pipelineId, tab, onTab }: PipelinePageProps) {
         </TabsContent>
         <TabsContent value="destinations">
           <DestinationsTab pipeline={pipeline} />
+        </TabsContent>
+        <TabsContent value="backfills">
+          <LazyPart pending={<RowsPending />}>
+            <BackfillsTab pipeline={pipeline} />
+          </LazyPart>
         </TabsContent>
         <TabsContent value="dlq">
           <LazyPart pending={<RowsPending />}>
