@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from compute.destinations.base import Durability, Refusal, Refusals, RefusedRecord, WriteBatch, WriteResult
+from compute.destinations.postgres.express import Express
 from compute.destinations.postgres.net_effect import NetEffect
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.refusals import is_about_table, is_about_uniqueness, may_pass
@@ -46,11 +47,15 @@ class Changes:
         self._progress = progress
         self._staging = staging
         self._net_effect = NetEffect(session)
+        self._express = Express(session, progress, staging)
 
     def write(self, batch: WriteBatch, refused: Refusals) -> WriteResult:
         """See `Destination.write_changes`."""
         work = by_sync(batch, (self._progress.pipeline_id, self._progress.destination_id))
         unfit = self._stage(work.values())
+        written = None if unfit else self._express.write(batch, work)
+        if written is not None:
+            return written
         try:
             return self._write(batch, work, unfit, refused, at_once=False)
         except _RefusedAtTheEndError:

@@ -19,16 +19,19 @@ class Progress:
 
     `begin` holds the row until the transaction ends, so a newer writer takes the fence either before it (and
     this one is refused) or after its commit, never in between.
+
+    `known` is the position that was last seen or committed; another may be true by now.
     """
 
     session: Session
     pipeline_id: int
     destination_id: int
     epoch: int = -1
+    known: StreamPosition | None = None
 
     def take_fence(self, epoch: int) -> None:
         """Refuses every writer with a smaller epoch from now on. Raises FencedError when this one is smaller."""
-        self.epoch = epoch
+        self.epoch, self.known = epoch, None
         try:
             taken = self._take(epoch)
         except OutageError as error:
@@ -58,7 +61,16 @@ class Progress:
         if not rows or rows[0][0] != self.epoch:
             self.session.rollback()
             raise self._fenced()
-        return _position(rows[0])
+        self.known = _position(rows[0])
+        return self.known
+
+    def hold_sql(self, position: StreamPosition) -> str:
+        """What `begin` does, for whoever cannot look at its answer: an error unless epoch and position are these."""
+        return ddl.hold_progress_sql(self.pipeline_id, self.destination_id, self.epoch, _place(position))
+
+    def move_sql(self, position: StreamPosition) -> str:
+        """What `commit` does."""
+        return f"{ddl.write_progress_sql(self.pipeline_id, self.destination_id, _place(position))}; COMMIT"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -70,13 +82,13 @@ class Progress:
 
     def commit(self, position: StreamPosition | None) -> None:
         """Commits, and with it the position. An error here may hide a commit: the next `begin` tells."""
+        failpoints.hit("before_commit")
         if position is None:
             sql = ddl.touch_progress_sql(self.pipeline_id, self.destination_id)
+            self.session.run(f"{sql}; COMMIT", "committing")
         else:
-            place = (str(position.commit_lsn), str(position.change_lsn), position.ordinal)
-            sql = ddl.write_progress_sql(self.pipeline_id, self.destination_id, place)
-        failpoints.hit("before_commit")
-        self.session.run(f"{sql}; COMMIT", "committing")
+            self.session.run(self.move_sql(position), "committing")
+            self.known = position
 
     def read(self) -> StreamPosition | None:
         rows = self._read(lock=False)
@@ -91,6 +103,10 @@ class Progress:
             f"another writer has taken over pipeline {self.pipeline_id} at destination {self.destination_id} "
             f"since epoch {self.epoch}"
         )
+
+
+def _place(position: StreamPosition) -> tuple[str, str, int]:
+    return str(position.commit_lsn), str(position.change_lsn), position.ordinal
 
 
 def _position(row: tuple[object, ...]) -> StreamPosition | None:

@@ -92,6 +92,13 @@ class SyncWork:
         return f"{replay.note_sql(table, (*self.replayed_by, self.target.sync_id))};\n{applied}"
 
     @property
+    def is_plain(self) -> bool:
+        """Whether one statement applies it, without a question in between."""
+        if self.truncated or self.target.copying or self.replayed_by is not None or len(self.changes) != 1:
+            return False
+        return self.changes[0].folded and not self.changes[0].has_unchanged
+
+    @property
     def needs_notes(self) -> bool:
         """Whether only a note can tell that a change was replayed: rows without a key have no version to compare."""
         target = self.target

@@ -119,6 +119,16 @@ def read_progress_sql(pipeline_id: int, destination_id: int, *, lock: bool) -> s
     )
 
 
+def hold_progress_sql(pipeline_id: int, destination_id: int, epoch: int, position: tuple[str, str, int]) -> str:
+    """Opens a transaction that holds the progress row; a division by zero unless epoch and position are these."""
+    commit_lsn, change_lsn, ordinal = position
+    return (
+        f"BEGIN; WITH held AS MATERIALIZED ({read_progress_sql(pipeline_id, destination_id, lock=True)}) "
+        f"SELECT 1 / count(*) FROM held WHERE epoch = {epoch} AND commit_lsn = {literal(commit_lsn)} "
+        f"AND change_lsn = {literal(change_lsn)} AND ordinal = {ordinal}"
+    )
+
+
 def write_progress_sql(pipeline_id: int, destination_id: int, position: tuple[str, str, int]) -> str:
     commit_lsn, change_lsn, ordinal = position
     return (
