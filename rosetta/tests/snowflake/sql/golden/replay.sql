@@ -1,0 +1,5 @@
+SELECT s."_LSN", s."_SEQ" FROM "_ROSETTA"."STAGING_1_2_ab" s JOIN "SHOP"."OR""DERS" t ON t."ID" = CAST(s."C2" AS NUMBER(38,0)) AND t."AT" = CAST(s."C1" AS DATE) WHERE (t."_ROSETTA_LSN" > s."_LSN" OR (t."_ROSETTA_LSN" = s."_LSN" AND t."_ROSETTA_SEQ" > s."_SEQ")) UNION SELECT s."_LSN", s."_SEQ" FROM "_ROSETTA"."STAGING_1_2_ab" s JOIN "_ROSETTA"."TOMBSTONES_1_2_7" d ON d."K1" = CAST(s."C2" AS NUMBER(38,0)) AND d."K2" = CAST(s."C1" AS DATE) WHERE (d."_LSN" > s."_LSN" OR (d."_LSN" = s."_LSN" AND d."_SEQ" > s."_SEQ"));
+
+DELETE FROM "_ROSETTA"."STAGING_1_2_ab" x USING (SELECT s."_N" AS N FROM "_ROSETTA"."STAGING_1_2_ab" s JOIN "SHOP"."OR""DERS" t ON t."ID" = CAST(s."C2" AS NUMBER(38,0)) AND t."AT" = CAST(s."C1" AS DATE) WHERE s."_OP" <> 'd' AND t."_ROSETTA_LSN" = s."_LSN" AND t."_ROSETTA_SEQ" = s."_SEQ") w WHERE x."_N" = w.N;
+
+DELETE FROM "_ROSETTA"."STAGING_1_2_ab" x USING (SELECT s."_N" AS N FROM "_ROSETTA"."STAGING_1_2_ab" s JOIN "_ROSETTA"."TOMBSTONES_1_2_7" d ON d."K1" = CAST(s."C2" AS NUMBER(38,0)) AND d."K2" = CAST(s."C1" AS DATE) WHERE (d."_LSN" > s."_LSN" OR (d."_LSN" = s."_LSN" AND d."_SEQ" > s."_SEQ"))) w WHERE x."_N" = w.N;
