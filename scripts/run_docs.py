@@ -6,6 +6,7 @@ Blocks in `sh` and `sql` are run, in the order in which they stand; others are n
     until="pattern"     started in the background; the next block begins when its output has that (a regular expression)
     on="config"         of SQL: the database (config, source, target); config when it is left out
     prints="pattern"    what the output must have
+    within="seconds"    run again and again, by a shell of its own, until it succeeds
 
 The servers of docker-compose.yml are there, with its ports, names and passwords, but without Docker. A document that
 has `<!-- with services -->` in it finds the backend and compute running, too, on the config database of these servers.
@@ -30,7 +31,7 @@ from check_docs import ROOT, documents
 
 FENCE: Final = re.compile(r"^( *)```(sh|sql)\b([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 OPTION: Final = re.compile(r'(\w+)="([^"]*)"')
-OPTIONS: Final = frozenset({"skip", "until", "on", "prints"})
+OPTIONS: Final = frozenset({"skip", "until", "on", "prints", "within"})
 DOCUMENT_SECONDS: Final = 400
 # Role, which is also its password and its database, and port.
 DATABASES: Final[Mapping[str, tuple[str, int]]] = {
@@ -45,7 +46,9 @@ WITH_SERVICES: Final = "<!-- with services -->"
 PRELUDE: Final = """
 set -euo pipefail
 started=()
+current=
 finish() {
+  if [ -n "$current" ]; then cat "$current" >&3; fi
   for group in "${started[@]}"; do kill -TERM -- "-$group" 2>/dev/null || true; done
   for group in "${started[@]}"; do
     for _ in $(seq 300); do kill -0 -- "-$group" 2>/dev/null || break; sleep 0.1; done
@@ -60,6 +63,13 @@ await() { # pattern, log, process
     sleep 0.1
   done
   cat "$2"; echo "in 120 s it did not print: $1"; return 1
+}
+persist() { # seconds, file
+  local end=$((SECONDS + $1))
+  until bash -euo pipefail "$2"; do
+    [ "$SECONDS" -lt "$end" ] || { echo "not within $1 s"; return 1; }
+    sleep 0.5
+  done
 }
 expect() { # pattern, log
   grep --quiet --extended-regexp -- "$1" "$2" || { echo "it did not print: $1"; return 1; }
@@ -94,27 +104,27 @@ def script(runnable: list[Block], folder: Path) -> str:
     """What bash runs for a document: one shell, so that variables and folders last from block to block."""
     parts = [PRELUDE]
     for block in runnable:
-        log = folder / f"{block.line}.log"
-        parts.append(f"echo '::{block.line}'\n")
-        if block.language == "sql":
-            user, port = DATABASES[block.options.get("on", "config")]
-            url = f"postgresql://{user}:{user}@127.0.0.1:{port}/{user}"
-            (folder / f"{block.line}.sql").write_text(block.text)
-            parts.append(
-                f"psql --no-psqlrc --set ON_ERROR_STOP=1 '{url}' <'{folder}/{block.line}.sql' |& tee '{log}'\n"
-            )
-        elif "until" in block.options:
-            (folder / f"{block.line}.sh").write_text(block.text)
-            parts.append(f"setsid bash -euo pipefail '{folder}/{block.line}.sh' >'{log}' 2>&1 &\n")
-            parts.append(f"started+=($!)\nawait '{block.options['until']}' '{log}' $!\n")
-        elif "prints" in block.options:
-            # Not in a pipe, whose parts are shells of their own and take the block's variables with them.
-            parts.append(f"{{\n{block.text}}} >'{log}' 2>&1 || {{ cat '{log}'; exit 1; }}\ncat '{log}'\n")
-        else:
-            parts.append(block.text)
+        file, log = folder / f"{block.line}.{block.language}", folder / f"{block.line}.log"
+        file.write_text(block.text)
+        parts += [f"echo '::{block.line}'\n", command_of(block, file, log)]
         if "prints" in block.options:
             parts.append(f"expect '{block.options['prints']}' '{log}'\n")
     return "".join(parts)
+
+
+def command_of(block: Block, file: Path, log: Path) -> str:
+    """What stands for a block in the script, and leaves its output in `log` where that is looked at."""
+    if block.language == "sql":
+        user, port = DATABASES[block.options.get("on", "config")]
+        url = f"postgresql://{user}:{user}@127.0.0.1:{port}/{user}"
+        return f"psql --no-psqlrc --set ON_ERROR_STOP=1 '{url}' <'{file}' |& tee '{log}'\n"
+    if "within" in block.options:
+        return f"persist {int(block.options['within'])} '{file}' |& tee '{log}'\n"
+    if "until" in block.options:
+        start = f"setsid bash -euo pipefail '{file}' >'{log}' 2>&1 &\n"
+        return f"{start}started+=($!)\nawait '{block.options['until']}' '{log}' $!\n"
+    # In this shell, for the sake of its variables: no pipe, and no condition, in which a failure would not end it.
+    return f"current='{log}'\nexec 3>&1 >'{log}' 2>&1\n{block.text}exec >&3 2>&1\ncat '{log}'\ncurrent=\n"
 
 
 @contextmanager
@@ -250,9 +260,11 @@ def main() -> int:
             if WITH_SERVICES in document.read_text() and not serving:
                 running.enter_context(services(copy, environment, folder))
                 serving = True
+            began = time.monotonic()
             count, skipped, problem = run(document, copy, environment, folder)
             if count or skipped:
-                print(f"{document.relative_to(ROOT)}: {count} blocks run, {skipped} not", flush=True)
+                seconds = time.monotonic() - began
+                print(f"{document.relative_to(ROOT)}: {count} blocks run, {skipped} not, {seconds:.0f} s", flush=True)
             if problem is not None:
                 failures += 1
                 print(problem, file=sys.stderr, flush=True)
