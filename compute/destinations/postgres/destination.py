@@ -52,8 +52,7 @@ class PostgresDestination:
             raise
 
     def _create_own_tables(self) -> None:
-        found = "SELECT to_regclass('_rosetta.progress') IS NOT NULL AND to_regclass('_rosetta.tables') IS NOT NULL"
-        if self._session.rows(found, "looking for Rosetta's own tables")[0][0]:
+        if self._session.rows(ddl.OWN_TABLES_FOUND, "looking for Rosetta's own tables")[0][0]:
             return
         try:
             with self._session.transaction("creating Rosetta's own tables"):
@@ -76,9 +75,10 @@ class PostgresDestination:
     def durable_position(self) -> StreamPosition | None:
         return self._progress.read()
 
-    def ensure_table(self, target: TableTarget) -> None:
+    def ensure_table(self, target: TableTarget) -> bool:
         self._staging.forget(target.target)
-        ensure_table(self._session, target, self._pipeline_id, self._destination_id)
+        copy_name = self._staging.copy_name(target.sync_id)
+        return ensure_table(self._session, target, self._pipeline_id, self._destination_id, copy_name)
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
         return self._changes.write(batch, refused)

@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compute.destinations.base import TableTarget
+from compute.destinations.postgres.evolution import Evolution, KnownSource
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import read_target
 from rosetta.dialects.postgres import ddl, qualified, quoted, user_types
 from rosetta.dialects.postgres.target_facts import TargetTable
+from rosetta.enums import SyncMode
 from rosetta.errors import ConfigurationError, DataError, SchemaMismatchError, UnsupportedError
 from rosetta.types import TableSchema, UserType
 from rosetta.types.widening import holds
 
 
-def ensure_table(session: Session, target: TableTarget, pipeline_id: int, destination_id: int) -> None:
+def ensure_table(session: Session, target: TableTarget, pipeline_id: int, destination_id: int, copy_name: str) -> bool:
     """Creates or extends the target in one transaction; see `Destination.ensure_table`."""
     _refuse_reserved_names(target.schema)
     try:
         with session.transaction(f"preparing {target.target}"):
             session.run(ddl.DDL_LOCK, f"preparing {target.target}")
-            _claim(session, target, pipeline_id, destination_id)
+            known = _claim(session, target, pipeline_id, destination_id)
             ensure_schema(session, target.target.schema)
             types = _ensure_types(session, target.schema)
             existing = read_target(session, target.target)
+            evolution = Evolution(session, target, known, types, copy_name)
             if existing is None:
                 sql = ddl.create_table_sql(target.target, target.schema, types, target.mode, target.delete_mode)
                 session.run(sql, f"creating {target.target}")
             else:
+                evolution.check(existing)
+                if evolution.widen(existing):
+                    existing = read_target(session, target.target) or existing
                 _extend(session, target, existing, types)
+            return evolution.remember()
     except DataError as error:
         raise _with_grant(error, session, target) from None
 
@@ -42,12 +49,17 @@ def _refuse_reserved_names(schema: TableSchema) -> None:
         )
 
 
-def _claim(session: Session, target: TableTarget, pipeline_id: int, destination_id: int) -> None:
-    """Refuses a target that another source table, or another pipeline, writes to."""
+def _claim(session: Session, target: TableTarget, pipeline_id: int, destination_id: int) -> KnownSource:
+    """What the target was made for. Refuses one that another source table, or another pipeline, writes to."""
     sql = ddl.claim_table_sql(target.target, target.source, pipeline_id, destination_id, target.sync_id)
-    pipeline, destination, schema, name = owner = session.rows(sql, f"claiming {target.target}")[0]
-    if owner == (pipeline_id, destination_id, target.source.schema, target.source.name):
-        return
+    ((pipeline, destination, schema, name, *known),) = session.rows(sql, f"claiming {target.target}")
+    if (pipeline, destination, schema, name) == (
+        pipeline_id,
+        destination_id,
+        target.source.schema,
+        target.source.name,
+    ):
+        return KnownSource(*known)
     raise SchemaMismatchError(
         f"{target.target} is already written by pipeline {pipeline}, destination {destination}, from {schema}.{name}",
         code="TARGET_TAKEN",
@@ -125,7 +137,11 @@ def _extend(session: Session, target: TableTarget, existing: TargetTable, types:
             remedy="\n".join(sql for _, sql in differences),
         )
     own = ddl.own_columns(target.mode, target.delete_mode)
-    missing = {name: types[name] for name in target.schema.column_names if name not in existing.columns}
+    missing = {
+        column.name: ddl.column_sql(types[column.name], column.missing if target.mode is SyncMode.CURRENT else None)
+        for column in target.schema.columns
+        if column.name not in existing.columns
+    }
     missing |= {name: declaration for name, declaration in own.items() if name not in existing.columns}
     if missing:
         session.run(ddl.add_columns_sql(target.target, missing), f"adding columns to {target.target}")
@@ -157,8 +173,7 @@ def _column_differences(target: TableTarget, existing: TargetTable, types: dict[
         alter, wanted = f"ALTER TABLE {qualified(target.target)} ALTER {quoted(column.name)}", types[column.name]
         if present.generated:
             yield f"column {column.name} is generated", f"{alter} DROP EXPRESSION;"
-        enum = any(user_type.kind == "enum" for user_type in column.user_types[-1:])
-        if not holds(present.type, wanted, enum=enum):
+        if not holds(present.type, wanted, enum=column.is_enum):
             mend = f"{alter} TYPE {wanted} USING {quoted(column.name)}::text::{wanted};"
             yield f"column {column.name} is {present.type}, the source has {wanted}", mend
 

@@ -22,7 +22,14 @@ CREATE TABLE IF NOT EXISTS {OWN_SCHEMA}.tables (
   target_schema text, target_name text, pipeline_id bigint NOT NULL, destination_id bigint NOT NULL,
   sync_id bigint NOT NULL, source_schema text NOT NULL, source_name text NOT NULL,
   copied_since timestamptz, created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (target_schema, target_name));
+ALTER TABLE {OWN_SCHEMA}.tables
+  ADD COLUMN IF NOT EXISTS source_shape jsonb, ADD COLUMN IF NOT EXISTS source_storage text,
+  ADD COLUMN IF NOT EXISTS outdated boolean NOT NULL DEFAULT false;
 """
+# Whether they are there, as this version needs them.
+OWN_TABLES_FOUND: Final = f"""
+SELECT to_regclass('{OWN_SCHEMA}.progress') IS NOT NULL AND EXISTS (SELECT FROM pg_attribute
+  WHERE attrelid = to_regclass('{OWN_SCHEMA}.tables') AND attname = 'outdated' AND NOT attisdropped)"""
 
 # No `_rosetta_synced_at` of the stream is later than this, whatever the server's clock does.
 _MOVE_CLOCK: Final = "updated_at = greatest(updated_at, now())"
@@ -82,7 +89,11 @@ def add_columns_sql(target: TableId, declarations: Mapping[str, str]) -> str:
 
 
 def claim_table_sql(target: TableId, source: TableId, pipeline_id: int, destination_id: int, sync_id: int) -> str:
-    """Enters who writes a target; answers the present owner (pipeline, destination, source schema, source name)."""
+    """Enters who writes a target; answers the present owner (pipeline, destination, source schema, source name).
+
+    With it comes what the source was when the target was last made to fit: shape, storage, and whether rows of the
+    target have missed something since.
+    """
     return f"""
 INSERT INTO {OWN_SCHEMA}.tables AS t
   (target_schema, target_name, pipeline_id, destination_id, sync_id, source_schema, source_name)
@@ -91,7 +102,30 @@ VALUES ({literal(target.schema)}, {literal(target.name)}, {pipeline_id}, {destin
 ON CONFLICT (target_schema, target_name) DO UPDATE SET sync_id = CASE
   WHEN t.pipeline_id = excluded.pipeline_id AND t.destination_id = excluded.destination_id
   THEN excluded.sync_id ELSE t.sync_id END
-RETURNING t.pipeline_id, t.destination_id, t.source_schema, t.source_name"""
+RETURNING t.pipeline_id, t.destination_id, t.source_schema, t.source_name,
+  t.source_shape, t.source_storage, t.outdated"""
+
+
+def remember_source_sql(target: TableId, shape: str, storage: str, *, outdated: bool) -> str:
+    """Notes what the source is now that the target fits it."""
+    return (
+        f"UPDATE {OWN_SCHEMA}.tables SET source_shape = {literal(shape)}, source_storage = {literal(storage)}, "
+        f"outdated = {outdated} WHERE target_schema = {literal(target.schema)} AND target_name = {literal(target.name)}"
+    )
+
+
+def column_sql(type_name: str, missing: str | None) -> str:
+    """How a column that joins a table with rows is declared; `missing` is what they have in it.
+
+    The default stays: rows that were written before the column was there may still come, and do not name it.
+    """
+    return type_name if missing is None else f"{type_name} DEFAULT {literal(missing)}"
+
+
+def alter_types_sql(target: TableId, types: Mapping[str, str]) -> str:
+    """Gives columns other types, in one pass over the table."""
+    altered = ", ".join(f"ALTER COLUMN {quoted(name)} TYPE {type_name}" for name, type_name in types.items())
+    return f"ALTER TABLE {qualified(target)} {altered}"
 
 
 def release_table_sql(target: TableId) -> str:

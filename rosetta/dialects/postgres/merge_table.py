@@ -143,8 +143,12 @@ def start_copy_sql(table: MergeTable) -> str:
 
 def drop_copy_sql(copy_name: str) -> str:
     """Forgets a finished copy."""
-    tables = (f"{OWN_SCHEMA}.{quoted(f'{kind}_{copy_name}')}" for kind in ("tombstones", "unfilled", "held"))
-    return f"DROP TABLE IF EXISTS {', '.join(tables)}"
+    return f"DROP TABLE IF EXISTS {', '.join(side_tables(copy_name))}"
+
+
+def side_tables(copy_name: str) -> tuple[str, ...]:
+    """Tombstones, unfilled rows and held changes of a copy, of which none need exist."""
+    return tuple(f"{OWN_SCHEMA}.{quoted(f'{kind}_{copy_name}')}" for kind in ("tombstones", "unfilled", "held"))
 
 
 def copy_open_sql(table: MergeTable) -> str:
