@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.api import documentation, errors, health, metrics
 from app.api.access import AuthenticationMiddleware, authorize
 from app.api.dashboard import DashboardMiddleware
-from app.api.deps import connect_policy
+from app.api.deps import connect_policy, meters_of, targets_of
 from app.api.middleware import BodyLimitMiddleware, RequestLogMiddleware, SecurityHeadersMiddleware
 from app.api.rate_limit import RateLimitMiddleware
 from app.api.v1.router import build_router
@@ -27,6 +27,7 @@ from app.core.tracing import Tracing, telemetry_of
 from app.infrastructure.channels import channels_of
 from app.infrastructure.events import EventFeed
 from app.infrastructure.postgres import AsyncpgSource, Sessions
+from app.infrastructure.snowflake import SnowflakeSessions
 from app.infrastructure.tasks import BackgroundTasks
 from app.infrastructure.tasks.leadership import Leadership
 from app.infrastructure.tasks.passes import Passes
@@ -58,7 +59,11 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
     app.state.settings = settings
     app.state.database = database
     app.state.keyring = keyring_of(settings)
-    app.state.sessions = Sessions(connect_policy(settings, _own_services(settings)), settings.connect_timeout_seconds)
+    policy = connect_policy(settings, _own_services(settings))
+    app.state.sessions = Sessions(policy, settings.connect_timeout_seconds)
+    snowflake = SnowflakeSessions(policy, settings.connect_timeout_seconds)
+    app.state.targets = targets_of(app.state.sessions, snowflake)
+    app.state.meters = meters_of(snowflake)
     app.state.events = EventFeed(settings.database_url.get_secret_value())
     errors.install(app)
     app.include_router(health.router)
@@ -93,7 +98,8 @@ def _lifespan(settings: Settings, database: DatabaseManager) -> Any:
 
 
 def _background(app: FastAPI, settings: Settings, database: DatabaseManager) -> BackgroundTasks:
-    passes = Passes(settings, database, app.state.keyring, AsyncpgSource(app.state.sessions), channels_of(settings))
+    sources, meters = AsyncpgSource(app.state.sessions), app.state.meters
+    passes = Passes(settings, database, app.state.keyring, sources, meters, channels_of(settings))
     return BackgroundTasks(Leadership(settings.database_url.get_secret_value()), passes.tasks())
 
 

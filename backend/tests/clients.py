@@ -30,7 +30,8 @@ def client_of(app: FastAPI, token: str | None = None, **options: Any) -> httpx.A
 
 def passes_of(app: FastAPI, settings: Settings, channels: Any = ()) -> Passes:
     """What the background tasks of `app` do, one pass at a time."""
-    return Passes(settings, app.state.database, app.state.keyring, AsyncpgSource(app.state.sessions), channels)
+    state = app.state
+    return Passes(settings, state.database, state.keyring, AsyncpgSource(state.sessions), state.meters, channels)
 
 
 async def make_pipeline(admin: httpx.AsyncClient, source_id: int, destination_body: dict[str, Any]) -> int:

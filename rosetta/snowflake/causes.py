@@ -6,15 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from rosetta.errors import OutageError
+from rosetta.errors import OutageError, RosettaError
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One way in which Snowflake cannot be used now.
-
-    Every one of them is an outage: nothing is wrong with the changes, so they wait until a person has mended it.
-    """
+    """One thing that Snowflake complains of."""
 
     code: str
     message: str
@@ -25,11 +22,12 @@ class Cause:
     def fits(self, number: int | None, said: str) -> bool:
         return number in self.numbers or re.search(self.words, said) is not None
 
-    def error(self, doing: str) -> OutageError:
-        return OutageError(f"{doing}: {self.message}", code=self.code, remedy=self.remedy)
+    def error(self, doing: str, kind: type[RosettaError] = OutageError) -> RosettaError:
+        return kind(f"{doing}: {self.message}", code=self.code, remedy=self.remedy)
 
 
-# The first that fits counts.
+# Why nobody is let in. Every one is an outage: nothing is wrong with the changes, so they wait until a person has
+# mended it. The first that fits counts.
 CAUSES: Final = (
     Cause(
         "TOKEN_EXPIRED",
@@ -86,6 +84,23 @@ CAUSES: Final = (
         "Correct snowflake_warehouse, and grant USAGE on it to the role.",
         frozenset({606}),
         "No active warehouse",
+    ),
+)
+# A statement is refused as it is; what the session may do at all is not in question.
+REFUSED: Final = (
+    Cause(
+        "INSUFFICIENT_PRIVILEGE",
+        "the role may not do this",
+        "Grant the right that the destination's preflight names.",
+        frozenset({3001}),
+        "Insufficient privileges",
+    ),
+    Cause(
+        "OBJECT_MISSING",
+        "an object does not exist, or the role may not see it",
+        "Look at the destination's preflight.",
+        frozenset({2003, 2043}),
+        "does not exist or not authorized",
     ),
 )
 UNREACHABLE: Final = (

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from rosetta.errors import DataError, OutageError, RosettaError
-from rosetta.snowflake.causes import CAUSES, UNREACHABLE
+from rosetta.snowflake.causes import CAUSES, REFUSED, UNREACHABLE
 from rosetta.snowflake.endpoint import SnowflakeEndpoint
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ def translate_error(error: Exception, doing: str) -> RosettaError:
     for cause in CAUSES:
         if cause.fits(number, said):
             return cause.error(doing)
+    for cause in REFUSED:
+        if cause.fits(number, said):
+            return cause.error(doing, DataError)
     if number in _DATA_NUMBERS or state[:2] in _DATA_STATES:
         return DataError(f"{doing}: Snowflake refuses a value", code=f"SF_{number}")
     for cause in UNREACHABLE:

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import AppEnv, Settings
 from app.core.database import DatabaseManager
 from app.domain.models import TableSync
-from app.domain.ports import PipelineLogs, SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
+from app.domain.ports import CreditMeter, PipelineLogs, SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
 from app.domain.repositories import (
     AuditRepository,
     BackfillRepository,
+    CreditRepository,
     DeadLetterRepository,
     DestinationRepository,
     FlowRepository,
@@ -69,7 +70,10 @@ from app.infrastructure.events import EventFeed
 from app.infrastructure.log_files import LogFiles
 from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
+from app.infrastructure.snowflake import SnowflakeCredits, SnowflakeSessions, SnowflakeTarget
+from app.infrastructure.targets import MetersByType, TargetsByType
 from app.infrastructure.tasks.passes import wal_schedule
+from rosetta.enums import DestinationType
 from rosetta.secrets import Keyring
 from rosetta.table_rules import MaskingKey, TableRules
 
@@ -80,6 +84,18 @@ def connect_policy(settings: Settings, own: list[tuple[str, int]]) -> ConnectPol
     """Rosetta's own services are refused as sources outside development, where one server often plays all parts."""
     allowed = [AllowedNetwork.parse(entry) for entry in settings.connect_allowlist]
     return ConnectPolicy(allowed, own if settings.app_env is AppEnv.PRODUCTION else [])
+
+
+def targets_of(postgres: Sessions, snowflake: SnowflakeSessions) -> TargetsByType:
+    """The adapter of every type of destination."""
+    return TargetsByType(
+        {DestinationType.POSTGRESQL: AsyncpgTarget(postgres), DestinationType.SNOWFLAKE: SnowflakeTarget(snowflake)}
+    )
+
+
+def meters_of(snowflake: SnowflakeSessions) -> MetersByType:
+    """The meter of every type that bills by use."""
+    return MetersByType({DestinationType.SNOWFLAKE: SnowflakeCredits(snowflake)})
 
 
 def get_database(request: Request) -> DatabaseManager:
@@ -233,12 +249,24 @@ def get_source_database(sessions: Annotated[Sessions, Depends(get_sessions)]) ->
     return AsyncpgSource(sessions)
 
 
-def get_target_database(sessions: Annotated[Sessions, Depends(get_sessions)]) -> TargetDatabase:
-    return AsyncpgTarget(sessions)
+def get_target_database(request: Request) -> TargetDatabase:
+    targets: TargetDatabase = request.app.state.targets
+    return targets
+
+
+def get_credit_meter(request: Request) -> CreditMeter:
+    meters: CreditMeter = request.app.state.meters
+    return meters
+
+
+def get_credit_repository(session: SessionDep) -> CreditRepository:
+    return CreditRepository(session)
 
 
 SourceDatabaseDep = Annotated[SourceDatabase, Depends(get_source_database)]
 TargetDatabaseDep = Annotated[TargetDatabase, Depends(get_target_database)]
+CreditMeterDep = Annotated[CreditMeter, Depends(get_credit_meter)]
+CreditRepositoryDep = Annotated[CreditRepository, Depends(get_credit_repository)]
 
 
 def get_publication_service(session: SessionDep, database: SourceDatabaseDep, audit: AuditDep) -> PublicationService:

@@ -11,26 +11,32 @@ import httpx
 import pytest
 from app.core import logging as app_logging
 from app.core.config import Settings
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from fastapi import FastAPI
 from tests.clients import API, Sql, Tokens, client_of, endpoints_of
 
+from rosetta.dialects.snowflake.keys import SigningKey
 from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
 from rosetta.tests.parking import CANARY as ROW_VALUE
 from rosetta.tests.parking import make_parking
+from rosetta.tests.snowflake.account import Account, serving
 
+PHRASE = "canary-phrase-c0d3"
+KEY = SigningKey(rsa.generate_private_key(65537, 2048))
+PEM = KEY.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PHRASE.encode())).decode()
 CANARIES = (
     "canary-source-9a41",
     "canary-target-77be",
-    "canary-phrase-c0d3",
-    "canarykeyMIIE3f",
+    PHRASE,
+    PEM.splitlines()[5],
     "canary-row-51d0",
     ROW_VALUE,
     "canary-person-88f1",
 )
 # The one never ends, the other needs a person's session; both have tests of their own.
 NOT_TOURED = {f"GET {API}/events", f"PUT {API}/auth/password"}
-PEM = f"-----BEGIN ENCRYPTED PRIVATE KEY-----\n{CANARIES[3]}\n-----END ENCRYPTED PRIVATE KEY-----"
 UNVERSIONED = {"/docs", "/redoc", "/openapi.json", "/metrics"}
 REPORT = Path(__file__).parents[3] / ".reports" / "security.json"
 
@@ -149,9 +155,13 @@ async def _destinations(tour: Tour, body: dict[str, Any]) -> None:
         "snowflake_db": "d",
         "snowflake_schema": "s",
         "snowflake_private_key": PEM,
-        "snowflake_private_key_passphrase": CANARIES[2],
+        "snowflake_private_key_passphrase": PHRASE,
     }
-    await tour.call("POST /destinations", snowflake)
+    with serving(Account("a", "u", [KEY], credits=[("W", "2026-01-01", "1")])) as account:
+        made = (await tour.call("POST /destinations", snowflake | {"snowflake_host": account.host}))["id"]
+        await tour.call("POST /destinations/inspect-key", snowflake)
+        await tour.call("GET /destinations/{destination_id}/key", destination_id=made)
+        await tour.call("GET /destinations/{destination_id}/credits", destination_id=made)
     await tour.call("GET /destinations")
     await tour.call("POST /destinations/test-connection", body)
     one = "/destinations/{destination_id}"

@@ -100,6 +100,23 @@ def test_what_keeps_us_out_is_an_outage_with_its_own_code(error: SaidError, code
     assert "canary" not in found.message
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (
+            SaidError(3001, "42501", "SQL access control error: Insufficient privileges to canary"),
+            "INSUFFICIENT_PRIVILEGE",
+        ),
+        (SaidError(2003, "02000", "Object 'canary' does not exist or not authorized."), "OBJECT_MISSING"),
+        (SaidError(1003, "42000", "syntax error near canary"), "SF_1003"),
+    ],
+)
+def test_a_refused_statement_is_no_outage(error: SaidError, code: str) -> None:
+    found = translate_error(error, "asking")
+    assert (type(found), found.code) == (DataError, code)
+    assert "canary" not in found.message
+
+
 @pytest.mark.parametrize("error", [SaidError(100038, "22018", "Numeric value 'canary' is not recognized")])
 def test_a_refused_value_is_a_data_error_that_does_not_repeat_it(error: SaidError) -> None:
     found = translate_error(error, "loading")

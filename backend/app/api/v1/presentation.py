@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from decimal import Decimal
 
 from fastapi import Response
 
-from app.domain.ports import ServerInfo, SourceTable, TargetColumn, TargetTable
+from app.domain.ports import CreditReport, ServerInfo, SourceTable, TargetColumn, TargetInfo, TargetTable
 from app.domain.schemas.base import PageRequest
 from app.domain.schemas.inspection import (
     ColumnView,
     ConnectionView,
+    CreditDayView,
+    CreditsView,
     FindingView,
     PreflightView,
     SchemaView,
     SourceTableView,
     TableSchemaView,
+    TargetConnectionView,
 )
 from rosetta.identifiers import TableId
 from rosetta.preflight import Finding
@@ -29,14 +34,30 @@ def page_response(items: Sequence[str], total: int, query: PageRequest) -> Respo
 
 
 def connection_view(server: ServerInfo) -> ConnectionView:
-    major, minor = divmod(server.server_version, 10_000)
     return ConnectionView(
-        message=f"Connected to PostgreSQL {major}.{minor} as {server.user}.",
+        message=f"Connected to PostgreSQL {server.version} as {server.user}.",
         server_version=server.server_version,
         database=server.database,
         user=server.user,
         tls=server.tls,
         wal_level=server.wal_level,
+    )
+
+
+def target_connection_view(server: TargetInfo) -> TargetConnectionView:
+    message = f"Connected to {server.product} {server.version} as {server.user}."
+    return TargetConnectionView(message=message, **asdict(server))
+
+
+def credits_view(report: CreditReport) -> CreditsView:
+    hindrance = report.hindrance
+    return CreditsView(
+        readable=hindrance is None,
+        reason=None if hindrance is None else hindrance.message,
+        remedy=None if hindrance is None else hindrance.remedy,
+        read_at=report.read_at,
+        total=sum((use.credits for use in report.uses), Decimal(0)),
+        days=[CreditDayView(warehouse=use.warehouse, day=use.day, credits=use.credits) for use in report.uses],
     )
 
 

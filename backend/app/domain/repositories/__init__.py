@@ -4,6 +4,7 @@ from app.domain.repositories.alert import AlertRepository
 from app.domain.repositories.audit import AuditRepository
 from app.domain.repositories.backfill import BackfillRepository
 from app.domain.repositories.base import BaseRepository
+from app.domain.repositories.credit import CreditRepository
 from app.domain.repositories.dead_letter import DeadLetterRepository
 from app.domain.repositories.destination import DestinationRepository
 from app.domain.repositories.gauge import GaugeRepository
@@ -25,6 +26,7 @@ __all__ = [
     "AuditRepository",
     "BackfillRepository",
     "BaseRepository",
+    "CreditRepository",
     "DeadLetterRepository",
     "DestinationRepository",
     "FlowRepository",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
@@ -22,6 +24,57 @@ class ConnectionView(BaseModel):
     user: str
     tls: bool
     wal_level: str
+
+
+class TargetConnectionView(BaseModel):
+    """A connection test of a destination that went well; what its kind does not have is null."""
+
+    ok: bool = True
+    message: str
+    product: str
+    version: str
+    database: str
+    user: str
+    tls: bool
+    server_version: int | None
+    wal_level: str | None
+    schema_name: str | None = Field(validation_alias="schema")
+    role: str | None
+    warehouse: str | None
+
+
+class KeyView(BaseModel):
+    """The key pair that a destination signs in with, as far as Snowflake has to know it.
+
+    A user has two slots for public keys: `register_sql` fills the first, `rotate_sql` the second, so that a new key is
+    known before the old one goes. `retire_sql` and `retire_rotated_sql` empty them again.
+    """
+
+    has_key: bool
+    fingerprint: str | None = Field(description="as RSA_PUBLIC_KEY_FP or RSA_PUBLIC_KEY_2_FP of DESCRIBE USER shows it")
+    register_sql: str | None
+    rotate_sql: str | None
+    retire_sql: str | None
+    retire_rotated_sql: str | None
+    problem: str | None = Field(description="why the key cannot be read here, if it cannot")
+    remedy: str | None
+
+
+class CreditDayView(BaseModel):
+    warehouse: str
+    day: date
+    credits: Decimal
+
+
+class CreditsView(BaseModel):
+    """Credits by warehouse and day (UTC), newest first. Snowflake's own view of them is up to three hours behind."""
+
+    readable: bool
+    reason: str | None = Field(description="why it cannot be read")
+    remedy: str | None
+    read_at: datetime
+    total: Decimal
+    days: list[CreditDayView]
 
 
 class FindingView(BaseModel):

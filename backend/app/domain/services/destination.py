@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.core.exceptions import ConflictError, EntityInUseError, InvalidRequestError
 from app.domain.models import CleanupTask, Destination
-from app.domain.ports import Endpoint, TargetAddress
+from app.domain.ports import TargetAddress
 from app.domain.repositories import DestinationRepository, PipelineRepository
 from app.domain.schemas.cleanup import LeftBehindView
 from app.domain.schemas.destination import (
@@ -18,26 +18,17 @@ from app.domain.schemas.destination import (
     DestinationQuery,
     DestinationTest,
     DestinationUpdate,
-    PostgresConfig,
     plain_config,
 )
 from app.domain.services.audit import AuditTrail
 from app.domain.services.cleanup import left_behind, pending_error
 from app.domain.services.naming import copy_name
 from app.domain.services.sealing import seal_on_sight
-from rosetta.enums import DestinationType, SslMode
+from app.domain.services.snowflake_key import check_key
+from rosetta.enums import DestinationType
 from rosetta.sealed import SECRET_CONFIG_KEYS, open_config
 from rosetta.sealing import allocate_id, seal_destination
 from rosetta.secrets import Keyring
-
-
-def snowflake_unavailable() -> InvalidRequestError:
-    """Why a Snowflake destination cannot be reached from here."""
-    return InvalidRequestError(
-        "Rosetta cannot connect to Snowflake in this version: the destination can be saved, not yet used.",
-        code="SNOWFLAKE_NOT_AVAILABLE",
-        remedy="Use a PostgreSQL destination until a release announces Snowflake.",
-    )
 
 
 class DestinationService:
@@ -48,7 +39,11 @@ class DestinationService:
         self._audit = audit
 
     async def create(self, body: DestinationCreate) -> Destination:
-        """Saves a destination; its secrets are sealed before they are stored. Raises DuplicateEntityError."""
+        """Saves a destination; its secrets are sealed before they are stored.
+
+        Raises DuplicateEntityError, InvalidRequestError for a private key that is none.
+        """
+        await check_key(plain_config(body.config))
         destination = await self._insert(body.name, body.type, plain_config(body.config))
         await self._audit.record("destination.create", destination.id, name=destination.name)
         return destination
@@ -123,15 +118,11 @@ class DestinationService:
     async def address(self, destination_id: int) -> TargetAddress:
         """Where the destination is, with its secrets opened.
 
-        Raises EntityNotFoundError, SecretError, and InvalidRequestError for Snowflake or an unusable config.
+        Raises EntityNotFoundError, SecretError, and InvalidRequestError for an unusable config.
         """
         destination = await self.get(destination_id)
-        if destination.type is DestinationType.SNOWFLAKE:
-            raise snowflake_unavailable()
         config = _validated(destination.type, open_config(destination, self._keyring))
-        if not isinstance(config, PostgresConfig):
-            raise snowflake_unavailable()
-        return TargetAddress(destination.id, endpoint_of(config), config.pg_schema)
+        return TargetAddress(destination.type, plain_config(config), destination.id)
 
     async def _insert(self, name: str, kind: DestinationType, config: dict[str, Any]) -> Destination:
         destination_id = await self._destinations.session.run_sync(allocate_id, Destination)
@@ -155,6 +146,7 @@ class DestinationService:
             destination.config.get(key) == after.get(key) for key in changes
         ):
             return False
+        await check_key(after)
         destination.config = after
         seal_destination(destination, self._keyring)
         pipelines = await self._destinations.pipelines(destination.id)
@@ -162,19 +154,9 @@ class DestinationService:
         return True
 
 
-def endpoint_of(config: PostgresConfig) -> Endpoint:
-    """Where a PostgreSQL destination's config points."""
-    password = config.pg_password.get_secret_value() if config.pg_password is not None else ""
-    return Endpoint(
-        config.pg_host, config.pg_port, config.pg_database, config.pg_username, password, SslMode(config.sslmode)
-    )
-
-
-def endpoint_of_test(body: DestinationTest) -> Endpoint:
-    """Where an unsaved destination points. Raises InvalidRequestError for Snowflake."""
-    if not isinstance(body.config, PostgresConfig):
-        raise snowflake_unavailable()
-    return endpoint_of(body.config)
+def address_of_test(body: DestinationTest) -> TargetAddress:
+    """Where an unsaved destination is."""
+    return TargetAddress(body.type, plain_config(body.config))
 
 
 def _validated(kind: DestinationType, config: dict[str, Any]) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
-from app.domain.ports import Endpoint, ServerInfo, TargetAddress, TargetColumn, TargetTable
+from app.domain.ports import Endpoint, TargetAddress, TargetColumn, TargetInfo, TargetTable
 from app.infrastructure.postgres.session import Sessions
+from rosetta.endpoints import destination_endpoint
+from rosetta.enums import SslMode
 from rosetta.identifiers import TableId
 from rosetta.preflight import Finding, check_target, target_facts_sql
 
@@ -26,17 +28,26 @@ class AsyncpgTarget:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    async def server(self, endpoint: Endpoint) -> ServerInfo:
-        return await self._sessions.server(endpoint)
+    async def server(self, address: TargetAddress) -> TargetInfo:
+        server = await self._sessions.server(_endpoint(address))
+        return TargetInfo(
+            product="PostgreSQL",
+            version=server.version,
+            database=server.database,
+            user=server.user,
+            tls=server.tls,
+            server_version=server.server_version,
+            wal_level=server.wal_level,
+        )
 
     async def preflight(self, address: TargetAddress) -> list[Finding]:
-        async with self._sessions.open(address.endpoint) as connection:
-            facts = await connection.fetchval(target_facts_sql(address.schema))
+        async with self._sessions.open(_endpoint(address)) as connection:
+            facts = await connection.fetchval(target_facts_sql(address.config.get("pg_schema")))
         return check_target(facts)
 
     async def tables(self, address: TargetAddress) -> list[TargetTable]:
-        async with self._sessions.open(address.endpoint) as connection:
-            rows = await connection.fetch(_TABLES, address.schema)
+        async with self._sessions.open(_endpoint(address)) as connection:
+            rows = await connection.fetch(_TABLES, address.config.get("pg_schema"))
         return [
             TargetTable(
                 TableId(row["schema"], row["name"]),
@@ -44,3 +55,8 @@ class AsyncpgTarget:
             )
             for row in rows
         ]
+
+
+def _endpoint(address: TargetAddress) -> Endpoint:
+    found = destination_endpoint(address.config)
+    return Endpoint(found.host, found.port, found.database, found.user, found.password, SslMode(found.sslmode))

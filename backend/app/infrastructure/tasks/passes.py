@@ -13,11 +13,14 @@ from typing import Final
 
 from app.core.config import Settings
 from app.core.database import DatabaseManager
+from app.core.logging import get_logger
 from app.domain.models import SystemMetric
-from app.domain.ports import SourceAddress, SourceDatabase
+from app.domain.ports import CreditMeter, SourceAddress, SourceDatabase, TargetAddress
 from app.domain.repositories import (
     AlertRepository,
     AuditRepository,
+    CreditRepository,
+    DestinationRepository,
     NotificationRepository,
     SettingRepository,
     SourceRepository,
@@ -25,7 +28,7 @@ from app.domain.repositories import (
     WalRepository,
 )
 from app.domain.schemas.identity import Actor
-from app.domain.services import AlertService, AuditTrail, SourceService, WalMonitorService
+from app.domain.services import AlertService, AuditTrail, DestinationService, SourceService, WalMonitorService
 from app.domain.services.alert import AlertLimits, AlertOutbox, Channel, send
 from app.domain.services.thresholds import Thresholds
 from app.domain.services.wal_monitor import WalSchedule
@@ -34,9 +37,13 @@ from rosetta.enums import ActorKind, Role
 from rosetta.errors import OutageError, RosettaError
 from rosetta.secrets import Keyring
 
+_log = get_logger(__name__)
 _SYSTEM: Final = Actor(kind=ActorKind.SYSTEM, id=None, name="backend", role=Role.ADMIN)
 _LOOK_SECONDS: Final = 5.0
 _HOUR_SECONDS: Final = 3600.0
+# Asking what was used takes a running warehouse for a moment.
+_CREDITS_SECONDS: Final = 6 * _HOUR_SECONDS
+_CREDIT_DAYS: Final = 7
 
 
 def wal_schedule(settings: Settings) -> WalSchedule:
@@ -52,12 +59,14 @@ class Passes:
         database: DatabaseManager,
         keyring: Keyring,
         sources: SourceDatabase,
+        meters: CreditMeter,
         channels: Sequence[Channel],
     ) -> None:
         self._settings = settings
         self._database = database
         self._keyring = keyring
         self._sources = sources
+        self._meters = meters
         self._channels = channels
         self._schedule = wal_schedule(settings)
 
@@ -69,6 +78,7 @@ class Passes:
             Task("alerts", self._settings.alert_interval_seconds, self.alert),
             Task("system metrics", 60.0, self.measure),
             Task("retention", _HOUR_SECONDS, self.forget),
+            Task("credits", _CREDITS_SECONDS, self.meter),
         ]
 
     async def monitor_wal(self) -> None:
@@ -128,6 +138,28 @@ class Passes:
     async def _outbox(self) -> AsyncIterator[AlertOutbox]:
         async with self._database.transaction() as session:
             yield AlertOutbox(NotificationRepository(session))
+
+    async def meter(self) -> None:
+        """Keeps what destinations that bill by use have cost, for those that are written to."""
+        async with self._database.transaction() as session:
+            spending = await CreditRepository(session).spending()
+        for destination_id in spending:
+            try:
+                address = await self._target(destination_id)
+                report = await self._meters.report(address, _CREDIT_DAYS)
+            except RosettaError as error:
+                # A destination that is away is told of by its pipelines.
+                _log.warning("credits_not_read", destination_id=destination_id, code=error.code)
+                continue
+            async with self._database.transaction() as session:
+                await CreditRepository(session).keep(destination_id, report.uses)
+
+    async def _target(self, destination_id: int) -> TargetAddress:
+        async with self._database.transaction() as session:
+            audit = AuditTrail(AuditRepository(session), _SYSTEM)
+            return await DestinationService(DestinationRepository(session), self._keyring, audit).address(
+                destination_id
+            )
 
     async def measure(self) -> None:
         """Keeps what this process uses."""

@@ -9,8 +9,16 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from app.api.access import requires
-from app.api.deps import AuditDep, DestinationServiceDep, PathId, TargetAddressDep, TargetDatabaseDep
-from app.api.v1.presentation import connection_view, preflight_view, target_schema_view
+from app.api.deps import (
+    AuditDep,
+    CreditMeterDep,
+    CreditRepositoryDep,
+    DestinationServiceDep,
+    PathId,
+    TargetAddressDep,
+    TargetDatabaseDep,
+)
+from app.api.v1.presentation import credits_view, preflight_view, target_connection_view, target_schema_view
 from app.domain.schemas.base import Page
 from app.domain.schemas.cleanup import CleanupView, ForcedView
 from app.domain.schemas.destination import (
@@ -21,9 +29,10 @@ from app.domain.schemas.destination import (
     DestinationUpdate,
     DestinationView,
 )
-from app.domain.schemas.inspection import ConnectionView, PreflightView, SchemaView
+from app.domain.schemas.inspection import CreditsView, KeyView, PreflightView, SchemaView, TargetConnectionView
 from app.domain.schemas.source import Duplicate
-from app.domain.services.destination import endpoint_of_test
+from app.domain.services.destination import address_of_test
+from app.domain.services.snowflake_key import key_view
 from rosetta.enums import Role
 
 router = APIRouter(prefix="/destinations", tags=["destinations"])
@@ -48,11 +57,19 @@ async def list_destinations(
 @requires(Role.OPERATOR)
 async def test_unsaved_destination(
     body: DestinationTest, database: TargetDatabaseDep, audit: AuditDep
-) -> ConnectionView:
+) -> TargetConnectionView:
     """Signs in with what the body says. What goes wrong is an error with its remedy."""
-    server = await database.server(endpoint_of_test(body))
+    server = await database.server(address_of_test(body))
     await audit.record("destination.test_connection")
-    return connection_view(server)
+    return target_connection_view(server)
+
+
+@router.post("/inspect-key")
+@requires(Role.OPERATOR)
+async def inspect_key(body: DestinationTest, audit: AuditDep) -> KeyView:
+    """What Snowflake has to be told of a key before it is saved: for a new destination, or to change its key."""
+    await audit.record("destination.inspect_key")
+    return await key_view(address_of_test(body))
 
 
 @router.get("/{destination_id}")
@@ -102,11 +119,35 @@ async def duplicate_destination(
 
 @router.post("/{destination_id}/test-connection")
 @requires(Role.OPERATOR)
-async def test_destination(address: TargetAddressDep, database: TargetDatabaseDep, audit: AuditDep) -> ConnectionView:
+async def test_destination(
+    address: TargetAddressDep, database: TargetDatabaseDep, audit: AuditDep
+) -> TargetConnectionView:
     """Signs in with what is saved. What goes wrong is an error with its remedy."""
-    server = await database.server(address.endpoint)
+    server = await database.server(address)
     await audit.record("destination.test_connection", address.destination_id)
-    return connection_view(server)
+    return target_connection_view(server)
+
+
+@router.get("/{destination_id}/key")
+@requires(Role.VIEWER)
+async def get_destination_key(address: TargetAddressDep) -> KeyView:
+    """The key's fingerprint, and the statements that make it known to Snowflake."""
+    return await key_view(address)
+
+
+@router.get("/{destination_id}/credits")
+@requires(Role.VIEWER)
+async def get_destination_credits(
+    destination_id: PathId,
+    address: TargetAddressDep,
+    meter: CreditMeterDep,
+    credits_kept: CreditRepositoryDep,
+    days: Annotated[int, Query(ge=1, le=366)] = 30,
+) -> CreditsView:
+    """Daily use of the destination's warehouse. Asked of Snowflake at most once an hour: that uses credits, too."""
+    report = await meter.report(address, days)
+    await credits_kept.keep(destination_id, report.uses)
+    return credits_view(report)
 
 
 @router.get("/{destination_id}/preflight")
