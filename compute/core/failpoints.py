@@ -19,6 +19,8 @@ from rosetta.errors import ConfigurationError, OutageError
 NAMES = frozenset(
     {
         "after_read",  # a batch was taken from the engine
+        "before_put",  # a file of rows is written, not sent to its stage yet
+        "after_load",  # a file is in its staging table, nothing of it is merged
         "before_commit",  # the target transaction is complete but not committed
         "after_commit",  # the target has committed, nothing was acknowledged yet
         "before_ledger_commit",  # what is to be parked is in the ledger's transaction, not committed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +16,21 @@ from compute.destinations.memory_batch import Rule
 from compute.destinations.memory_tables import Change, Row
 from compute.destinations.postgres import PostgresDestination
 from compute.tests.contract.constraints import Constraint
+from compute.tests.contract.snowflake_lane import SnowflakeLane
 from compute.tests.support.folder_destination import FolderDestination, load
+from compute.tests.support.snowflake_double import SnowflakeDouble
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
 
 
 class Lane(Protocol):
-    """One destination under test: writers onto it, and its rows as text."""
+    """One destination under test: writers onto it, and its rows as text.
+
+    `misfit` is the code of a value that is none of its column's type.
+    """
+
+    misfit: str
 
     def writer(self, pipeline_id: int = 1) -> Destination: ...
 
@@ -32,6 +40,8 @@ class Lane(Protocol):
 
 
 class PostgresLane:
+    misfit = "PG_22P02"
+
     def __init__(self, cluster: PostgresCluster, database: str) -> None:
         self._cluster = cluster
         self._database = database
@@ -77,6 +87,8 @@ def postgres_lane(cluster: PostgresCluster, new_database: Callable[[], str]) -> 
 
 
 class MemoryLane:
+    misfit = "PG_22P02"
+
     def __init__(self) -> None:
         self.stores: defaultdict[int, MemoryStore] = defaultdict(MemoryStore)
 
@@ -148,7 +160,22 @@ def folder_lane(tmp_path: Path) -> FolderLane:
 many_histories = pytest.mark.parametrize("lane", ["memory", "postgres"], indirect=True)
 
 
-@pytest.fixture(params=["memory", "folder", "postgres"])
+@pytest.fixture
+def snowflake_lane(snowflake: SnowflakeDouble) -> Iterator[SnowflakeLane]:
+    lane = SnowflakeLane(snowflake)
+    yield lane
+    lane.close()
+
+
+# For what needs constraints at the target, which Snowflake does not check, or rows without a key, which it cannot tell
+# apart.
+LANES = ("memory", "folder", "postgres")
+constrained = pytest.mark.parametrize("lane", LANES, indirect=True)
+# An emulated statement costs as much as a whole test elsewhere: test_snowflake.py has what runs always.
+EVERY_LANE = (*LANES, "snowflake") if os.environ.get("ROSETTA_SNOWFLAKE_CONTRACT") else LANES
+
+
+@pytest.fixture(params=EVERY_LANE)
 def lane(request: pytest.FixtureRequest) -> Lane:
     made: Lane = request.getfixturevalue(f"{request.param}_lane")
     return made

@@ -6,7 +6,7 @@ import pytest
 
 from compute.destinations.base import Destination, Refusal, TableTarget
 from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, position, schema, target
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, constrained
 from compute.tests.contract.source_model import resolved
 from rosetta.enums import DeleteMode, SyncMode
 from rosetta.errors import FencedError, OutageError
@@ -309,6 +309,7 @@ def loose(destination: Destination) -> TableTarget:
     return made
 
 
+@constrained
 def test_a_table_without_a_key_is_a_multiset(lane: Lane, destination: Destination, loose: TableTarget) -> None:
     same = [Change("c", 1, ("1", "x"), seq=n) for n in range(3)]
     write(destination, loose, 10, *same, Change("c", 2, (None, "")), Change("c", 3, (None, None)))
@@ -326,6 +327,7 @@ def test_a_table_without_a_key_is_a_multiset(lane: Lane, destination: Destinatio
     assert lane.rows(loose) == [(None, None), ("1", "x"), ("1", "x"), ("1", "y"), ("1", "y")]
 
 
+@constrained
 def test_an_update_of_a_row_without_a_key_keeps_unchanged_values(
     lane: Lane, destination: Destination, loose: TableTarget
 ) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from compute.destinations.base import Destination, Refusal, RefusedRecord, RowChunk, TableTarget, TableWrite, WriteBatch
 from compute.tests.contract.changes import UNCHANGED, Change, Values, chunk, target
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, constrained
 from compute.tests.contract.constraints import check, unique
 from compute.tests.contract.refusals import THINGS
 from compute.tests.contract.test_chunks import SEES_ALL, SEES_NOTHING, live, write
 from rosetta.enums import DeleteMode
 from rosetta.errors import RosettaError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, constrained]
 
 
 @pytest.fixture(params=[DeleteMode.HARD, DeleteMode.SOFT])

@@ -9,7 +9,7 @@ import pytest
 
 from compute.destinations.base import Destination, RowChunk, TableTarget
 from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, chunk, schema, target
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, constrained
 from rosetta.enums import DeleteMode, SyncMode
 from rosetta.errors import RosettaError
 
@@ -219,6 +219,7 @@ def test_composite_ranges(lane: Lane, destination: Destination) -> None:
     assert lane.rows(of) == [("p", "1"), ("p", "2"), ("q", "1"), ("r", "1"), ("r", "2"), ("r", "3")]
 
 
+@constrained
 def test_a_table_without_a_key_holds_changes_back(lane: Lane, destination: Destination) -> None:
     of = target(schema("loose", (("a", "text"),), ()), sync_id=6, copying=True)
     destination.ensure_table(of)

@@ -9,7 +9,7 @@ import pytest
 from compute.destinations.base import Destination, TableTarget
 from compute.tests.contract import constraints
 from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, schema, target
-from compute.tests.contract.conftest import Lane
+from compute.tests.contract.conftest import Lane, constrained
 from compute.tests.contract.refusals import BAD, THINGS, five_things, lines_of, made, refused, write
 from rosetta.enums import DeleteMode, SyncMode
 
@@ -45,6 +45,7 @@ def constrain(lane: Lane, items: TableTarget) -> None:
 
 @pytest.mark.parametrize("place", [0, 5, 20])
 @pytest.mark.parametrize("kind", POISON)
+@constrained
 def test_f16_exactly_the_poisoned_record_is_refused(
     lane: Lane, destination: Destination, items: TableTarget, kind: str, place: int
 ) -> None:
@@ -60,6 +61,7 @@ def test_f16_exactly_the_poisoned_record_is_refused(
     assert values[0] is None or values[0] not in str(result.refusal.records[0].error.message).split()
 
 
+@constrained
 def test_f16_every_kind_of_poison_at_once(lane: Lane, destination: Destination, items: TableTarget) -> None:
     constrain(lane, items)
     write(destination, 5, (items, made(("100", "1", "dup", None))))
@@ -72,6 +74,7 @@ def test_f16_every_kind_of_poison_at_once(lane: Lane, destination: Destination, 
     assert len(lane.rows(items)) == 31
 
 
+@constrained
 def test_f16_a_domain_refuses_only_its_value(lane: Lane, destination: Destination) -> None:
     of = target(schema("labels", (("id", "bigint"), ("label", "text"))))
     destination.ensure_table(of)
@@ -81,6 +84,7 @@ def test_f16_a_domain_refuses_only_its_value(lane: Lane, destination: Destinatio
     assert lane.rows(of) == [("1", "ab"), ("3", None)]
 
 
+@constrained
 def test_f16_a_row_without_its_parent_is_refused(lane: Lane, destination: Destination) -> None:
     parent, child = family(lane, destination)
     its = made(("1", "10"), ("2", "11"), ("3", "10"))
@@ -99,6 +103,7 @@ def family(lane: Lane, destination: Destination, *, deferred: bool = False) -> t
 
 
 @pytest.mark.parametrize("deferred", [False, True])
+@constrained
 def test_a_parent_further_on_in_the_batch_is_no_error(lane: Lane, destination: Destination, deferred: bool) -> None:
     parent, child = family(lane, destination, deferred=deferred)
     assert not write(destination, 5, (child, made(("1", "10"))), (parent, made(("10",)))).refusal
@@ -107,6 +112,7 @@ def test_a_parent_further_on_in_the_batch_is_no_error(lane: Lane, destination: D
     assert (lane.rows(parent), lane.rows(child)) == ([], [])
 
 
+@constrained
 def test_a_deferred_constraint_refuses_only_its_row(lane: Lane, destination: Destination) -> None:
     parent, child = family(lane, destination, deferred=True)
     its = made(("1", "10"), ("2", "11"))
@@ -116,6 +122,7 @@ def test_a_deferred_constraint_refuses_only_its_row(lane: Lane, destination: Des
     assert (lane.rows(parent), lane.rows(child)) == ([("10",)], [("1", "10")])
 
 
+@constrained
 def test_rows_that_need_one_another_go_together(lane: Lane, destination: Destination) -> None:
     left = target(schema("lefts", (("id", "bigint"), ("other", "bigint"))), sync_id=13)
     right = target(schema("rights", (("id", "bigint"), ("other", "bigint"))), sync_id=14)
@@ -145,6 +152,7 @@ def start(destination: Destination, codes: TableTarget, count: int) -> None:
     assert not write(destination, 100, (codes, made(*((str(n), f"c{n}", f"b{n}") for n in range(count))))).refusal
 
 
+@constrained
 def test_a_unique_value_is_handed_from_row_to_row(lane: Lane, destination: Destination, codes: TableTarget) -> None:
     start(destination, codes, 3)
     its = [Change("u", 111, ("0", "c1", "x")), Change("u", 110, ("1", "new", "x")), Change("d", 105, ("2", None, None))]
@@ -153,6 +161,7 @@ def test_a_unique_value_is_handed_from_row_to_row(lane: Lane, destination: Desti
     assert lane.rows(codes, "id", "code") == [("0", "c1"), ("1", "new"), ("9", "c2")]
 
 
+@constrained
 def test_unique_values_that_are_swapped_are_no_error(lane: Lane, destination: Destination, codes: TableTarget) -> None:
     start(destination, codes, 3)
     its = [Change("u", 110, ("0", "c1", UNCHANGED)), Change("u", 111, ("1", "c2", UNCHANGED))]
@@ -161,6 +170,7 @@ def test_unique_values_that_are_swapped_are_no_error(lane: Lane, destination: De
     assert lane.rows(codes) == [("0", "c1", "b0"), ("1", "c2", "b1"), ("2", "c0", "b2")]
 
 
+@constrained
 def test_a_swap_beside_a_refused_row(lane: Lane, destination: Destination, codes: TableTarget) -> None:
     start(destination, codes, 4)
     its = [
@@ -174,6 +184,7 @@ def test_a_swap_beside_a_refused_row(lane: Lane, destination: Destination, codes
 
 
 @pytest.mark.parametrize("step", [1, -1])
+@constrained
 def test_a_chain_of_values_is_no_error(lane: Lane, destination: Destination, codes: TableTarget, step: int) -> None:
     start(destination, codes, 12)
     its = [Change("u", 110 + number, (str(number), f"c{number + step}", "x")) for number in range(12)]
@@ -191,7 +202,7 @@ def test_f19_unchanged_values_are_kept_beside_a_refused_row(
 ) -> None:
     its = [Change("u", 20, ("1", "11", UNCHANGED)), Change("u", 21, ("7", "7", UNCHANGED)), BAD]
     found = refused(write(destination, 40, (things, its)))
-    assert found == [("ROW_MISSING", lines_of(things, its[1])), ("PG_22P02", lines_of(things, BAD))]
+    assert found == [("ROW_MISSING", lines_of(things, its[1])), (lane.misfit, lines_of(things, BAD))]
     assert lane.rows(things)[0] == ("1", "11", "big1")
 
 
@@ -206,7 +217,7 @@ def test_f19_key_changes_are_right_beside_a_refused_row(
         Change("u", 25, ("6", "0", UNCHANGED), seq=1, moved_from=("3",)),
         BAD,
     ]
-    assert refused(write(destination, 40, (things, its))) == [("PG_22P02", lines_of(things, BAD))]
+    assert refused(write(destination, 40, (things, its))) == [(lane.misfit, lines_of(things, BAD))]
     assert lane.rows(things, "id", "body") == [
         ("1", "big2"),
         ("2", "big1"),
@@ -222,14 +233,14 @@ def test_f19_a_refused_key_change_leaves_its_old_row(lane: Lane, destination: De
         Change("u", 25, ("6", "none", UNCHANGED), seq=1, moved_from=("3",)),
         Change("u", 26, ("4", "0", UNCHANGED)),
     ]
-    assert refused(write(destination, 40, (things, its))) == [("PG_22P02", lines_of(things, *its[:2]))]
+    assert refused(write(destination, 40, (things, its))) == [(lane.misfit, lines_of(things, *its[:2]))]
     assert [row[2] for row in lane.rows(things)] == ["big1", "big2", "big3", "big4", "big5"]
 
 
 def test_versions_guard_the_slow_path(lane: Lane, destination: Destination, things: TableTarget) -> None:
     write(destination, 50, (things, [Change("u", 45, ("1", "45", "new"))]))
     its = [Change("u", 20, ("1", "20", "old")), Change("d", 2, ("5", None, None)), BAD]
-    assert refused(write(destination, 60, (things, its))) == [("PG_22P02", lines_of(things, BAD))]
+    assert refused(write(destination, 60, (things, its))) == [(lane.misfit, lines_of(things, BAD))]
     assert [lane.rows(things)[0], lane.rows(things)[4]] == [("1", "45", "new"), ("5", "5", "big5")]
 
 
@@ -237,14 +248,14 @@ def test_only_the_newest_change_of_a_key_counts(lane: Lane, destination: Destina
     its = [Change("u", 20, ("1", "none", "x")), Change("u", 21, ("1", "21", "y")), Change("u", 22, ("2", "none", "x"))]
     its.insert(0, Change("u", 19, ("2", "19", "z")))
     result = write(destination, 40, (things, its))
-    assert refused(result) == [("PG_22P02", lines_of(things, its[0], its[3]))]
+    assert refused(result) == [(lane.misfit, lines_of(things, its[0], its[3]))]
     assert lane.rows(things)[:2] == [("1", "21", "y"), ("2", "2", "big2")]
 
 
 def test_truncate_and_a_refused_row(lane: Lane, destination: Destination, things: TableTarget) -> None:
     its = [Change("c", 21, ("1", "1", "x")), BAD]
     result = destination.write_changes(batch(40, (things, changes(THINGS, its)), truncated=[things]))
-    assert refused(result) == [("PG_22P02", lines_of(things, BAD))]
+    assert refused(result) == [(lane.misfit, lines_of(things, BAD))]
     assert lane.rows(things) == [("1", "1", "x")]
 
 
@@ -253,7 +264,7 @@ def test_soft_deletes_beside_a_refused_row(lane: Lane, destination: Destination)
     destination.ensure_table(of)
     write(destination, 10, (of, made(("1", "1", "x"), ("2", "2", "x"))))
     its = [Change("d", 21, ("1", None, None)), BAD, Change("u", 22, ("2", "22", UNCHANGED))]
-    assert refused(write(destination, 40, (of, its))) == [("PG_22P02", lines_of(of, BAD))]
+    assert refused(write(destination, 40, (of, its))) == [(lane.misfit, lines_of(of, BAD))]
     assert lane.rows(of, "id", "n", "_rosetta_deleted") == [("1", "1", "true"), ("2", "22", "false")]
 
 
@@ -266,10 +277,11 @@ def test_append_mode_refuses_single_changes(lane: Lane, destination: Destination
         Change("u", 3, ("1", "3", UNCHANGED)),
         Change("d", 4, ("1", None, None)),
     ]
-    assert refused(write(destination, 10, (of, its))) == [("PG_22P02", lines_of(of, its[1]))]
+    assert refused(write(destination, 10, (of, its))) == [(lane.misfit, lines_of(of, its[1]))]
     assert lane.rows(of, "_rosetta_lsn", "_rosetta_op", "n") == [("1", "c", "1"), ("3", "u", "3"), ("4", "d", None)]
 
 
+@constrained
 def test_a_table_without_a_key_refuses_single_rows(lane: Lane, destination: Destination) -> None:
     of = target(schema("loose", (("n", "integer"), ("b", "text")), ()), sync_id=5)
     destination.ensure_table(of)
@@ -291,5 +303,5 @@ def test_while_a_copy_runs_single_changes_are_refused(lane: Lane, destination: D
     destination.ensure_table(replace(of, copying=False))
     destination.start_copy(of)
     its = [Change("u", 20, ("1", "11", UNCHANGED)), BAD, Change("d", 21, ("2", None, None))]
-    assert refused(write(destination, 40, (of, its))) == [("PG_22P02", lines_of(of, BAD))]
+    assert refused(write(destination, 40, (of, its))) == [(lane.misfit, lines_of(of, BAD))]
     assert destination.unfilled_keys(of) == [("1",)]
