@@ -79,6 +79,22 @@ def test_public_indexes_and_ordinary_links_pass(check: Check) -> None:
     assert check("check_indexes.py", files).returncode == 0
 
 
+def test_a_document_that_names_a_command_or_a_route_that_is_not_there_is_found(check: Check, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    files = {
+        "Makefile": "up:\n\techo\n",
+        "web/openapi.json": '{"paths": {"/api/v1/sources/{source_id}": {"get": {}}}}',
+        "README.md": "`rosetta up`, `rosetta down`, `rosetta dlq lose`, `GET /sources/{id}`, `POST /sources/1`\n",
+    }
+    answer = check("check_docs.py", files)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == [
+        "README.md: there is no command `rosetta down`",
+        "README.md: there is no command `rosetta dlq lose`",
+        "README.md: there is no route `POST /sources/1`",
+    ]
+
+
 def test_a_document_that_promises_what_is_not_there_is_found(check: Check) -> None:
     files = {
         "Makefile": "up:\n\techo\n",
