@@ -141,7 +141,19 @@ class Desk:
         """Takes note of a write; what is only accepted counts once the destination says it is durable."""
         self._postponed = None
         self._written.append((batch.end, batch.sequence))
-        durable = result.position if result.durability is Durability.DURABLE else self.destination.durable_position()
+        if result.durability is not Durability.DURABLE:
+            self.look()
+        elif result.position is not None:
+            self.cover(result.position)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether anything that was written is not known to be durable."""
+        return bool(self._written)
+
+    def look(self) -> None:
+        """Asks the destination what is durable by now."""
+        durable = self.destination.durable_position()
         if durable is not None:
             self.cover(durable)
 

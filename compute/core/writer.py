@@ -144,6 +144,8 @@ class Writer:
             if desk.has_postponed and (self._stopped.is_set() or time.monotonic() >= self._progress_at):
                 self._flush(desk)
                 self._succeed()
+            elif desk.awaits and time.monotonic() >= self._progress_at:
+                self._look(desk)
             elif time.monotonic() - self._heard_at >= _PING_SECONDS:
                 desk.destination.ping()
                 self._heard_at = time.monotonic()
@@ -168,6 +170,13 @@ class Writer:
         desk.flush_progress()
         self._queue.cover(desk.covered)
         self._progress_at = time.monotonic() + _PROGRESS_SECONDS
+
+    def _look(self, desk: Desk) -> None:
+        """What was only accepted may be durable by now."""
+        desk.look()
+        self._queue.cover(desk.covered)
+        self._progress_at = time.monotonic() + _PROGRESS_SECONDS
+        self._succeed()
 
     def _ended(self) -> bool:
         if self._stop_by is None:
