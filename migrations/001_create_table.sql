@@ -724,6 +724,13 @@ BEGIN
     RETURN OLD;
 END $$;
 
+-- What its target has was made by other rules: the table is copied again, whoever changed them.
+CREATE FUNCTION rosetta_resync_ruled() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.desired_state := 'RESYNC';
+    RETURN NEW;
+END $$;
+
 -- Keeps dlq_totals. Now and then the contributions of one pipeline are added up; those that another transaction
 -- holds are left for later, so this never waits.
 CREATE FUNCTION rosetta_total_parked() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -793,6 +800,10 @@ CREATE TRIGGER total_deleted AFTER DELETE ON dlq_records REFERENCING OLD TABLE A
 CREATE TRIGGER total_truncated AFTER TRUNCATE ON dlq_records FOR EACH STATEMENT EXECUTE FUNCTION rosetta_forget_totals();
 CREATE TRIGGER forget_totals AFTER DELETE ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_forget_totals();
 CREATE TRIGGER discard_parked BEFORE DELETE ON table_syncs FOR EACH ROW EXECUTE FUNCTION rosetta_discard_parked();
+CREATE TRIGGER resync_ruled BEFORE UPDATE OF columns, filters, masks, custom_sql ON table_syncs FOR EACH ROW
+    WHEN ((OLD.columns, OLD.filters, OLD.masks, OLD.custom_sql) IS DISTINCT FROM
+              (NEW.columns, NEW.filters, NEW.masks, NEW.custom_sql)
+          AND NEW.desired_state = 'ACTIVE' AND NEW.state <> 'PENDING') EXECUTE FUNCTION rosetta_resync_ruled();
 CREATE TRIGGER source_defaults BEFORE INSERT ON sources FOR EACH ROW EXECUTE FUNCTION rosetta_source_defaults();
 CREATE TRIGGER fold_destination BEFORE INSERT OR UPDATE ON destinations FOR EACH ROW EXECUTE FUNCTION rosetta_fold_destination();
 CREATE TRIGGER take_destination BEFORE INSERT OR UPDATE OF destination_id ON pipelines FOR EACH ROW EXECUTE FUNCTION rosetta_take_destination();

@@ -49,7 +49,7 @@ class TableCopy:
         self._chunks = Departures(Shipper(job.job_id, goal, token), reader, parts, self._landings, self._patience)
         most_rows = job.batch_rows or parts.options.batch_rows
         self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows)
-        self._repair = Repair(goal.target.schema, reader, self._chunks, self._patience, self._walk, most_rows)
+        self._repair = Repair(goal.target.source_schema, reader, self._chunks, self._patience, self._walk, most_rows)
         self._plan: ReadPlan | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"copy-{job.job_id}", daemon=True)
@@ -129,7 +129,8 @@ class TableCopy:
 
     def _prepare(self) -> ReadPlan:
         if self._plan is None:
-            plan = self._reader.plan(self._goal.target.schema)
+            rules = self._goal.target.rules
+            plan = self._reader.plan(self._goal.target.source_schema, None if rules is None else rules.view)
             cursor = self.job.cursor
             lower = cursor if cursor is not None and len(cursor) == len(plan.key) and plan.key else None
             self._walk.begin(lower)

@@ -136,23 +136,20 @@ class SourceReader:
     def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None = None) -> ReadRows:
         """The next `rows` rows behind `lower`; its `upper` is the given one when the range ends with them."""
         if not plan.reads_key:
-            return self._read_range(plan, lower, rows, upper)
+            # of so many rows some are left out, and few that pass are not looked for in all the rest
+            reached = upper
+
+            def passing(cursor: _Cursor) -> str:
+                nonlocal reached
+                cursor.execute(range_end_sql(plan, _texts(plan), lower, upper, rows))
+                end = cursor.fetchone()
+                reached = upper if end is None else tuple(end[0])
+                return read_chunk_sql(plan, lower, reached)
+
+            read = self._read(plan.table, passing, by_index=True)
+            return replace(read, lower=lower, upper=reached)
         read = self._read(plan.table, lambda _: read_chunk_sql(plan, lower, upper, rows), by_index=True)
         reached = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else upper
-        return replace(read, lower=lower, upper=reached)
-
-    def _read_range(self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None) -> ReadRows:
-        """As `read_chunk`, the range having `rows` rows of which some are left out: few that pass are soon found."""
-        reached = upper
-
-        def query(cursor: _Cursor) -> str:
-            nonlocal reached
-            cursor.execute(range_end_sql(plan, _texts(plan), lower, upper, rows))
-            end = cursor.fetchone()
-            reached = upper if end is None else tuple(end[0])
-            return read_chunk_sql(plan, lower, reached)
-
-        read = self._read(plan.table, query, by_index=True)
         return replace(read, lower=lower, upper=reached)
 
     def digest(

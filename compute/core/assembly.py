@@ -29,9 +29,12 @@ from compute.dlq.backlog import ParkLimits
 from compute.dlq.dispatcher import Dispatcher
 from compute.dlq.ledger import Ledger
 from compute.sources.postgres import PostgresSource
+from compute.transforms import RuleMaker
+from compute.transforms.lookup import SourceLookup
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
+from rosetta.table_rules import MaskingKey
 from rosetta.types import TableSchema
 
 _LEDGER_SESSIONS = 3
@@ -72,7 +75,14 @@ class _Assembly:
         self.book = TableBook()
         self.flow = FlowCounter()
         self.control = Control(self.reload, settings.poll_seconds)
-        self.tables = TableControl(self.catalog, self.book, self.hand_over, self.control.post, self.control.stopping)
+        self.tables = TableControl(
+            self.catalog,
+            self.book,
+            self.hand_over,
+            self.control.post,
+            self.control.stopping,
+            RuleMaker(MaskingKey(self.catalog.keyring.masking_key), SourceLookup(plan.endpoint)),
+        )
         self.backfill = BackfillManager(
             spec.pipeline_id,
             PostgresSource(plan.endpoint, plan.publication),

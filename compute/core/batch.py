@@ -47,10 +47,10 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True)
 class MadeFor:
-    """A table sync, and the fingerprint of its rules at that time."""
+    """The table syncs that changes are for, and the fingerprint of the rules that made them (None: none did)."""
 
-    sync_id: int
-    rules: str
+    sync_ids: tuple[int, ...]
+    rules: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class TableChanges:
         has_moved: whether any line has `_from` set. Such a line's unchanged columns are to be copied from
             the target row whose key is `_from`, read before any delete of the batch is applied.
         types: of each column, as the stream names it: what tells that a type has changed. Empty: not known.
-        made_for: the table sync whose rules have made these changes, for it alone; None: as the source sent them.
+        made_for: whom these changes are for, after their rules; None: as the source sent them, for all syncs.
     """
 
     table: TableId
@@ -85,7 +85,7 @@ class TableChanges:
 
     def is_for(self, sync_id: int) -> bool:
         """Whether a table sync of the table is to have them."""
-        return self.made_for is None or self.made_for.sync_id == sync_id
+        return self.made_for is None or sync_id in self.made_for.sync_ids
 
     @property
     def shape(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

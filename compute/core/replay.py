@@ -239,8 +239,8 @@ class HeldWork:
 
     def _make_ready(self, desk: Desk, target: TableTarget) -> RosettaError | None:
         schema = desk.events.current_schema(target.source)
-        grown = target if schema is None else replace(target, schema=schema)
         try:
+            grown = target if schema is None else target.of(schema)
             desk.destination.ensure_table(grown)
         except OutageError:
             raise

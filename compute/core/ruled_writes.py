@@ -47,7 +47,7 @@ def _is_due(target: TableTarget, made_for: MadeFor, fail: FailTable) -> bool:
 
     Where its rules are others by now, a copy that began after these changes replaces what they say.
     """
-    if target.rules is not None and made_for == target.rules.made_for:
+    if made_for.rules == (None if target.rules is None else target.rules.made_for.rules):
         return True
     if made_for.rules == UNFIT:
         lost = f"changes of {target.source} were not kept while its target was away: its rules did not fit them"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from compute.core.catalog.plan import TableSyncPlan
 from compute.core.exit_codes import Failure
 from rosetta.enums import ReplicaIdentity, SyncMode, TableSyncDesired, TableSyncState
+from rosetta.errors import RosettaError
 from rosetta.types import TableSchema
 
 
@@ -27,7 +28,10 @@ class Decision:
 
 
 # Refusals that end by themselves when their cause does; any other ERROR waits for a RESYNC, unless it is held.
-_PASSING = frozenset({"TABLE_NOT_PUBLISHED", "NO_REPLICA_IDENTITY", "UNSUPPORTED", "TARGET_CONFLICT"})
+_PASSING = frozenset(
+    {"TABLE_NOT_PUBLISHED", "NO_REPLICA_IDENTITY", "UNSUPPORTED", "TARGET_CONFLICT"}
+    | {"TABLE_RULES_INVALID", "FILTER_INVALID", "FILTER_UNSUPPORTED"}
+)
 
 
 def decide(sync: TableSyncPlan, schema: TableSchema | None, *, served: bool, conflict: bool = False) -> Decision:
@@ -50,6 +54,14 @@ def decide(sync: TableSyncPlan, schema: TableSchema | None, *, served: bool, con
     if served:
         return Decision(Step.NOTHING)
     return Decision(_first_step(sync))
+
+
+def _misfit(sync: TableSyncPlan, schema: TableSchema) -> RosettaError | None:
+    try:
+        sync.rules.check(schema)
+    except RosettaError as error:
+        return error
+    return None
 
 
 def _first_step(sync: TableSyncPlan) -> Step:
@@ -75,6 +87,9 @@ def refusal(sync: TableSyncPlan, schema: TableSchema | None, *, conflict: bool) 
         )
     if sync.transforms:
         return Failure("UNSUPPORTED", f"this version cannot apply: {', '.join(sync.transforms)}")
+    error = sync.problem or _misfit(sync, schema)
+    if error is not None:
+        return Failure.of(error)
     if conflict:
         return Failure(
             "TARGET_CONFLICT",

@@ -14,6 +14,7 @@ from compute.core.exit_codes import Failure
 from compute.core.table_steps import Decision, Step, decide
 from compute.core.work import AskWork, FinishCopyWork, PrepareWork, ReleaseWork, Work
 from compute.destinations.base import TableTarget
+from compute.transforms import RuleMaker
 from rosetta.enums import CopyKind, SyncMode, TableSyncState
 from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId
@@ -90,7 +91,7 @@ def _specs(served: Iterable[Served]) -> dict[TableId, TableSpec]:
         target = one.target
         known = specs.get(target.source)
         fold = target.mode is SyncMode.CURRENT and (known is None or known.fold)
-        specs[target.source] = TableSpec(target.source, target.schema.key, fold)
+        specs[target.source] = TableSpec(target.source, target.source_schema.key, fold)
     return specs
 
 
@@ -110,8 +111,11 @@ class TableControl:
         hand_over: Callable[[int, Work], None],
         post: Callable[[Callable[[], None]], None],
         stopping: threading.Event,
+        rules: RuleMaker,
     ) -> None:
+        """`rules` makes what is done to the changes of a sync on their way."""
         self._catalog = catalog
+        self._rules = rules
         self._book = book
         self._hand_over = hand_over
         self._post = post
@@ -237,7 +241,9 @@ class TableControl:
         self, destination_id: int, sync: TableSyncPlan, schema: TableSchema, target: TableId, step: Step
     ) -> None:
         copying = step is not Step.STREAM
-        made = TableTarget(sync.sync_id, schema, target, sync.mode, sync.delete_mode, copying)
+        rules = self._rules.make(sync.sync_id, sync.rules, schema, sync.mode)
+        shape = schema if rules is None else rules.schema
+        made = TableTarget(sync.sync_id, shape, target, sync.mode, sync.delete_mode, copying, rules)
         self._book.serve(sync.sync_id, Served(destination_id, made))
         if sync.held and not copying:
             failure = Failure(sync.error_code or "ERROR", f"{sync.source} is refused as it is", _HELD_REMEDY)

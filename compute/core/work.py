@@ -11,6 +11,7 @@ from compute.backfill.flight import Pending
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch, TableChanges
 from compute.core.growth import TypesGrewError, check_labels, with_new_labels
+from compute.core.ruled_writes import ruled_writes
 from compute.destinations.base import (
     Destination,
     Durability,
@@ -190,7 +191,7 @@ class ChangesWork:
             desk.skip(batch)
             return
         truncated = [target for table in batch.truncated for target in desk.targets_of(table)]
-        writes = [TableWrite(target, changes) for changes in batch.tables for target in fitting_targets(desk, changes)]
+        writes = [write for changes in batch.tables for write in self._writes(desk, changes)]
         if not writes and not truncated:
             desk.postpone(batch)
             return
@@ -213,6 +214,11 @@ class ChangesWork:
                 desk.events.wrote(desk.destination_id, write.target, write.changes, batch.commit_time)
         desk.commit_time = batch.commit_time or desk.commit_time
         desk.wrote(batch, result)
+
+    @staticmethod
+    def _writes(desk: Desk, changes: TableChanges) -> list[TableWrite]:
+        targets = fitting_targets(desk, changes)
+        return ruled_writes(targets, changes, desk.fail_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,17 +355,25 @@ class ReleaseWork:
 
 
 def fitting_targets(desk: Desk, changes: TableChanges) -> list[TableTarget]:
-    """The table's targets, grown first where the stream has columns that they do not know."""
-    targets = [_fitting(desk, target, changes) for target in desk.targets_of(changes.table)]
+    """The targets that changes are for, grown first where the stream has columns that they do not know."""
+    targets = [
+        _fitting(desk, target, changes) for target in desk.targets_of(changes.table) if changes.is_for(target.sync_id)
+    ]
     return [target for target in targets if target.sync_id in desk.targets]
 
 
 def _fitting(desk: Desk, target: TableTarget, changes: TableChanges) -> TableTarget:
     held = desk.parking is not None and target.sync_id in desk.parking.held
-    if held or set(changes.columns) <= set(target.schema.column_names):
+    known = target.source_schema if changes.made_for is None else target.schema
+    if held or set(changes.columns) <= set(known.column_names):
         return target
     schema = desk.events.current_schema(changes.table)
-    return grow(desk, target if schema is None else replace(target, schema=schema))
+    try:
+        grown = target if schema is None else target.of(schema)
+    except ConfigurationError as error:  # its rules do not fit any more
+        desk.cannot_take(target, error)
+        return target
+    return grow(desk, grown)
 
 
 def grow(desk: Desk, grown: TableTarget) -> TableTarget:

@@ -184,14 +184,22 @@ def replayed(rows: Sequence[OpenRow], sequence: int, limit_bytes: int) -> Iterat
 def _batches(rows: Sequence[OpenRow], sequence: int) -> Iterator[ChangeBatch]:
     for position, group in groupby(rows, key=lambda row: row.position):
         # a part that goes to several syncs is the same for each, unless rules made it
-        parts = {(row.part, (row.sync_id or 0) if row.payload.rules else 0): row for row in group}
-        ordered = [parts[number] for number in sorted(parts)]
+        parts: dict[tuple[int, int], list[OpenRow]] = {}
+        for row in group:
+            parts.setdefault((row.part, (row.sync_id or 0) if row.payload.rules else 0), []).append(row)
+        ordered = [parts[number][0] for number in sorted(parts)]
         times = [row.commit_time for row in ordered if row.commit_time is not None]
         yield ChangeBatch(
             sequence=sequence,
             start=StreamPosition(position.commit_lsn),
             end=position,
             truncated=tuple(row.table for row in ordered if row.payload.truncate),
-            tables=tuple(row.changes() for row in ordered if not row.payload.truncate),
+            tables=tuple(_changes(parts[number]) for number in sorted(parts) if not parts[number][0].payload.truncate),
             commit_time=max(times, default=None),
         )
+
+
+def _changes(part: Sequence[OpenRow]) -> TableChanges:
+    """What rows of the ledger that hold the same say, for the syncs that they are of."""
+    syncs = tuple(sorted(row.sync_id for row in part if row.sync_id is not None))
+    return replace(part[0].changes(), made_for=MadeFor(syncs, part[0].payload.rules))

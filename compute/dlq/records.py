@@ -119,7 +119,7 @@ def payload_of(changes: TableChanges) -> Payload:
 
 def changes_of(payload: Payload, table: TableId, sync_id: int | None = None) -> TableChanges:
     """What `payload_of` was made of. `sync_id`: whose row of the ledger it is in."""
-    made_for = None if payload.rules is None or sync_id is None else MadeFor(sync_id, payload.rules)
+    made_for = None if payload.rules is None or sync_id is None else MadeFor((sync_id,), payload.rules)
     return TableChanges(
         table=table,
         columns=payload.columns,

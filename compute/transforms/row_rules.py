@@ -53,12 +53,12 @@ class RowRules:
     @cached_property
     def schema(self) -> TableSchema:
         """What arrives at the target."""
-        return self.declared.output(self.source)
+        return self.declared.output(self.source, self.masking_key)
 
     @cached_property
     def made_for(self) -> MadeFor:
         """Stands on everything that `apply` made."""
-        return MadeFor(self.sync_id, f"{self.declared.fingerprint}.{self.masking_key.identity}")
+        return MadeFor((self.sync_id,), f"{self.declared.fingerprint}.{self.masking_key.identity}")
 
     @cached_property
     def view(self) -> SourceView:

@@ -12,6 +12,7 @@ import orjson
 from rosetta.enums import MaskKind
 from rosetta.errors import ConfigurationError
 from rosetta.filters import Condition, check_filters, parse_filters
+from rosetta.table_rules.masking import REDACTED, MaskingKey
 from rosetta.types import Column, TableSchema
 
 _INVALID: Final = "TABLE_RULES_INVALID"
@@ -89,10 +90,10 @@ class TableRules:
             )
         check_filters(schema, self.filters)
 
-    def output(self, schema: TableSchema) -> TableSchema:
+    def output(self, schema: TableSchema, key: MaskingKey) -> TableSchema:
         """The table as its target has it: the columns that are sent, in the source's order, renamed, of their types."""
         columns = tuple(
-            replace(self._masked(column), name=name)
+            replace(self._masked(column, key), name=name)
             for column in schema.columns
             if (name := self.target_name(column.name)) is not None
         )
@@ -100,13 +101,16 @@ class TableRules:
             schema, columns=columns, key=self._names(schema.key), primary_key=self._names(schema.primary_key)
         )
 
-    def _masked(self, column: Column) -> Column:
+    def _masked(self, column: Column, key: MaskingKey) -> Column:
         mask = self.masks.get(column.name)
         if mask is None:
             return column
         if mask is MaskKind.NULL:
             return replace(column, nullable=True, missing=None)
-        return Column(column.name, "text", column.nullable, number=column.number)
+        missing = column.missing
+        if missing is not None:
+            missing = key.mask(missing) if mask is MaskKind.HASH else REDACTED
+        return replace(column, type="text", user_types=(), nondeterministic=False, missing=missing)
 
     def _names(self, columns: Sequence[str]) -> tuple[str, ...]:
         names = tuple(self.target_name(name) for name in columns)

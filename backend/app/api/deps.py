@@ -295,18 +295,20 @@ async def get_target_address(
         return await DestinationService(DestinationRepository(session), keyring, audit).address(destination_id)
 
 
-async def get_table_rules_service(
+def get_table_rules_service(
     pipeline_id: PathId,
     database: DatabaseDep,
     keyring: KeyringDep,
     actor: ActorDep,
     source_database: Annotated[SourceDatabase, Depends(get_source_database)],
 ) -> TableRulesService:
-    """For the source of the pipeline in the path; that is read as by `get_source_address`."""
-    async with database.transaction() as session:
-        pipeline = await PipelineRepository(session).get(pipeline_id)
-        sources = SourceService(SourceRepository(session), keyring, AuditTrail(AuditRepository(session), actor))
-        address = await sources.address(pipeline.source_id)
+    """For the source of the pipeline in the path."""
+
+    async def address() -> SourceAddress:
+        async with database.transaction() as session:
+            pipeline = await PipelineRepository(session).get(pipeline_id)
+        return await get_source_address(pipeline.source_id, database, keyring, actor)
+
     return TableRulesService(address, source_database, MaskingKey(keyring.masking_key))
 
 

@@ -71,9 +71,9 @@ async def test_destinations_are_taken_in_all_three_ways(
         ({"destinations": [{"destination_id": 1}, {"destination_id": 1}]}, 422, "DESTINATION_TWICE"),
         ({"destinations": [{"destination_id": 1, "table_syncs": [{"table_name": "t"}] * 2}]}, 409, "DUPLICATE_ENTITY"),
         (
-            {"destinations": [{"destination_id": 1, "table_syncs": [{"table_name": "t", "masks": {"ssn": "hash"}}]}]},
+            {"destinations": [{"destination_id": 1, "table_syncs": [{"table_name": "t", "masks": {"ssn": "blur"}}]}]},
             422,
-            "OPTION_NOT_AVAILABLE",
+            "TABLE_RULES_INVALID",
         ),
         ({"source_id": 2**63}, 422, "VALIDATION_ERROR"),
         ({"status": "RUNNING"}, 422, "VALIDATION_ERROR"),
@@ -222,10 +222,7 @@ async def test_a_sync_is_found_only_below_its_own_destination(
 @pytest.mark.parametrize(
     "option",
     [
-        {"columns": ["id"]},
-        {"filters": ["id > 1"]},
         {"custom_sql": "SELECT 1"},
-        {"masks": {"ssn": "hash"}},
         {"schema_policy": "pause"},
     ],
 )
@@ -239,3 +236,24 @@ async def test_an_option_that_would_be_ignored_is_refused(
     assert refused.json()["details"]["options"] == list(option)
     sync = (await admin.post(base, json={"table_name": "t"})).json()
     assert (await admin.put(f"{base}/{sync['id']}", json=option)).json()["code"] == "OPTION_NOT_AVAILABLE"
+
+
+async def test_rules_are_stored_as_they_are_meant_and_refused_where_they_mean_nothing(
+    admin: httpx.AsyncClient, source_id: int, destination_ids: list[int]
+) -> None:
+    pipeline = await created(admin, source_id=source_id, destination_id=destination_ids[0])
+    base = f"{API}/pipelines/{pipeline['id']}/destinations/{destination_ids[0]}/tables"
+    rules = {"columns": {"id": "key", "ssn": "ssn"}, "masks": {"ssn": "hash"}, "filters": ["id > 1"]}
+    sync = (await admin.post(base, json={"table_name": "t", **rules})).json()
+    assert sync["filters"] == [{"column": "id", "operator": ">", "value": "1"}]
+    again = (await admin.put(f"{base}/{sync['id']}", json=sync)).json()
+    assert {**again, "updated_at": None} == {**sync, "updated_at": None}
+    for wrong in ({"columns": {"a": "x", "b": "x"}}, {"masks": {"ssn": "blur"}}, {"filters": ["id >"]}):
+        for refused in (
+            await admin.post(base, json={"table_name": "u", **wrong}),
+            await admin.put(f"{base}/{sync['id']}", json=wrong),
+            await admin.post(f"{base}/validate", json={"table_name": "t", **wrong}),
+        ):
+            assert refused.status_code == 422
+            assert refused.json()["remedy"]
+    assert (await admin.post(f"{base}/validate", json={"table_name": "t", "sync_id": 4711})).status_code == 404

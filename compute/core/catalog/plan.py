@@ -28,13 +28,18 @@ from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 from rosetta.sealed import open_config
 from rosetta.secrets import Keyring
+from rosetta.table_rules import TableRules
 
 
 @dataclass(frozen=True, slots=True)
 class TableSyncPlan:
-    """One row of `table_syncs`; `transforms` names what it asks for beyond a plain copy of the table.
+    """One row of `table_syncs`.
 
-    `held`: its target refuses it, and what came since waits in the ledger.
+    Attributes:
+        transforms: names what it asks for that is not applied yet.
+        held: its target refuses it, and what came since waits in the ledger.
+        rules: what of the table is sent, and how.
+        problem: why the row makes no sense; None when it does.
     """
 
     sync_id: int
@@ -48,6 +53,8 @@ class TableSyncPlan:
     error_code: str | None = None
     transforms: tuple[str, ...] = ()
     held: bool = False
+    rules: TableRules = field(default_factory=TableRules)
+    problem: RosettaError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +301,12 @@ def _parked(row: Row) -> StreamPosition | None:
 
 
 def _table_sync(row: Row) -> TableSyncPlan:
-    asked = {"columns": row.columns, "filters": row.filters, "custom_sql": row.custom_sql, "masks": row.masks}
+    asked = {"custom_sql": row.custom_sql}
+    rules, problem = TableRules(), None
+    try:
+        rules = TableRules.parse(row.columns, row.masks, row.filters)
+    except RosettaError as error:
+        problem = error
     return TableSyncPlan(
         sync_id=row.id,
         source=TableId(row.schema_name, row.table_name),
@@ -307,4 +319,6 @@ def _table_sync(row: Row) -> TableSyncPlan:
         error_code=row.error_code,
         transforms=tuple(name for name, value in asked.items() if value),
         held=row.held,
+        rules=rules,
+        problem=problem,
     )

@@ -103,6 +103,12 @@ def test_masks_keep_null_and_what_was_not_sent() -> None:
     assert [column.type for column in ruled.schema.columns] == ["bigint", "text", "text", "text"]
 
 
+def test_a_default_of_a_column_that_joins_is_masked_too() -> None:
+    joined = replace(SCHEMA, columns=tuple(replace(column, missing="secret") for column in SCHEMA.columns))
+    ruled = rules(masks={"email": "hash", "age": "redact", "bio": "null"}, schema=joined)
+    assert [column.missing for column in ruled.schema.columns] == ["secret", masked("secret"), "***", None]
+
+
 def test_what_is_unchanged_is_said_of_the_columns_that_are_sent() -> None:
     changes = payload(SCHEMA, line("u", "1", None, "2", None, unchanged="0101"), line("u", "2", "x", "2", "y"))
     assert b"\t01\t" in bytes(rules(["id", "email"]).apply(changes).data)

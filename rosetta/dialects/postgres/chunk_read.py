@@ -248,8 +248,9 @@ def _is(key: Sequence[KeyColumn], texts: Key) -> str:
 def _equals(column: KeyColumn, text: str, value: str) -> str:
     if column.mask is not None:
         return f"{column.mask} = {literal(text)}"
-    # a label that the source does not have would be no value of the type
-    return f"{column.expression}::text = {literal(text)}" if column.enum else f"{column.expression} {column.equal} {value}"
+    if column.enum:  # a label that the source does not have would be no value of the type
+        return f"{column.expression}::text = {literal(text)}"
+    return f"{column.expression} {column.equal} {value}"
 
 
 def _behind(key: Sequence[KeyColumn], lower: Key) -> str:

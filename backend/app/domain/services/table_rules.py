@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from app.core.exceptions import ConnectionRejectedError, DatabaseUnreachableError, InvalidRequestError
 from app.domain.ports import RuleQuestion, SourceAddress, SourceDatabase
 from app.domain.schemas.table_sync import RulesPreview
-from rosetta.errors import ConfigurationError
+from rosetta.errors import ConfigurationError, SecretError
 from rosetta.identifiers import TableId
 from rosetta.table_rules import MaskingKey, TableRules, source_view
 from rosetta.types.schema import TableSchema
@@ -25,9 +25,11 @@ def parsed_rules(values: Mapping[str, Any]) -> TableRules:
 
 
 class TableRulesService:
-    """For the source of one pipeline. Needs no session: whatever it asks, it asks the source."""
+    """For the source of one pipeline, which `address` tells when it is needed."""
 
-    def __init__(self, address: SourceAddress, database: SourceDatabase, key: MaskingKey) -> None:
+    def __init__(
+        self, address: Callable[[], Awaitable[SourceAddress]], database: SourceDatabase, key: MaskingKey
+    ) -> None:
         self._address = address
         self._database = database
         self._key = key
@@ -40,8 +42,8 @@ class TableRulesService:
         if not rules:
             return
         try:
-            schema = await self._schema(table)
-        except (DatabaseUnreachableError, ConnectionRejectedError):
+            schema = await self._schema(await self._address(), table)
+        except (DatabaseUnreachableError, ConnectionRejectedError, SecretError):
             return
         if schema is not None:
             _fit(rules, schema)
@@ -51,7 +53,8 @@ class TableRulesService:
 
         Raises InvalidRequestError where they do not fit the table, and what the source raises.
         """
-        schema = await self._schema(table)
+        address = await self._address()
+        schema = await self._schema(address, table)
         if schema is None:
             raise InvalidRequestError(
                 f"The publication of the source does not have {table}.",
@@ -60,12 +63,12 @@ class TableRulesService:
             )
         _fit(rules, schema)
         view = source_view(rules, schema, self._key)
-        output = rules.output(schema)
+        output = rules.output(schema, self._key)
         before = None
         if former is not None:
             _fit(former, schema)
             before = source_view(former, schema, self._key)
-        found = await self._database.preview(self._address, RuleQuestion(schema, view, before))
+        found = await self._database.preview(address, RuleQuestion(schema, view, before))
         return RulesPreview(
             rows=found.rows,
             rows_passing=found.passing,
@@ -76,8 +79,8 @@ class TableRulesService:
             sample=[dict(zip(output.column_names, row, strict=True)) for row in found.sample],
         )
 
-    async def _schema(self, table: TableId) -> TableSchema | None:
-        published = await self._database.published_tables(self._address)
+    async def _schema(self, address: SourceAddress, table: TableId) -> TableSchema | None:
+        published = await self._database.published_tables(address)
         return next((schema for schema in published if schema.table == table), None)
 
 

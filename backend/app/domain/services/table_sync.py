@@ -18,13 +18,9 @@ from app.domain.services.audit import AuditTrail
 from app.domain.services.table_rules import RULES, parsed_rules
 from rosetta.enums import SchemaPolicy, TableSyncDesired, TableSyncState
 
-# Stored by the schema, not yet honoured by compute. Taking them would mean rows that someone believes to be
-# masked or filtered arriving as they are, so they are refused until they work.
+# Stored by the schema, not yet honoured by compute: refused until they work.
 _NOT_YET: Final[dict[str, Any]] = {
-    "columns": None,
-    "filters": [],
     "custom_sql": None,
-    "masks": {},
     "schema_policy": SchemaPolicy.EVOLVE,
 }
 
