@@ -134,6 +134,24 @@ class Stream:
             self._reached, self._urgent = None, False
         self._refresh(self._progress)
 
+    def begin_anew(self, sync_id: int) -> None:
+        """A table is copied from the start, so that rows of it which Snowflake skipped mean nothing any more.
+
+        Raises OutageError.
+        """
+        channel = self._channels.pop(sync_id, None)
+        if channel is None or channel.refused_until is None:
+            return
+        channel.drop()
+        self._accepted = deque(
+            _Accepted(batch.end, tuple(one for one in batch.awaited if one[0] is not channel))
+            for batch in self._accepted
+        )
+
+    def remove(self) -> None:
+        """Removes the channel of progress, so that nothing is left of how far this was. Raises OutageError."""
+        self._progress.drop()
+
     # -- how --------------------------------------------------------------------------------------
 
     @property
