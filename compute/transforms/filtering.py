@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from compute.core.batch import TableChanges
-from compute.transforms.fields import LSN, META, NULL, OP, SEQ, TS, UNCHANGED, XID, Array, blank, replaced, unescaped
-from compute.transforms.row_rules import Key, RowRules
+from compute.transforms.fields import LSN, META, OP, SEQ, TS, XID, Array, blank, unescaped
+from compute.transforms.row_rules import RowRules
+from compute.transforms.wholes import looked_up, with_their_pairs
 from rosetta.enums import SyncMode
 from rosetta.filters import matcher
 
@@ -28,11 +29,11 @@ class Filtering:
         """The lines that are left, and what they say now."""
         deletes = pc.equal(fields[OP], "d")
         if not self._changes.key:
-            seen = self._with_their_pairs(fields) if self._changes.has_unchanged else fields
+            seen = with_their_pairs(self._changes, fields) if self._changes.has_unchanged else fields
             return self._only(seen, self._passing(seen))  # a deletion has the whole row
         seen, absent = fields, pa.repeat(False, len(deletes))
         if self._changes.has_unchanged:
-            seen, absent = self._looked_up(fields, deletes)
+            seen, absent = looked_up(self._rules, self._changes, fields)
         passing = pc.and_not(self._passing(seen), absent)
         if self._appends:
             return self._only(fields, pc.if_else(deletes, self._key_passes(fields), passing))
@@ -64,53 +65,4 @@ class Filtering:
         kept = {LSN, SEQ, XID, TS, *(self._place[name] for name in self._changes.key)}
         made = [field if place in kept else blank(field, gone) for place, field in enumerate(fields)]
         made[OP] = pc.if_else(gone, "d", fields[OP])
-        return made
-
-    # -- values that were not sent ----------------------------------------------------------------
-
-    def _looked_up(self, fields: list[Array], deletes: Array) -> tuple[list[Array], Array]:
-        """Lines that lack values with the whole row as it is at the source, and which of them is not there any more.
-
-        Not only what is lacking: a row of two moments might pass where neither moment's row does. What happened to the
-        row since comes down the stream behind it, and is applied again.
-        """
-        lacking = pc.and_not(pc.not_equal(fields[UNCHANGED], NULL), deletes)
-        if not pc.any(lacking).as_py():
-            return fields, pa.repeat(False, len(deletes))
-        key_places = [self._place[name] for name in self._changes.key]
-        keys: list[Key] = list(
-            zip(*(unescaped(fields[place].filter(lacking)).to_pylist() for place in key_places), strict=True)
-        )
-        transactions = {int(xid) for xid in pc.unique(fields[XID].filter(lacking)).to_pylist()}
-        if self._rules.rows is None:
-            raise RuntimeError("rules with filters have nobody to ask for rows of the source")
-        rows = self._rules.rows.read(self._rules.source, self._changes.columns, keys, transactions)
-        found = list(fields)
-        for number in range(len(self._changes.columns)):
-            place = META + number
-            sent = fields[place].filter(lacking).to_pylist()
-            values = [rows[key][number] if key in rows else before for key, before in zip(keys, sent, strict=True)]
-            found[place] = replaced(fields[place], lacking, values)
-        found[UNCHANGED] = blank(fields[UNCHANGED], lacking)
-        absent = pc.replace_with_mask(
-            pa.repeat(False, len(deletes)), lacking, pa.array([key not in rows for key in keys])
-        )
-        return found, absent
-
-    def _with_their_pairs(self, fields: list[Array]) -> list[Array]:
-        """Of a table without a key: an update's new row with the values that only its old row, right before it, has."""
-        bits = fields[UNCHANGED]
-        lacking = pc.not_equal(bits, NULL)
-        places = pc.indices_nonzero(lacking)
-        former = pc.subtract(pc.cast(places, pa.int64()), 1)
-        if not pc.all(pc.equal(fields[OP].take(former), "d")).as_py():
-            raise ValueError("an update of a table without a key does not stand behind its old row")
-        masks = bits.take(places).to_pylist()
-        made = list(fields)
-        for number in range(len(self._changes.columns)):
-            field = fields[META + number]
-            own, before = field.take(places).to_pylist(), field.take(former).to_pylist()
-            values = [old if mask[number] == "1" else new for mask, new, old in zip(masks, own, before, strict=True)]
-            made[META + number] = replaced(field, lacking, values)
-        made[UNCHANGED] = blank(bits, lacking)
         return made
