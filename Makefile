@@ -73,7 +73,7 @@ e2e: sync bundle ## The dashboard in Debian's Chromium: story, pictures, accessi
 
 docs: sync ## Check the links and commands of the documents, and run their code (one: make docs ARGS=README.md)
 	$(RUN)python scripts/check_docs.py
-	$(RUN)python scripts/run_docs.py $(ARGS)
+	$(RUN)python -m scripts.run_docs $(ARGS)
 
 clean: ## Remove the stack's data, reports, caches and environments
 	@$(PYTHON) scripts/clean.py

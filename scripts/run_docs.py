@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from check_docs import ROOT, documents
+from scripts.check_docs import ROOT, documents
 
 FENCE: Final = re.compile(r"^( *)```(sh|sql)\b([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 OPTION: Final = re.compile(r'(\w+)="([^"]*)"')
@@ -151,12 +152,13 @@ def fresh_copy() -> Iterator[Path]:
 def servers(folder: Path) -> Iterator[Path]:
     """The servers of docker-compose.yml on its ports; gives the folder of PostgreSQL's commands."""
     from rosetta.local.postgres import PostgresCluster
-    from rosetta.local.process import signal, spawn, stop
+    from rosetta.local.process import spawn, stop
     from rosetta.local.valkey import valkey_binary
 
     folder.chmod(0o755)
     (folder / "redis").mkdir()
-    redis = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(REDIS_PORT), "--dir", str(folder / "redis")]
+    redis: list[str | Path] = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(REDIS_PORT)]
+    redis += ["--dir", folder / "redis", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
     with ExitStack() as running:
         for service, (name, port) in DATABASES.items():
             cluster = PostgresCluster(folder / service, port, name, superuser=name)
@@ -165,8 +167,7 @@ def servers(folder: Path) -> Iterator[Path]:
             if name != "postgres":
                 with closing(cluster.connect()) as connection, connection.cursor() as cursor:
                     cursor.execute(f"CREATE DATABASE {name}")
-        durable = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-        process = spawn([*redis, *durable], log=folder / "redis.log", death_signal=signal.SIGTERM)
+        process = spawn(redis, log=folder / "redis.log", death_signal=signal.SIGTERM)
         running.callback(stop, process, signal.SIGTERM, 10)
         yield cluster.bin()
 
@@ -174,7 +175,7 @@ def servers(folder: Path) -> Iterator[Path]:
 @contextmanager
 def services(copy: Path, environment: Mapping[str, str], folder: Path) -> Iterator[None]:
     """Backend and compute of the copy, until the end."""
-    from rosetta.local.process import signal, spawn, stop
+    from rosetta.local.process import spawn, stop
 
     common = {
         **environment,
@@ -222,7 +223,7 @@ def run(document: Path, copy: Path, environment: Mapping[str, str], folder: Path
     mine.mkdir()
     (mine / "script.sh").write_text(script(runnable, mine))
     with (mine / "output").open("w+", errors="replace") as output:
-        command = ["bash", mine / "script.sh"]
+        command: list[str | Path] = ["bash", mine / "script.sh"]
         try:
             code = subprocess.run(
                 command, cwd=copy, env=environment, stdout=output, stderr=output, timeout=DOCUMENT_SECONDS, check=False

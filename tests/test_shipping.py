@@ -125,7 +125,7 @@ def test_pods_are_probed_bounded_closed_and_not_drained_together() -> None:
         assert container["readinessProbe"]["httpGet"]["path"] == "/health"
         written = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert {"/tmp", "/var/log/rosetta"} <= written
-    drained = next(one.default for one in fields(ComputeSettings) if one.name == "drain_seconds")
+    drained = ComputeSettings(secret_key="-", config_database_url="-").drain_seconds
     compute = workloads()["rosetta-compute"]["spec"]["template"]["spec"]
     assert compute["terminationGracePeriodSeconds"] > 2 * drained
 
