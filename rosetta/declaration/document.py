@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rosetta.enums import DesiredStatus, DestinationType, EngineKind, ParkPolicy, Profile, WalBudgetPolicy
 from rosetta.errors import ConfigurationError
+from rosetta.filters import parse_filters
 from rosetta.local.settings import environment_variable
 
 MAX_FILE_BYTES: Final = 5_000_000
@@ -100,6 +101,15 @@ class DeclaredTable(_Strict):
     filters: list[Any] = Field(default_factory=list, max_length=5)
     custom_sql: str | None = None
     masks: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("filters")
+    @classmethod
+    def _typed(cls, filters: list[Any]) -> list[Any]:
+        """As they are stored, however they are written, so that a plan shows what really changes."""
+        try:
+            return [condition.as_object() for condition in parse_filters(filters)]
+        except ConfigurationError as error:
+            raise ValueError(error.message) from None
 
     @property
     def identity(self) -> tuple[str, str, str | None, str | None]:

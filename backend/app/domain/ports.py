@@ -196,7 +196,10 @@ class RuleQuestion:
 
 @dataclass(frozen=True, slots=True)
 class RuleFindings:
-    """How many rows there are, pass, come and go, None where counting took too long; and some that pass, as text."""
+    """How many rows there are, pass, come and go, and some that pass, as text.
+
+    None, and an empty sample, where that took too long.
+    """
 
     rows: int | None
     passing: int | None

@@ -69,7 +69,7 @@ class RulesPreview(BaseModel):
     """What rules would do to a table as it is now.
 
     Counts are null where counting took too long; `rows_entering` and `rows_leaving` also where there is nothing to
-    compare with. `sample` has up to 20 rows as the target would have them.
+    compare with. `sample` has up to 20 rows as the target would have them, none where finding them took too long.
     """
 
     rows: int | None

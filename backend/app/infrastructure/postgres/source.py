@@ -108,9 +108,11 @@ class AsyncpgSource:
         schema, view, former = question.table, question.view, question.former
         columns = tuple(column.source for column in view.columns)
         async with self._sessions.open(address.endpoint) as connection:
-            async with _exact(connection):
-                sample = await connection.fetch(sample_sql(schema, columns, view.condition, _SAMPLE_ROWS))
+            sample: Sequence[asyncpg.Record] = ()
             counts: Sequence[int | None] = (None,) * 4
+            with suppress(asyncpg.QueryCanceledError):
+                async with _exact(connection):
+                    sample = await connection.fetch(sample_sql(schema, columns, view.condition, _SAMPLE_ROWS))
             with suppress(asyncpg.QueryCanceledError):
                 async with _exact(connection):
                     before = None if former is None else former.condition
