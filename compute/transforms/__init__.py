@@ -1,5 +1,6 @@
 """What is done to changes and rows on their way from the engine to one table sync's target."""
 
-from compute.transforms.row_rules import RowRules, RuleMaker
+from compute.transforms.maker import RuleMaker
+from compute.transforms.row_rules import CopiedRows, RowRules
 
-__all__ = ["RowRules", "RuleMaker"]
+__all__ = ["CopiedRows", "RowRules", "RuleMaker"]

@@ -20,21 +20,26 @@ from rosetta.dialects.postgres.copy_text import unescape
 META: Final = len(META_COLUMNS)
 OP, LSN, SEQ, XID, TS, UNCHANGED, FROM = range(META)
 NULL: Final = "\\N"
+_SPELLED: Final = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the backslash first
 
 Array = Any  # pa.StringArray, pa.BooleanArray
 
 
 def read(changes: TableChanges) -> list[Array]:
     """The fields of all lines: those of META_COLUMNS, then the table's."""
-    width = META + len(changes.columns)
-    if not changes.row_count:
+    return fields_of(changes.data, META + len(changes.columns))
+
+
+def fields_of(data: bytes | memoryview, width: int) -> list[Array]:
+    """The fields of COPY text, `width` in a line. Raises ValueError where there are more or fewer."""
+    if not len(data):
         return [pa.array([], pa.string())] * width
     names = [str(number) for number in range(width)]
     try:
         table = csv.read_csv(
-            pa.BufferReader(pa.py_buffer(changes.data)),
+            pa.BufferReader(pa.py_buffer(data)),
             # one block: a line is never cut
-            read_options=csv.ReadOptions(use_threads=False, block_size=len(changes.data) + 1, column_names=names),
+            read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
             parse_options=csv.ParseOptions(
                 delimiter="\t", quote_char=False, double_quote=False, escape_char=False, ignore_empty_lines=False
             ),
@@ -66,6 +71,15 @@ def unescaped(array: Array) -> Array:
         return values
     spelled = [unescape(value) for value in values.filter(escaped).to_pylist()]
     return replaced(values, escaped, spelled)
+
+
+def escaped(values: Array) -> Array:
+    """Values as COPY fields spell them; null is NULL."""
+    special = pc.fill_null(pc.match_substring_regex(values, r"[\\\t\n\r]"), False)
+    if pc.any(special).as_py():
+        for raw, spelled in _SPELLED:
+            values = pc.replace_substring(values, raw, spelled)
+    return pc.fill_null(values, NULL)
 
 
 def text_of(columns: list[Array]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 from compute.core.batch import MadeFor, TableChanges
@@ -16,6 +17,15 @@ from rosetta.table_rules import MaskingKey, SourceView, TableRules, source_view
 from rosetta.types import TableSchema
 
 Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedRows:
+    """Rows of a copy as COPY text, or a file of it."""
+
+    columns: tuple[str, ...]
+    data: bytes | Path
+    row_count: int
 
 
 class SourceRows(Protocol):
@@ -70,6 +80,11 @@ class RowRules:
         """Whether the target's keys are not the source's."""
         return not self.declared.masks.keys().isdisjoint(self.source.key)
 
+    @property
+    def comparable(self) -> bool:
+        """Whether `view` is what arrives, so that source and target can be compared."""
+        return True
+
     def of(self, source: TableSchema) -> RowRules:
         """The same rules for the table as it is now. Raises ConfigurationError where they do not fit it."""
         return self if source == self.source else replace(self, source=source)
@@ -89,14 +104,6 @@ class RowRules:
 
         return apply(self, changes)
 
-
-@dataclass(frozen=True, slots=True)
-class RuleMaker:
-    """Makes the rules of a pipeline's table syncs."""
-
-    masking_key: MaskingKey
-    rows: SourceRows
-
-    def make(self, sync_id: int, declared: TableRules, source: TableSchema, mode: SyncMode) -> RowRules | None:
-        """None where nothing is asked for. Raises ConfigurationError where the rules do not fit the table."""
-        return RowRules(sync_id, declared, source, mode, self.masking_key, self.rows) if declared else None
+    def copied(self, rows: CopiedRows) -> CopiedRows:
+        """Rows that were read of `view`, as the target is to have them. Raises DataError where that cannot be had."""
+        return rows

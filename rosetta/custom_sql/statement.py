@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from rosetta.types import Column, TableSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +31,19 @@ class Statement:
     def output_of(self, source: str) -> str | None:
         """The name under which a column of the batch is passed on; None when it is not."""
         return next((column.name for column in self.columns if column.source == source), None)
+
+    def output(self, schema: TableSchema) -> TableSchema:
+        """The table as its target has it."""
+        columns = tuple(
+            Column(column.name, column.type)
+            if column.source is None
+            else replace(schema.column(column.source), name=column.name)
+            for column in self.columns
+        )
+        return replace(
+            schema, columns=columns, key=self._names(schema.key), primary_key=self._names(schema.primary_key)
+        )
+
+    def _names(self, sources: tuple[str, ...]) -> tuple[str, ...]:
+        names = (self.output_of(source) for source in sources)
+        return tuple(name for name in names if name is not None)

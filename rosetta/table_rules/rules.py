@@ -27,24 +27,32 @@ class TableRules:
         columns: target name by source name of the columns that are sent; None: all there are, and will be.
         masks: by source name.
         filters: conditions that a row must meet to be sent, all of them; on any column, sent or not, before masking.
+        custom_sql: a statement that says all of that instead (`rosetta.custom_sql`), and stands alone.
     """
 
     columns: Mapping[str, str] | None = None
     masks: Mapping[str, MaskKind] = field(default_factory=dict)
     filters: tuple[Condition, ...] = ()
+    custom_sql: str | None = None
 
     @classmethod
-    def parse(cls, columns: object, masks: object, filters: object) -> TableRules:
-        """The rules as `table_syncs` has them (`columns`, `masks`, `filters`).
+    def parse(cls, columns: object, masks: object, filters: object, custom_sql: str | None = None) -> TableRules:
+        """The rules as `table_syncs` has them (`columns`, `masks`, `filters`, `custom_sql`).
 
         Raises ConfigurationError for what is no rule. That they fit a table, `check` says.
         """
         if not isinstance(filters, list | tuple | None):
             raise _invalid("filters are a list", "Give filters as a list of conditions.")
-        return cls(_columns(columns), _masks(masks), parse_filters(list(filters or ())))
+        rules = cls(_columns(columns), _masks(masks), parse_filters(list(filters or ())), custom_sql or None)
+        if rules.custom_sql is not None and replace(rules, custom_sql=None):
+            raise _invalid(
+                "custom_sql stands alone, without columns, masks and filters",
+                "Choose, rename, compute and filter in the statement: SELECT ... FROM batch WHERE ...",
+            )
+        return rules
 
     def __bool__(self) -> bool:
-        return self.columns is not None or bool(self.masks) or bool(self.filters)
+        return self.columns is not None or bool(self.masks) or bool(self.filters) or self.custom_sql is not None
 
     @property
     def fingerprint(self) -> str:
@@ -54,6 +62,8 @@ class TableRules:
             "masks": sorted(self.masks.items()),
             "filters": sorted(str(condition) for condition in self.filters),
         }
+        if self.custom_sql is not None:
+            said["custom_sql"] = self.custom_sql
         return hashlib.sha256(orjson.dumps(said)).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
     def target_name(self, column: str) -> str | None:
