@@ -161,11 +161,11 @@ class Channel:
         self._continuation = None
 
     def drop(self) -> None:
-        """Removes the channel and its offset token. Raises OutageError."""
+        """Removes the channel and its offset token; nothing happens when it is gone. Raises OutageError."""
         try:
             self._rest.call("DELETE", self._channel_path, f"dropping the channel {self.name}")
         except OutageError as error:
-            if error.code != "STREAMING_TARGET_MISSING":
+            if error.code not in {StaleChannelError.code, "STREAMING_TARGET_MISSING"}:
                 raise
 
     def _opened(self, doing: str) -> dict[str, Any]:
