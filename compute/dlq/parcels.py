@@ -92,7 +92,7 @@ def _join(run: list[Parcel]) -> Parcel:
     for batch in batches:
         for changes in batch.tables:
             known = shapes.setdefault((changes.table, changes.made_for), [])
-            if known and (known[-1][-1].columns, known[-1][-1].key) == (changes.columns, changes.key):
+            if known and (known[-1][-1].shape, known[-1][-1].key) == (changes.shape, changes.key):
                 known[-1].append(changes)
             else:
                 known.append([changes])

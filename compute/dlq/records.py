@@ -109,6 +109,7 @@ def payload_of(changes: TableChanges) -> Payload:
     """`changes` as the ledger keeps them."""
     return Payload(
         columns=changes.columns,
+        types=changes.types,
         key=changes.key,
         data=bytes(changes.data),
         row_count=changes.row_count,
@@ -123,6 +124,7 @@ def changes_of(payload: Payload, table: TableId, sync_id: int | None = None) -> 
     return TableChanges(
         table=table,
         columns=payload.columns,
+        types=payload.types,
         key=payload.key,
         row_count=payload.row_count,
         data=payload.data,

@@ -32,6 +32,7 @@ class Payload:
         row_count: lines in `data`.
         flags: names of what is so of the lines: `folded`, `has_deletes`, `has_unchanged`, `has_moved`.
         truncate: the table was emptied; there are no lines then.
+        types: of each column, as the stream named it; empty: not known.
         rules: fingerprint of the table sync's rules that have made the lines; None: they are as the source sent them.
     """
 
@@ -42,12 +43,19 @@ class Payload:
     flags: frozenset[str] = frozenset()
     truncate: bool = False
     rules: str | None = None
+    types: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is another one as soon as the table is."""
+        return self.columns, self.types
 
 
 def seal_payload(payload: Payload, keyring: Keyring, pipeline_id: int, destination_id: int) -> bytes:
     """`payload` as it is stored in `dlq_records.payload`."""
     header: dict[str, Any] = {
         "columns": payload.columns,
+        "types": payload.types,
         "key": payload.key,
         "rows": payload.row_count,
         "flags": sorted(payload.flags),
@@ -75,6 +83,7 @@ def open_payload(sealed: bytes, keyring: Keyring, pipeline_id: int, destination_
     header = orjson.loads(head)
     return Payload(
         columns=tuple(header["columns"]),
+        types=tuple(header.get("types", ())),
         key=tuple(header["key"]),
         data=data,
         row_count=header["rows"],

@@ -59,7 +59,7 @@ _DESTRUCTIVE: Final = frozenset(
 # The replica identity says what the source logs, and nothing of the target.
 _CONSENT: Final[Mapping[SchemaPolicy, frozenset[ChangeKind]]] = {
     SchemaPolicy.EVOLVE: _DESTRUCTIVE,
-    SchemaPolicy.IGNORE: _DESTRUCTIVE - {ChangeKind.COLUMN_DROPPED, ChangeKind.COLUMN_RENAMED},
+    SchemaPolicy.IGNORE: _DESTRUCTIVE,  # of the columns that it selects: others are none of its shape
     SchemaPolicy.PAUSE: frozenset(ChangeKind) - {ChangeKind.IDENTITY_CHANGED},
 }
 

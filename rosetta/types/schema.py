@@ -64,6 +64,8 @@ class TableSchema:
         relation: object id of the table; 0: not known.
         storage: changes when the source writes every row of the table anew, or none is left of it (a rewrite by
             ALTER TABLE or VACUUM FULL, TRUNCATE).
+        seen_at: a transaction id that was not given yet when the catalog was read: of two looks at a table that differ,
+            the later one has the greater.
     """
 
     table: TableId
@@ -74,6 +76,7 @@ class TableSchema:
     primary_key: tuple[str, ...] = field(default=())
     relation: int = 0
     storage: str = ""
+    seen_at: int = field(default=0, compare=False)
 
     @property
     def column_names(self) -> tuple[str, ...]:

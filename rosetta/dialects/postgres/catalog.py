@@ -78,6 +78,7 @@ def _table(value: Mapping[str, Any]) -> TableSchema:
         primary_key=primary_key if names.issuperset(primary_key) else (),
         relation=value["relation"],
         storage=value["storage"],
+        seen_at=int(value["seen_at"]),
     )
 
 
@@ -131,6 +132,7 @@ shown AS MATERIALIZED (
 SELECT COALESCE(jsonb_agg(jsonb_build_object(
     'schema', n.nspname, 'name', c.relname, 'partitioned', c.relkind = 'p', 'replica_identity', c.relreplident,
     'relation', c.oid::bigint, 'storage', {_STORAGE_SQL},
+    'seen_at', pg_snapshot_xmax(pg_current_snapshot())::text,
     'columns', COALESCE((
         SELECT jsonb_agg(jsonb_build_object('name', s.name, 'type', s.type_text, 'nullable', s.nullable,
                                             'nondeterministic', s.nondeterministic, 'number', s.number,
