@@ -131,7 +131,7 @@ def folded(changes: TableChanges, written: Sequence[Written]) -> TableChanges:
     return replace(changes, folded=once)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(steps, st.sampled_from(FILTERS), st.booleans())
 def test_a_filtered_target_has_the_rows_that_sql_chooses(done: list[Step], filters: list[str], masked: bool) -> None:
     source = Source()
