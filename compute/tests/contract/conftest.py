@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from compute.destinations.postgres import PostgresDestination
 from compute.tests.contract.constraints import Constraint
 from compute.tests.contract.snowflake_lane import SnowflakeLane
 from compute.tests.support.folder_destination import FolderDestination, load
-from compute.tests.support.snowflake_double import SnowflakeDouble
+from compute.tests.support.snowflake_account import SnowflakeAccount
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
@@ -161,10 +162,15 @@ many_histories = pytest.mark.parametrize("lane", ["memory", "postgres"], indirec
 
 
 @pytest.fixture
-def snowflake_lane(snowflake: SnowflakeDouble) -> Iterator[SnowflakeLane]:
-    lane = SnowflakeLane(snowflake)
+def snowflake_lane(request: pytest.FixtureRequest) -> Iterator[SnowflakeLane]:
+    """On the emulated account, or on the real one that ROSETTA_SNOWFLAKE_LIVE has, a destination's config as JSON."""
+    real = os.environ.get("ROSETTA_SNOWFLAKE_LIVE")
+    account = SnowflakeAccount(json.loads(real)) if real else request.getfixturevalue("snowflake")
+    lane = SnowflakeLane(account)
     yield lane
     lane.close()
+    if isinstance(account, SnowflakeAccount):
+        account.stop()
 
 
 # For what needs constraints at the target, which Snowflake does not check, or rows without a key, which it cannot tell

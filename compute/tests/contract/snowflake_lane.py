@@ -1,4 +1,4 @@
-"""Snowflake under the contract: the destination against an emulated account."""
+"""Snowflake under the contract: the destination against an emulated account, or a real one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from compute.destinations.base import TableTarget
 from compute.destinations.snowflake.destination import SnowflakeDestination
 from compute.destinations.snowflake.session import Session
 from compute.tests.contract.constraints import Constraint
+from compute.tests.support.snowflake_account import SnowflakeAccount
 from compute.tests.support.snowflake_double import SnowflakeDouble
 from rosetta.dialects.snowflake.names import Naming, qualified, quoted
 
@@ -17,8 +18,8 @@ class SnowflakeLane:
 
     misfit = "VALUE_UNFIT"
 
-    def __init__(self, double: SnowflakeDouble) -> None:
-        self.endpoint = double.endpoint(double.new_database())
+    def __init__(self, account: SnowflakeDouble | SnowflakeAccount) -> None:
+        self.endpoint = account.endpoint(account.new_database())
         self._writers: list[SnowflakeDestination] = []
         self._session: Session | None = None
 
