@@ -11,7 +11,7 @@ from compute.tests.chaos import matrix
 from compute.tests.chaos.servers import Servers, servers
 from rosetta.enums import EngineKind
 
-CHANGES = int(os.environ.get("ROSETTA_CHAOS_CHANGES", "2000"))  # of each case; `make chaos` has 100,000
+CHANGES = int(os.environ.get("ROSETTA_CHAOS_CHANGES", "4000"))  # of each case; `make chaos` has 100,000
 Withstands = Callable[[str, EngineKind], None]
 
 

@@ -136,7 +136,7 @@ class Stack:
         case, started = Case(one.name, self._engine, seed), time.monotonic()
         self._last = case
         try:
-            _act(case, one, self.arena, changes, Arena.check)
+            _act(case, one, self._shared(), changes, Arena.check)
         except Exception:  # noqa: BLE001 - as in `run_case`
             case.failure = traceback.format_exc() + _last_words(self._folder)
         self._taken += changes
@@ -145,9 +145,7 @@ class Stack:
         case.seconds = time.monotonic() - started
         return case
 
-    @property
-    def arena(self) -> Arena:
-        """The pipeline that is shared, for whoever leaves it as it was."""
+    def _shared(self) -> Arena:
         if self._arena is None:
             self._servers.mend()
             self._folder = _new_folder()
@@ -157,13 +155,13 @@ class Stack:
     def close(self) -> Case | None:
         """Ends the pipeline that was shared; what outlives it is laid to the last case, which is returned."""
         arena, last, self._arena, self._taken = self._arena, self._last, None, 0
-        if arena is None:
+        if arena is None or last is None:
             return None
         try:
-            if last is not None and last.passed:
+            if last.passed:
                 arena.end(last.verdict, slots=1)
         except Exception:  # noqa: BLE001 - as in `run_case`
-            last.failure = traceback.format_exc() + _last_words(self._folder)  # type: ignore[union-attr]
+            last.failure = traceback.format_exc() + _last_words(self._folder)
         finally:
             arena.close()
             shutil.rmtree(self._folder, ignore_errors=True)

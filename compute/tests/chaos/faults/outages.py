@@ -22,6 +22,7 @@ def f4(arena: Arena) -> None:
             eventually(lambda: arena.open_rows() > 0, 30, "its changes are parked")
             arena.until_status("RETRYING")
             arena.until_slot_moves()
+            arena.arrives(arena.tick(), 10, ["b"])
             pid = arena.streaming_pid(service)
             os.kill(pid, signal.SIGKILL)
             arena.streaming_pid(service, other_than=pid)
@@ -38,7 +39,7 @@ def f5(arena: Arena) -> None:
     with arena.writer(per_second=3000):
         arena.pause(1.0)
         with arena.dead("source"):
-            arena.pause(2.0)
+            arena.pause(3.0)
         with arena.recovery():
             pass
     arena.write_until_done()
@@ -103,10 +104,10 @@ def f8(arena: Arena) -> None:
     """Whatever runs goes on, nothing is started or stopped because a poll failed, and nothing counts as parked."""
     service = arena.begin()
     pid = arena.streaming_pid(service)
-    with arena.writer(per_second=2000):
+    with arena.writer(per_second=3000):
         arena.lines["config"].refuse()
         eventually(lambda: service.health()["config_database"]["unreachable_since"], 30, "it is noticed")
-        arena.pause(60.0 if arena.changes >= 100_000 else 5.0)  # longer than the lease and several polls
+        arena.pause(60.0 if arena.changes >= 100_000 else 8.0)  # longer than the lease and several polls
         arena.arrives(arena.tick(), 15)
         arena.lines["a"].refuse()
         eventually(lambda: not arena.sessions("a"), 15, "the target has lost its sessions")

@@ -115,18 +115,18 @@ def f19(arena: Arena) -> None:
         )
 
     pid = arena.streaming_pid(service)
-    for number in range(5):
+    for number in range(10):
         step(number)
     os.kill(pid, signal.SIGKILL)
-    for number in range(5, 10):
+    for number in range(10, 20):
         step(number)
     arena.streaming_pid(service, other_than=pid)
     arena.arrives(arena.tick())
     arena.lines["a"].refuse()
-    for number in range(10, 15):
+    for number in range(20, 30):
         step(number)
     eventually(lambda: arena.open_rows() > 0, 30, "changes are parked")
-    for number in range(15, 20):
+    for number in range(30, 40):
         step(number)
     with arena.recovery():
         arena.lines["a"].heal()

@@ -30,6 +30,13 @@ def write_large_rows(arena: Arena, first: int, many: int = 10_000) -> None:
     )
 
 
+def undelayed(arena: Arena, times: int) -> None:
+    """Once a second, so many times: what is committed now is at the target that is well within 5 s."""
+    for _ in range(times):
+        arena.pause(1.0)
+        arena.arrives(arena.tick(), 5, ["b"])
+
+
 @fault("F14", "a slow target", shares=True)
 def f14(arena: Arena) -> None:
     """Memory stays bounded, what the target cannot take in time is parked, and the other one does not notice."""
@@ -39,6 +46,7 @@ def f14(arena: Arena) -> None:
     before = arena.config.one(slow)
     with arena.writer(per_second=4000) as writer:
         arena.lines["a"].throttle(300_000)
+        undelayed(arena, 6)
         write_large_rows(arena, first)  # more than a lane holds in memory
         eventually(lambda: arena.config.one(slow) > before, 60, "its changes are parked")
         arena.arrives(arena.tick(), 60, ["b"])  # the large rows and all
@@ -55,9 +63,10 @@ def f14(arena: Arena) -> None:
 def f15(arena: Arena) -> None:
     """A lock that nobody gives back delays this target alone."""
     arena.begin()
-    with arena.writer(per_second=2000), closing(arena.servers["a"].connect(arena.databases["a"])) as holder:
+    with arena.writer(per_second=3000), closing(arena.servers["a"].connect(arena.databases["a"])) as holder:
         with holder.cursor() as cursor:
             cursor.execute("BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
+        undelayed(arena, 8)
         eventually(lambda: arena.open_rows() > 0, 60, "its changes are parked")
         arena.arrives(arena.tick(), 10, ["b"])
         arena.until_slot_moves()
@@ -69,7 +78,7 @@ def f15(arena: Arena) -> None:
 @fault("F26", "one huge transaction, and a crash in the middle of it")
 def f26(arena: Arena) -> None:
     """No row is lost or doubled, and memory stays bounded: it is spooled and split, never gathered."""
-    rows = 1_000_000 if arena.changes >= 100_000 else max(40_000, arena.changes * 10)
+    rows = 1_000_000 if arena.changes >= 100_000 else max(60_000, arena.changes * 10)
     service = arena.begin()
     pid, first = arena.streaming_pid(service), arena.keys()
     arena.run(

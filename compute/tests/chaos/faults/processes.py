@@ -120,7 +120,7 @@ def f28(arena: Arena) -> None:
     """The woken one writes nothing: its lease is gone and its fence is passed. Then the other is frozen, and so on."""
     owner, other = arena.begin_pair()
     with arena.writer(per_second=3000):
-        for _ in range(max(1, min(20, arena.changes // 5_000))):
+        for _ in range(max(2, min(20, arena.changes // 5_000))):
             child = arena.streaming_pid(owner)
             frozen = (owner.pid, child)
             for pid in frozen:
