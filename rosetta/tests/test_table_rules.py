@@ -65,6 +65,17 @@ def test_a_copy_reads_what_the_rules_show() -> None:
     assert "sha256" in read_keys_sql(seen, [("abc",)]).split("WHERE")[1]
 
 
+def test_a_mask_never_takes_the_name_of_a_key() -> None:
+    """ORDER BY looks at the names of what is selected first, and `NULL::text` is called text."""
+    schema = TableSchema(TABLE, (Column("text", "bigint"), Column("name", "text")), ("text",))
+    operators = [f"OPERATOR(pg_catalog.{one})" for one in ("<", "<=", "=", ">", ">=")]
+    key = KeyColumn("text", "bigint", *operators, portable=True, domain=False, enum=False)
+    plan = ReadPlan(TABLE, schema.column_names, (key,), partitioned=False)
+    view = source_view(TableRules.parse(None, {"name": "null"}, None), schema, KEY)
+    chunk = read_chunk_sql(through(view, plan), None, None)
+    assert 'SELECT t."text", NULL::text AS _rosetta_1 FROM' in chunk
+
+
 def test_counting_without_conditions_counts_every_row() -> None:
     assert counts_sql(SCHEMA, None, None).count("FILTER (WHERE true") == 3
 

@@ -190,6 +190,11 @@ SELECT CASE WHEN counted.rows <= {exact_rows} THEN counted.rows ELSE GREATEST(co
 FROM (SELECT count(*) AS rows FROM (SELECT FROM {_from(plan)} LIMIT {exact_rows + 1}) AS bounded) AS counted"""
 
 
+def planned_rows_sql(plan: ReadPlan) -> str:
+    """EXPLAIN, as JSON, of reading every row that passes: how many the server expects."""
+    return f"EXPLAIN (FORMAT JSON) SELECT FROM {passing_from(plan, None, None)}"
+
+
 def writers_sql(table: TableId) -> str:
     """The transactions that have written to the table, or may have, and are not over for everybody yet.
 
@@ -216,7 +221,11 @@ FROM (SELECT {name}::regclass AS relid UNION SELECT relid FROM pg_partition_tree
 def _select_list(plan: ReadPlan) -> str:
     if plan.selected is None:
         return ", ".join(quoted(name) for name in plan.columns)
-    return ", ".join(column.sql or f"t.{quoted(column.name)}" for column in plan.selected)
+    # ORDER BY would take a name that an expression happens to get for the column of the key that is called so
+    return ", ".join(
+        f"t.{quoted(column.name)}" if column.sql is None else f"{column.sql} AS _rosetta_{number}"
+        for number, column in enumerate(plan.selected)
+    )
 
 
 def _where(plan: ReadPlan, conditions: Sequence[str]) -> str:
@@ -248,9 +257,10 @@ def _is(key: Sequence[KeyColumn], texts: Key) -> str:
 def _equals(column: KeyColumn, text: str, value: str) -> str:
     if column.mask is not None:
         return f"{column.mask} = {literal(text)}"
-    if column.enum:  # a label that the source does not have would be no value of the type
-        return f"{column.expression}::text = {literal(text)}"
-    return f"{column.expression} {column.equal} {value}"
+    # a label that the source does not have would be no value of the type
+    return (
+        f"{column.expression}::text = {literal(text)}" if column.enum else f"{column.expression} {column.equal} {value}"
+    )
 
 
 def _behind(key: Sequence[KeyColumn], lower: Key) -> str:

@@ -35,7 +35,7 @@ def range_end_sql(
     """The key (text[]) of the `rows`-th row of lower < key <= upper; no row when there are fewer."""
     texts = ", ".join(exact_text(column) for column in key)
     found = f"{range_from(plan, lower, upper)} ORDER BY {key_order(plan)} OFFSET {rows - 1} LIMIT 1"
-    return f"SELECT ARRAY[{texts}]::text[] FROM {found}"
+    return f"SELECT ARRAY[{texts}]::text[] AS _rosetta_end FROM {found}"
 
 
 def range_checksum_sql(plan: ReadPlan, columns: Sequence[ComparedColumn], lower: Key | None, upper: Key | None) -> str:
