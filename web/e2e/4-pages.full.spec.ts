@@ -40,6 +40,7 @@ const PAGES = {
   'pipeline-overview': '/pipelines/1',
   'pipeline-tables': '/pipelines/1?tab=tables',
   'pipeline-destinations': '/pipelines/1?tab=destinations',
+  'pipeline-backfills': '/pipelines/1?tab=backfills',
   'pipeline-dlq': '/pipelines/1?tab=dlq&destination=2',
   'pipeline-verify': '/pipelines/1?tab=verify',
   'pipeline-flow': '/pipelines/1?tab=flow',
@@ -143,6 +144,16 @@ const DIALOGS: Record<string, (page: Page) => Promise<void>> = {
     await page.getByLabel('New tag').fill('nightly')
     await page.getByRole('button', { name: 'Add', exact: true }).click()
     await expect(page.getByRole('checkbox', { name: 'nightly' })).toBeChecked()
+  },
+  'table-rules': async (page) => {
+    await openPipeline(page, 'orders', 'Tables')
+    await page
+      .getByRole('button', { name: /^Actions for/ })
+      .first()
+      .click()
+    await page.getByRole('menuitem', { name: 'Columns and rows…' }).click()
+    await page.getByRole('button', { name: 'Try it' }).click()
+    await expect(page.getByRole('status', { name: 'Dry run' })).toBeVisible()
   },
   'destination-remove': async (page) => {
     await openPipeline(page, 'orders', 'Destinations')

@@ -2,13 +2,15 @@ import { queryOptions } from '@tanstack/react-query'
 import { api } from './client'
 import { CALM_POLL_MS, change } from './freshness'
 import type {
-  Connection,
+  Credits,
   Destination,
   DestinationBody,
   DestinationDetail,
   Forced,
+  KeyPair,
   Page,
   Preflight,
+  TargetAnswer,
 } from './types'
 
 const DESTINATIONS = ['destinations'] as const
@@ -36,12 +38,13 @@ export const destinationPreflightQuery = (id: number) =>
   })
 
 export const testDestination = change({
-  call: (body: Omit<DestinationBody, 'name'>) => api.post<Connection>('/destinations/test-connection', body),
+  call: (body: Omit<DestinationBody, 'name'>) =>
+    api.post<TargetAnswer>('/destinations/test-connection', body),
   invalidates: [],
 })
 
 export const testSavedDestination = change({
-  call: (id: number) => api.post<Connection>(`/destinations/${id}/test-connection`),
+  call: (id: number) => api.post<TargetAnswer>(`/destinations/${id}/test-connection`),
   invalidates: [],
 })
 
@@ -62,3 +65,18 @@ export const deleteDestination = change({
     api.delete<Forced | ''>(`/destinations/${id}`, { force }),
   invalidates: [[...DESTINATIONS, 'list'], ['dashboard']],
 })
+
+export const keyQuery = (id: number) =>
+  queryOptions({
+    queryKey: [...DESTINATIONS, 'key', id],
+    queryFn: ({ signal }) => api.get<KeyPair>(`/destinations/${id}/key`, undefined, signal),
+  })
+
+/** Asked of Snowflake itself at most once an hour, by the backend: to ask uses credits, too. */
+export const creditsQuery = (id: number, days: number) =>
+  queryOptions({
+    queryKey: ['destination-credits', id, days],
+    queryFn: ({ signal }) => api.get<Credits>(`/destinations/${id}/credits`, { days }, signal),
+    staleTime: 600_000,
+    retry: false,
+  })

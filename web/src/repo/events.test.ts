@@ -9,6 +9,7 @@ afterEach(() => {
 
 it('knows what a hint makes stale', () => {
   expect(keysOfHint('{"table": "sources", "op": "INSERT", "id": 1}')).toEqual([['sources'], ['dashboard']])
+  expect(keysOfHint('{"table": "queue_backfill_data"}')).toContainEqual(['backfills'])
   expect(keysOfHint('{"table": null}')).toBeNull()
 })
 

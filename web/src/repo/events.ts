@@ -23,6 +23,7 @@ const KEYS_OF_TABLE: Record<string, QueryKey[]> = {
   dlq_records: [['dead-letters'], ['pipelines'], ['dashboard', 'summary']],
   notifications: [['notifications'], ['dashboard', 'summary']],
   settings: [['settings']],
+  queue_backfill_data: [['backfills'], ['dashboard', 'summary']],
   wal_monitor: [['wal-monitor']],
 }
 

@@ -2,13 +2,13 @@ import { queryOptions } from '@tanstack/react-query'
 import { api } from './client'
 import { CALM_POLL_MS, change } from './freshness'
 import type {
-  Connection,
   Forced,
   Page,
   Preflight,
   Publication,
   Slots,
   Source,
+  SourceAnswer,
   SourceBody,
   SourceConnection,
   SourceDetail,
@@ -32,7 +32,7 @@ export const sourceQuery = (id: number) =>
   })
 
 /** Looks into the source's own database, so it is asked for when somebody wants it, not by polling. */
-const inspected = { staleTime: 30_000, refetchOnWindowFocus: false, retry: false } as const
+export const inspected = { staleTime: 30_000, refetchOnWindowFocus: false, retry: false } as const
 
 export const preflightQuery = (id: number) =>
   queryOptions({
@@ -56,12 +56,12 @@ export const slotsQuery = (id: number) =>
   })
 
 export const testSource = change({
-  call: (body: SourceConnection) => api.post<Connection>('/sources/test-connection', body),
+  call: (body: SourceConnection) => api.post<SourceAnswer>('/sources/test-connection', body),
   invalidates: [],
 })
 
 export const testSavedSource = change({
-  call: (id: number) => api.post<Connection>(`/sources/${id}/test-connection`),
+  call: (id: number) => api.post<SourceAnswer>(`/sources/${id}/test-connection`),
   invalidates: [],
 })
 

@@ -23,8 +23,14 @@ export function ConnectionResult({ result, error }: { result?: Connection; error
       <div className="flex flex-col gap-1">
         <p className="font-semibold">{result.message}</p>
         <p className="text-muted-foreground">
-          Database {result.database}, {result.tls ? 'encrypted by TLS' : 'not encrypted'}, wal_level{' '}
-          {result.wal_level}.
+          {[
+            `Database ${result.database}`,
+            result.tls ? 'encrypted by TLS' : 'not encrypted',
+            ...(result.wal_level ? [`wal_level ${result.wal_level}`] : []),
+            ...('role' in result && result.role ? [`role ${result.role}`] : []),
+            ...('warehouse' in result && result.warehouse ? [`warehouse ${result.warehouse}`] : []),
+          ].join(', ')}
+          .
         </p>
       </div>
     </div>

@@ -6,12 +6,12 @@ import type { ApiError } from '@/repo/api-error'
 import type { Connection } from '@/repo/types'
 
 /** Tests what is saved, and says how it went. */
-export function TestButton({
+export function TestButton<Answer extends Connection>({
   id,
   options,
 }: {
   id: number
-  options: UseMutationOptions<Connection, ApiError, number>
+  options: UseMutationOptions<Answer, ApiError, number>
 }) {
   const testing = useMutation({
     ...options,

@@ -1,9 +1,11 @@
 import { zodResolver } from '@hookform/resolvers/zod'
+import { useMutation } from '@tanstack/react-query'
 import { useForm } from 'react-hook-form'
 import { ConnectionForm } from '@/components/shared/connection-form'
 import { Field } from '@/components/shared/field'
 import { Input, Textarea } from '@/components/ui/input'
 import { placeErrors } from '@/lib/field-errors'
+import { testDestination } from '@/repo/destinations'
 import {
   type SnowflakeTarget,
   destinationBody,
@@ -28,16 +30,24 @@ export function SnowflakeForm({ saved, action, pending, error, onSave }: Destina
     mode: 'onTouched',
   })
   const { errors } = form.formState
+  const testing = useMutation(testDestination)
   const hasKey = saved?.secrets.snowflake_private_key || saved?.config.snowflake_private_key_path != null
+  const hasWholeKey = ({ snowflake_private_key }: SnowflakeTarget) => {
+    if (hasKey || snowflake_private_key.includes('PRIVATE KEY-----')) return true
+    form.setError(
+      'snowflake_private_key',
+      { message: 'Paste the whole PEM, from -----BEGIN to -----END' },
+      { shouldFocus: true },
+    )
+    return false
+  }
+  const test = form.handleSubmit((values) => {
+    if (!hasWholeKey(values)) return
+    const { type, config } = destinationBody(values, false)
+    testing.mutate({ type, config }, { onError: (failure) => placeErrors(form, failure) })
+  })
   const save = (values: SnowflakeTarget) => {
-    if (!hasKey && !values.snowflake_private_key.includes('PRIVATE KEY-----')) {
-      form.setError(
-        'snowflake_private_key',
-        { message: 'Paste the whole PEM, from -----BEGIN to -----END' },
-        { shouldFocus: true },
-      )
-      return
-    }
+    if (!hasWholeKey(values)) return
     onSave(destinationBody(values, saved !== undefined), (failure) => placeErrors(form, failure))
   }
   return (
@@ -47,6 +57,16 @@ export function SnowflakeForm({ saved, action, pending, error, onSave }: Destina
       error={error}
       failed="The destination was not saved"
       onSubmit={(event) => void form.handleSubmit(save)(event)}
+      test={
+        saved
+          ? undefined
+          : {
+              result: testing.data,
+              error: testing.error,
+              pending: testing.isPending,
+              onTest: () => void test(),
+            }
+      }
     >
       <Field label="Name" hint="What it is called here." error={errors.name?.message}>
         <Input {...form.register('name')} placeholder="analytics" autoComplete="off" />

@@ -1,10 +1,12 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
+import { lazy } from 'react'
 import { DeletePanel } from '@/components/shared/delete-panel'
 import { ErrorPanel } from '@/components/shared/error-panel'
+import { LazyPart } from '@/components/shared/lazy-part'
 import { NotFound } from '@/components/shared/not-found'
 import { PageHeader } from '@/components/shared/page-header'
-import { PagePending } from '@/components/shared/page-pending'
+import { PagePending, RowsPending } from '@/components/shared/page-pending'
 import { TestButton } from '@/components/shared/test-button'
 import { UsedBy } from '@/components/shared/used-by'
 import { Badge } from '@/components/ui/badge'
@@ -20,11 +22,14 @@ import {
 } from '@/repo/destinations'
 import type { DestinationBody, DestinationDetail } from '@/repo/types'
 import { DestinationPreflight } from '../components/destination-preflight'
+import { KeyPanel } from '../components/key-panel'
 import { PostgresForm } from '../components/postgres-form'
 import { SnowflakeForm } from '../components/snowflake-form'
 import { placeOf } from '../data/place'
 
-export type DestinationTab = 'used-by' | 'preflight' | 'settings'
+const CreditsTab = lazy(() => import('../components/credits-tab'))
+
+export type DestinationTab = 'used-by' | 'preflight' | 'credits' | 'settings'
 
 interface DestinationPageProps {
   destinationId: number
@@ -47,20 +52,26 @@ export function DestinationPage({ destinationId, tab, onTab }: DestinationPagePr
         title={destination.name}
         aside={<Badge tone="outline">{isPostgres ? 'PostgreSQL' : 'Snowflake'}</Badge>}
         description={<span className="wrap-anywhere">{placeOf(destination)}</span>}
-        actions={mayChange && isPostgres && <TestButton id={destination.id} options={testSavedDestination} />}
+        actions={mayChange && <TestButton id={destination.id} options={testSavedDestination} />}
       />
       <Tabs value={tab} onValueChange={(next) => onTab(next as DestinationTab)}>
         <TabsList aria-label="Parts of the destination">
           <TabsTrigger value="used-by">Used by</TabsTrigger>
-          {isPostgres && <TabsTrigger value="preflight">Preflight</TabsTrigger>}
+          <TabsTrigger value="preflight">Preflight</TabsTrigger>
+          {!isPostgres && <TabsTrigger value="credits">Credits</TabsTrigger>}
           {mayChange && <TabsTrigger value="settings">Settings</TabsTrigger>}
         </TabsList>
         <TabsContent value="used-by">
           <UsedBy filter={{ destination_id: destination.id }} empty="Add it to a pipeline, or delete it." />
         </TabsContent>
-        {isPostgres && (
-          <TabsContent value="preflight">
-            <DestinationPreflight destinationId={destination.id} />
+        <TabsContent value="preflight">
+          <DestinationPreflight destinationId={destination.id} />
+        </TabsContent>
+        {!isPostgres && (
+          <TabsContent value="credits">
+            <LazyPart pending={<RowsPending />}>
+              <CreditsTab destinationId={destination.id} />
+            </LazyPart>
           </TabsContent>
         )}
         {mayChange && (
@@ -96,6 +107,11 @@ function Settings({ destination }: { destination: DestinationDetail }) {
       <div className="max-w-2xl" key={destination.updated_at}>
         {destination.type === 'POSTGRESQL' ? <PostgresForm {...form} /> : <SnowflakeForm {...form} />}
       </div>
+      {destination.type === 'SNOWFLAKE' && (
+        <div className="max-w-2xl">
+          <KeyPanel destinationId={destination.id} />
+        </div>
+      )}
       <DeletePanel
         what="destination"
         name={destination.name}

@@ -38,7 +38,7 @@ export function NewDestinationPage() {
       <Steps names={STEPS} current={destination ? 1 : 0} />
       {destination ? (
         <>
-          {destination.type === 'POSTGRESQL' && <DestinationPreflight destinationId={destination.id} />}
+          <DestinationPreflight destinationId={destination.id} />
           <div className="flex flex-wrap justify-end gap-2">
             <Button asChild variant="outline">
               <Link to="/destinations/$destinationId" params={{ destinationId: String(destination.id) }}>

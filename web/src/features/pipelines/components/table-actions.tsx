@@ -1,7 +1,8 @@
 import { useMutation } from '@tanstack/react-query'
-import { Ellipsis, Pause, Play, RefreshCw, Tags } from 'lucide-react'
-import { useState } from 'react'
+import { Ellipsis, Filter, Pause, Play, RefreshCw, Tags } from 'lucide-react'
+import { lazy, useState } from 'react'
 import { ConfirmDialog } from '@/components/shared/confirm-dialog'
+import { LazyPart } from '@/components/shared/lazy-part'
 import { Button } from '@/components/ui/button'
 import {
   DropdownMenu,
@@ -12,11 +13,20 @@ import {
 import { told, toldError } from '@/lib/notify'
 import { useCan } from '@/lib/use-role'
 import { type TableWish, wishTable } from '@/repo/pipelines'
+import type { Pipeline } from '@/repo/types'
 import type { TableRow } from '../data/pipeline-facts'
 import { TagsDialog } from './tags-dialog'
 
-export function TableActions({ pipelineId, row }: { pipelineId: number; row: TableRow }) {
+const RulesEditor = lazy(() => import('./rules-editor'))
+
+interface TableActionsProps {
+  pipeline: Pipeline
+  row: TableRow
+}
+
+export function TableActions({ pipeline: { id: pipelineId, source_id: sourceId }, row }: TableActionsProps) {
   const mayChange = useCan('operator')
+  const [editing, setEditing] = useState(false)
   const [asking, setAsking] = useState(false)
   const [tagging, setTagging] = useState(false)
   const wishing = useMutation({
@@ -59,11 +69,24 @@ export function TableActions({ pipelineId, row }: { pipelineId: number; row: Tab
           <DropdownMenuItem onSelect={() => setAsking(true)}>
             <RefreshCw /> Resync…
           </DropdownMenuItem>
+          <DropdownMenuItem onSelect={() => setEditing(true)}>
+            <Filter /> Columns and rows…
+          </DropdownMenuItem>
           <DropdownMenuItem onSelect={() => setTagging(true)}>
             <Tags /> Tags…
           </DropdownMenuItem>
         </DropdownMenuContent>
       </DropdownMenu>
+      {editing && (
+        <LazyPart pending={null}>
+          <RulesEditor
+            pipelineId={pipelineId}
+            sourceId={sourceId}
+            row={row}
+            onClose={() => setEditing(false)}
+          />
+        </LazyPart>
+      )}
       {tagging && <TagsDialog pipelineId={pipelineId} row={row} onClose={() => setTagging(false)} />}
       <ConfirmDialog
         open={asking}

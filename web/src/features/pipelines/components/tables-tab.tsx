@@ -105,7 +105,7 @@ function columnsOf(pipeline: Pipeline): Column<TableRow>[] {
       header: 'Actions',
       hideHeader: true,
       className: 'align-top w-12 py-1.5 text-end',
-      cell: (row) => <TableActions pipelineId={pipeline.id} row={row} />,
+      cell: (row) => <TableActions pipeline={pipeline} row={row} />,
     },
   ]
 }

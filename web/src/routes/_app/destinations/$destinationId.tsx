@@ -4,7 +4,7 @@ import { DestinationPage } from '@/features/destinations/pages/destination-page'
 
 export const Route = createFileRoute('/_app/destinations/$destinationId')({
   validateSearch: z.object({
-    tab: z.catch(z.optional(z.enum(['used-by', 'preflight', 'settings'])), undefined),
+    tab: z.catch(z.optional(z.enum(['used-by', 'preflight', 'credits', 'settings'])), undefined),
   }),
   component: function Destination() {
     const { destinationId } = Route.useParams()
