@@ -37,7 +37,6 @@ from rosetta.lsn import StreamPosition
 from rosetta.table_rules import MaskingKey
 from rosetta.types import TableSchema
 
-_LEDGER_SESSIONS = 3
 _SOURCE_SECONDS = 5.0
 _STOP_SHARE = 0.6  # of the supervisor's patience, for the writers; the rest is for the engine
 
@@ -168,7 +167,7 @@ class _Assembly:
         database = ConfigDatabase(
             settings.config_database_url,
             application=f"rosetta ledger {spec.pipeline_id}",
-            connections=_LEDGER_SESSIONS,
+            connections=settings.pipeline_pool_max_conn,
             fence=Fence(spec.pipeline_id, spec.epoch),
         )
         ledger = Ledger(database, self.catalog.keyring, spec.pipeline_id, source_id, spec.epoch)
