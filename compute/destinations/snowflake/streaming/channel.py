@@ -67,6 +67,7 @@ class Channel:
         committed: the offset token up to which rows are durable, as of the last look; None: nothing yet.
         refused_rows: how many rows Snowflake took and then skipped, ever.
         refused_until: the offset token behind the newest of them.
+        hides_refusals: there are some of which nobody was told.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Channel:
         self.committed: str | None = None
         self.refused_rows = 0
         self.refused_until: str | None = None
+        self.hides_refusals = False
         self._rest = rest
         self._guard = guard
         self._clock = clock or Clock()
@@ -99,6 +101,9 @@ class Channel:
     @property
     def is_open(self) -> bool:
         return self._continuation is not None
+
+    def has_committed(self, token: str) -> bool:
+        return self.committed is not None and token <= self.committed
 
     def open(self) -> None:
         """Takes the channel over from whoever had it, once what they sent is committed; sends what is still missing.
@@ -207,7 +212,9 @@ class Channel:
             return
         token = status.get("last_committed_offset_token")
         self.committed = str(token) if token else self.committed
-        self.refused_rows = int(status.get("rows_error_count") or 0)
+        refused_rows = int(status.get("rows_error_count") or 0)
+        self.hides_refusals = self.hides_refusals or refused_rows > self.refused_rows
+        self.refused_rows = refused_rows
         until = status.get("last_error_offset_upper_bound")
         self.refused_until = str(until) if until else None
         while self._under_way and self.committed is not None and self._under_way[0].token <= self.committed:

@@ -78,6 +78,10 @@ class StreamingDestination(SnowflakeDestination):
         self._stream.close()
         super().close()
 
+    def ping(self) -> None:
+        super().ping()
+        self._stream.check()
+
     def durable_position(self) -> StreamPosition | None:
         return self._stream.durable_position()
 
@@ -91,7 +95,7 @@ class StreamingDestination(SnowflakeDestination):
         return super().ensure_table(target)
 
     def start_copy(self, target: TableTarget) -> None:
-        self._stream.begin_anew(target.sync_id)
+        self._stream.begin_anew(target.sync_id, self._pipe(self._staging.described(target, target.schema.column_names)))
         super().start_copy(target)
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
@@ -99,11 +103,13 @@ class StreamingDestination(SnowflakeDestination):
         if batch.end is None:
             return replace(super().write_changes(batch, refused), position=self.durable_position())
         parts, records = self._parts(batch)
-        refusal = Refusal(records=tuple(records))
+        written = self._stream.write(batch.end, parts)
+        fit = tuple(record for record in records if record.target.sync_id not in written.refused)
+        refusal = Refusal(written.refused, fit)
         if refusal:
-            refused(refusal)
-        rows = self._stream.write(batch.end, parts)
-        return WriteResult(rows, Durability.ACCEPTED, batch.end, refusal)
+            refused(refusal)  # progress is not written before this returns
+            self._stream.told(written.refused)
+        return WriteResult(written.rows, Durability.ACCEPTED, batch.end, refusal)
 
     def _parts(self, batch: WriteBatch) -> tuple[list[Part], list[RefusedRecord]]:
         parts, records = [], []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -36,14 +36,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """A batch on its way: durable once every channel has committed its token."""
+    """A batch on its way: durable once every channel has committed its token. One without parts is in no hurry."""
 
     end: StreamPosition
     awaited: tuple[tuple[Channel, str], ...]
+    urgent: bool
 
     @property
     def committed(self) -> bool:
-        return all(channel.committed is not None and channel.committed >= token for channel, token in self.awaited)
+        """Whether all is there; what Snowflake took and skipped is not, until somebody was told."""
+        return all(channel.has_committed(token) and not channel.hides_refusals for channel, token in self.awaited)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Lines that were sent, and the tables that take none until they are copied anew."""
+
+    rows: int
+    refused: Mapping[int, DataError]
 
 
 class Stream:
@@ -84,20 +94,23 @@ class Stream:
 
     def close(self) -> None:
         """Gives the connection back; what is under way is kept. Safe to call twice."""
-        for channel in (self._progress, *self._channels.values()):
+        for channel in (self._progress, *self._in_use()):
             channel.forget_connection()
         self._rest.close()
 
-    def write(self, end: StreamPosition, parts: Sequence[Part]) -> int:
-        """Sends a batch, or what of it was not committed before; returns its lines.
+    def write(self, end: StreamPosition, parts: Sequence[Part]) -> Written:
+        """Sends a batch, or what of it was not committed before.
 
-        Raises OutageError (then the same batch is written again), FencedError, and DataError when Snowflake refuses
-        rows, now or of an earlier batch.
+        Raises OutageError (then the same batch is written again), FencedError, and DataError when a request is refused.
         """
         rows, awaited, token = 0, [], str(RowsToken(end))
+        refused: dict[int, DataError] = {}
         for sync_id, group in _by_sync(parts).items():
             channel = self._channel(sync_id, group[0].pipe)
-            if channel.committed is not None and token <= channel.committed:
+            if channel.refused_until is not None:
+                refused[sync_id] = _skipped(channel)
+                continue
+            if channel.has_committed(token):
                 continue
             for piece, lines in _pieces(end, requests_of(line for part in group for line in part.lines)):
                 self._wait_for_room(len(piece.body))
@@ -105,9 +118,19 @@ class Stream:
                 rows += lines
             awaited.append((channel, token))
         if not self._accepted or self._accepted[-1].end < end:
-            self._accepted.append(_Accepted(end, tuple(awaited)))
-        self.settle()
-        return rows
+            self._accepted.append(_Accepted(end, tuple(awaited), urgent=bool(parts)))
+        return Written(rows, refused)
+
+    def told(self, sync_ids: Iterable[int]) -> None:
+        """It is written down that these tables were refused: the position need not wait for their rows any more."""
+        for sync_id in sync_ids:
+            self._channels[sync_id].hides_refusals = False
+
+    def check(self) -> None:
+        """Raises DataError when rows were skipped, and nobody was told yet."""
+        for channel in self._in_use():
+            if channel.hides_refusals:
+                raise _skipped(channel)
 
     def durable_position(self) -> StreamPosition | None:
         """Up to where everything is committed. None before the first batch. Raises as `settle` does."""
@@ -117,34 +140,35 @@ class Stream:
     def settle(self) -> None:
         """Looks, at most once a second, what is committed by now, and writes progress behind it.
 
-        Raises OutageError, FencedError, DataError.
+        Raises OutageError, FencedError.
         """
         now = self._clock.now()
         if now < self._looked_at + _LOOK_SECONDS:
             return
         self._looked_at = now
-        for channel in self._channels.values():
+        for channel in self._in_use():
             self._refresh(channel)
-            self._check_refused(channel)
         while self._accepted and self._accepted[0].committed:
             batch = self._accepted.popleft()
-            self._reached, self._urgent = batch.end, self._urgent or bool(batch.awaited)
+            self._reached, self._urgent = batch.end, self._urgent or batch.urgent
         if self._reached is not None and (self._urgent or now >= self._told_at + PROGRESS_SECONDS):
             self._tell(self._reached)
             self._reached, self._urgent = None, False
         self._refresh(self._progress)
 
-    def begin_anew(self, sync_id: int) -> None:
+    def begin_anew(self, sync_id: int, pipe: Pipe) -> None:
         """A table is copied from the start, so that rows of it which Snowflake skipped mean nothing any more.
 
         Raises OutageError.
         """
-        channel = self._channels.pop(sync_id, None)
-        if channel is None or channel.refused_until is None:
+        channel = self._channels.get(sync_id) or self._made(sync_id, pipe)
+        channel.look()
+        if channel.refused_until is None:
             return
         channel.drop()
+        self._channels.pop(sync_id, None)
         self._accepted = deque(
-            _Accepted(batch.end, tuple(one for one in batch.awaited if one[0] is not channel))
+            replace(batch, awaited=tuple(one for one in batch.awaited if one[0] is not channel))
             for batch in self._accepted
         )
 
@@ -178,25 +202,21 @@ class Stream:
         self._progress.look()
         self._check_fence()
 
+    def _in_use(self) -> Iterable[Channel]:
+        """Also those of tables that go elsewhere by now, while something of theirs is awaited."""
+        awaited = (channel for batch in self._accepted for channel, _ in batch.awaited)
+        return dict.fromkeys((*self._channels.values(), *awaited))
+
     def _channel(self, sync_id: int, pipe: Pipe) -> Channel:
         channel = self._channels.get(sync_id)
         if channel is None or channel.pipe != pipe:
-            name = f"{self._name}_{sync_id}"
-            channel = self._channels[sync_id] = Channel(self._rest, pipe, name, self._look_at_fence, self._clock)
+            channel = self._channels[sync_id] = self._made(sync_id, pipe)
         if not channel.is_open:
             channel.open()
-        self._check_refused(channel)
         return channel
 
-    def _check_refused(self, channel: Channel) -> None:
-        """Rows that Snowflake skipped are lost to everybody but us: the position never passes them by itself."""
-        until = channel.refused_until
-        if until is not None and RowsToken.parse(until).position > (self._written or _START):
-            raise DataError(
-                f"Snowflake skipped rows of {channel.pipe.table} ({channel.refused_rows} since the channel was made)",
-                code="STREAMING_ROWS_SKIPPED",
-                remedy="Compare the table's columns with the source's, then resynchronize the table.",
-            )
+    def _made(self, sync_id: int, pipe: Pipe) -> Channel:
+        return Channel(self._rest, pipe, f"{self._name}_{sync_id}", self._look_at_fence, self._clock)
 
     def _refresh(self, channel: Channel) -> None:
         if not channel.has_under_way:
@@ -208,11 +228,19 @@ class Stream:
 
     def _wait_for_room(self, size_bytes: int) -> None:
         give_up_at = self._clock.now() + _COMMIT_SECONDS
-        while sum(channel.under_way_bytes for channel in self._channels.values()) + size_bytes > _MAX_UNDER_WAY_BYTES:
+        while sum(channel.under_way_bytes for channel in self._in_use()) + size_bytes > _MAX_UNDER_WAY_BYTES:
             if self._clock.now() >= give_up_at:
                 raise OutageError("Snowflake does not commit what it accepted", code="STREAMING_BEHIND")
             self._clock.pause(_LOOK_SECONDS)
             self.settle()
+
+
+def _skipped(channel: Channel) -> DataError:
+    return DataError(
+        f"Snowflake took rows of {channel.pipe.table} and skipped them ({channel.refused_rows} so far)",
+        code="STREAMING_ROWS_SKIPPED",
+        remedy="Compare the table's columns with the source's, then resynchronize the table.",
+    )
 
 
 def _by_sync(parts: Sequence[Part]) -> dict[int, list[Part]]:
