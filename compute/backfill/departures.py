@@ -14,6 +14,7 @@ from compute.backfill.patience import CopyEndedError, Patience
 from compute.backfill.ports import CopyProgress, CopyTarget
 from compute.backfill.reader import RangeDigest, ReadRows, SourceReader
 from compute.destinations.base import RangeCheck, RowChunk
+from compute.transforms import CopiedRows
 from rosetta.dialects.postgres.chunk_read import Key
 from rosetta.errors import OutageError, RosettaError
 
@@ -157,22 +158,31 @@ class Departures:
         self, columns: tuple[str, ...], read: ReadRows, held_bytes: int, *, complete: bool
     ) -> tuple[PendingChunk, Callable[[], None]]:
         """The chunk on its way, and what gives back what it holds."""
+
+        def settle() -> None:
+            self._parts.budget.give_back(held_bytes)
+            if isinstance(read.data, Path):
+                read.data.unlink(missing_ok=True)
+
+        target = self._shipper.goal.target
+        rows = CopiedRows(columns, read.data, read.row_count)
+        if target.rules is not None:
+            try:
+                rows = target.rules.copied(rows)
+            except RosettaError:
+                settle()
+                raise
         chunk = RowChunk(
-            target=replace(self._shipper.goal.target, copying=True),
-            columns=columns,
-            data=read.data,
-            row_count=read.row_count,
+            target=replace(target, copying=True),
+            columns=rows.columns,
+            data=rows.data,
+            row_count=rows.row_count,
             snapshot=read.snapshot,
             lower=read.lower,
             upper=read.upper,
             complete=complete,
             keys=read.keys,
         )
-
-        def settle() -> None:
-            self._parts.budget.give_back(held_bytes)
-            if isinstance(read.data, Path):
-                read.data.unlink(missing_ok=True)
 
         def done(_written: int) -> None:
             settle()

@@ -30,7 +30,7 @@ class Decision:
 # Refusals that end by themselves when their cause does; any other ERROR waits for a RESYNC, unless it is held.
 _PASSING = frozenset(
     {"TABLE_NOT_PUBLISHED", "NO_REPLICA_IDENTITY", "UNSUPPORTED", "TARGET_CONFLICT"}
-    | {"TABLE_RULES_INVALID", "FILTER_INVALID", "FILTER_UNSUPPORTED"}
+    | {"TABLE_RULES_INVALID", "FILTER_INVALID", "FILTER_UNSUPPORTED", "CUSTOM_SQL_REFUSED"}
 )
 
 
@@ -85,8 +85,6 @@ def refusal(sync: TableSyncPlan, schema: TableSchema | None, *, conflict: bool) 
             f"{sync.source} is not in the publication, or does not exist",
             f"At the source: ALTER PUBLICATION ... ADD TABLE {sync.source};",
         )
-    if sync.transforms:
-        return Failure("UNSUPPORTED", f"this version cannot apply: {', '.join(sync.transforms)}")
     error = sync.problem or _misfit(sync, schema)
     if error is not None:
         return Failure.of(error)

@@ -67,6 +67,15 @@ class Sandbox:
             raise _refused(f"it has to pass on the key column {missing[0]} as it is")
         return statement
 
+    def sample(
+        self, statement: Statement, schema: TableSchema, rows: Sequence[Sequence[str | None]]
+    ) -> list[dict[str, str | None]]:
+        """What a statement makes of some rows of the table; those that do not pass, or fail, are left out."""
+        columns = [(column.name, column.type) for column in schema.columns]
+        told, _ = self._ask({"do": "sample", "sql": statement.sql, "columns": columns, "rows": [*map(list, rows)]})
+        made: list[dict[str, str | None]] = told["rows"]
+        return made
+
     def run(self, statement: Statement, columns: Sequence[tuple[str, str]], batch: bytes) -> Computed:
         """Runs a statement over an Arrow stream of text columns and `_rosetta_row`, the number of each row."""
         told, rows = self._ask({"do": "run", "sql": statement.sql, "columns": list(columns)}, batch)

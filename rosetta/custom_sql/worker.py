@@ -76,6 +76,20 @@ class Worker:
         self._piece(query, batch, pieces, failed)
         return {"failed": failed}, pa.concat_tables(pieces)
 
+    def sample(self, sql: str, columns: list[tuple[str, str]], rows: list[list[str | None]]) -> dict[str, Any]:
+        """What the statement makes of some rows, as text by name; `failed` counts those that it cannot compute."""
+        fields = zip(*rows, strict=True) if rows else ([] for _ in columns)
+        texts = {name: pa.array(list(field), pa.string()) for (name, _), field in zip(columns, fields, strict=True)}
+        told, found = self.run(sql, columns, pa.table({ROW: pa.array(range(len(rows)), pa.int64()), **texts}))
+        described = [(one["name"], one["source"]) for one in self.describe(sql, columns)["columns"]]
+        names = [name for name, _ in columns]
+        sent = {number: dict(zip(names, row, strict=True)) for number, row in enumerate(rows)}
+        made = [
+            {name: computed[name] if source is None else sent[computed[ROW]][source] for name, source in described}
+            for computed in found.to_pylist()
+        ]
+        return {"rows": made, "failed": len(told["failed"])}
+
     def _piece(self, query: str, batch: pa.Table, pieces: list[pa.Table], failed: list[int]) -> None:
         """Halves what fails until only the rows are left out that cannot be computed."""
         self._connection.register("incoming", batch)
@@ -134,6 +148,8 @@ def _answer(worker: Worker, head: dict[str, Any], body: bytes) -> tuple[dict[str
     try:
         if head["do"] == "describe":
             return worker.describe(head["sql"], columns), b""
+        if head["do"] == "sample":
+            return worker.sample(head["sql"], columns, head["rows"]), b""
         told, rows = worker.run(head["sql"], columns, pa.ipc.open_stream(body).read_all())
     except RefusedError as refusal:
         return {"refused": str(refusal)}, b""

@@ -118,6 +118,16 @@ def test_rows_that_cannot_be_computed_are_told_and_the_others_come(sandbox: Sand
     assert [row["n"] for row in given(computed)] == [str(n) for n in range(100) if n not in {17, 63}]
 
 
+def test_a_sample_shows_what_would_arrive(sandbox: Sandbox) -> None:
+    statement = sandbox.check("SELECT id, name AS title, amount * 2 AS twice FROM batch WHERE amount > 1", SCHEMA)
+    rows = [[row.get(name, ROW[name]) for name in COLUMNS] for row in ({"id": "7"}, {"amount": "1"}, {"name": None})]
+    assert sandbox.sample(statement, SCHEMA, rows) == [
+        {"id": "7", "title": ROW["name"], "twice": "3.00"},
+        {"id": "1", "title": None, "twice": "3.00"},
+    ]
+    assert sandbox.sample(statement, SCHEMA, []) == []
+
+
 def test_an_empty_batch_gives_nothing(sandbox: Sandbox) -> None:
     statement = sandbox.check("SELECT id, upper(name) AS n FROM batch", SCHEMA)
     assert given(run(sandbox, statement, [])) == []

@@ -6,7 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.clients import API, Sql
+from fastapi import FastAPI
+from tests.clients import API, Sql, Tokens, client_of
+
+from rosetta.enums import Role
 
 
 @pytest.fixture
@@ -219,23 +222,25 @@ async def test_a_sync_is_found_only_below_its_own_destination(
     assert (await admin.get(f"{base}/4711/tables")).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"custom_sql": "SELECT 1"},
-        {"schema_policy": "pause"},
-    ],
-)
-async def test_an_option_that_would_be_ignored_is_refused(
-    admin: httpx.AsyncClient, source_id: int, destination_ids: list[int], option: dict[str, Any]
+async def test_custom_sql_is_for_admins_and_stands_alone(
+    app: FastAPI, tokens: Tokens, admin: httpx.AsyncClient, source_id: int, destination_ids: list[int]
 ) -> None:
     pipeline = await created(admin, source_id=source_id, destination_id=destination_ids[0])
     base = f"{API}/pipelines/{pipeline['id']}/destinations/{destination_ids[0]}/tables"
-    refused = await admin.post(base, json={"table_name": "t", **option})
-    assert (refused.status_code, refused.json()["code"]) == (422, "OPTION_NOT_AVAILABLE")
-    assert refused.json()["details"]["options"] == list(option)
-    sync = (await admin.post(base, json={"table_name": "t"})).json()
-    assert (await admin.put(f"{base}/{sync['id']}", json=option)).json()["code"] == "OPTION_NOT_AVAILABLE"
+    statement = {"custom_sql": "SELECT id, upper(name) AS name FROM batch"}
+    mixed = await admin.post(base, json={"table_name": "t", "columns": ["id"], **statement})
+    assert (mixed.status_code, mixed.json()["code"]) == (422, "TABLE_RULES_INVALID")
+    sync = (await admin.post(base, json={"table_name": "t", **statement})).json()
+    assert sync["custom_sql"] == statement["custom_sql"]
+    async with client_of(app, tokens[Role.OPERATOR]) as operator:
+        refused = await operator.post(base, json={"table_name": "u", **statement})
+        assert (refused.status_code, refused.json()["details"]["required_role"]) == (403, "admin")
+        another = await operator.put(f"{base}/{sync['id']}", json={"custom_sql": "SELECT id FROM batch"})
+        assert another.status_code == 403
+        kept = await operator.put(f"{base}/{sync['id']}", json={"target_name": "v", **statement})
+        assert (kept.status_code, kept.json()["target_name"]) == (200, "v")
+        joined = {"destination_id": destination_ids[1], "table_syncs": [{"table_name": "t", **statement}]}
+        assert (await operator.post(f"{API}/pipelines/{pipeline['id']}/destinations", json=joined)).status_code == 403
 
 
 async def test_rules_are_stored_as_they_are_meant_and_refused_where_they_mean_nothing(

@@ -40,6 +40,9 @@ SYNCS = {
     "hidden": ('["id", "bio"]', '{"id": "hash"}', "[]"),
     "wrong": ('["id", "nope"]', "{}", "[]"),
 }
+STATEMENT = """
+SELECT id AS nr, md5(email || 'pepper') AS mail, age * 12 AS months, length(bio) AS length FROM batch WHERE age % 2 = 0
+"""
 LOOSE = ('["place"]', "{}", """["place <> 'p3'"]""")
 
 Row = tuple[Any, ...]
@@ -124,6 +127,11 @@ def expected(stage: Stage, adult: int = 18) -> dict[str, list[Row]]:
             if age < 18 and note is not None
         ],
         "hidden": [(masked(i), bio) for i, _, _, bio, _ in people],
+        "computed": [
+            (i, None if email is None else hashlib.md5(f"{email}pepper".encode()).hexdigest(), age * 12, len(bio))
+            for i, email, age, bio, _ in people
+            if age % 2 == 0
+        ],
         "places": visits,
     }
     return {name: sorted(wanted, key=repr) for name, wanted in found.items()}
@@ -133,6 +141,7 @@ COLUMNS = {
     "adults": "key, mail, years, bio",
     "children": "id, email, age, bio, note",
     "hidden": "id, bio",
+    "computed": "nr, mail, months, length",
     "places": "place",
 }
 
@@ -161,6 +170,10 @@ def ruled(stage: Stage, request: pytest.FixtureRequest) -> Stage:
     for target, rules in SYNCS.items():
         stage.config.run(insert, joined, "people", target, *rules)
     stage.config.run(insert, joined, "visits", "places", *LOOSE)
+    insert = (
+        "INSERT INTO table_syncs (pipeline_destination_id, table_name, target_name, custom_sql) VALUES (%s, %s, %s, %s)"
+    )
+    stage.config.run(insert, joined, "people", "computed", STATEMENT)
     stage.config.run("UPDATE pipelines SET status = 'START'")
     stage.service.start()
     return stage
@@ -182,7 +195,7 @@ def test_rules_hold_through_copies_changes_and_an_outage(ruled: Stage) -> None:
         with stage.target_away():
             writer.more(150)
             parked = "SELECT count(DISTINCT table_sync_id) FROM dlq_records WHERE kind = 'SEGMENT'"
-            eventually(lambda: stage.config.one(parked) == 4, 60, "changes of every table are parked")
+            eventually(lambda: stage.config.one(parked) == 5, 60, "changes of every table are parked")
             assert_sealed_without_canary(stage)
         writer.more(100)
     eventually(lambda: not differing(stage), 60, "the targets have what the rules say")
@@ -214,6 +227,6 @@ def assert_equal_by_verify(stage: Stage) -> None:
     (report,) = verify_pipelines(stage.config.url, KEYRING, "p", Selection(), Bounds(deadline_seconds=20))
     (destination,) = report.destinations
     outcomes = {table.target.name: (str(table.outcome), table.reason) for table in destination.tables}
-    wrong = outcomes.pop("wrong")
-    assert wrong[0] == "NOT_COMPARED"
+    for name in ("wrong", "computed"):
+        assert outcomes.pop(name)[0] == "NOT_COMPARED"
     assert set(outcomes.values()) == {("EQUAL", None)}

@@ -9,13 +9,16 @@ import pytest
 from compute.core.catalog.plan import TableSyncPlan
 from compute.core.table_steps import Step, decide
 from rosetta.enums import DeleteMode, ReplicaIdentity, SyncMode, TableSyncDesired, TableSyncState
+from rosetta.errors import ConfigurationError
 from rosetta.identifiers import TableId
+from rosetta.table_rules import TableRules
 from rosetta.types import Column, TableSchema
 
 TABLE = TableId("public", "t")
 SCHEMA = TableSchema(TABLE, (Column("id", "bigint"),), ("id",))
 KEYLESS = replace(SCHEMA, key=())
 FULL = replace(KEYLESS, replica_identity=ReplicaIdentity.FULL)
+UNKNOWN = TableRules.parse(["id", "nope"], None, None)
 
 
 def sync(state: TableSyncState, desired: TableSyncDesired = TableSyncDesired.ACTIVE, **more: object) -> TableSyncPlan:
@@ -48,7 +51,12 @@ CASES = [
     (sync(S.PENDING), KEYLESS, False, Step.REFUSE),
     (sync(S.PENDING), FULL, False, Step.COPY),
     (sync(S.PENDING, mode=SyncMode.APPEND), KEYLESS, False, Step.COPY),
-    (sync(S.PENDING, transforms=("filters",)), SCHEMA, False, Step.REFUSE),
+    (sync(S.PENDING, problem=ConfigurationError("no rule")), SCHEMA, False, Step.REFUSE),
+    (sync(S.PENDING, rules=UNKNOWN), SCHEMA, False, Step.REFUSE),
+    (sync(S.STREAMING, rules=UNKNOWN), SCHEMA, True, Step.REFUSE),
+    (sync(S.ERROR, error_code="TABLE_RULES_INVALID", rules=UNKNOWN), SCHEMA, False, Step.NOTHING),
+    (sync(S.ERROR, error_code="TABLE_RULES_INVALID"), SCHEMA, False, Step.COPY),
+    (sync(S.ERROR, error_code="CUSTOM_SQL_REFUSED"), SCHEMA, False, Step.COPY),
 ]
 
 

@@ -63,13 +63,15 @@ class RulesCheck(Body):
     columns: list[Identifier] | dict[Identifier, Identifier] | None = None
     filters: list[Any] = Field(default_factory=list, max_length=5)
     masks: dict[Identifier, Any] = Field(default_factory=dict)
+    custom_sql: Text | None = Field(default=None, max_length=65_536)
 
 
 class RulesPreview(BaseModel):
     """What rules would do to a table as it is now.
 
-    Counts are null where counting took too long; `rows_entering` and `rows_leaving` also where there is nothing to
-    compare with. `sample` has up to 20 rows as the target would have them, none where finding them took too long.
+    Counts are null where counting took too long, and of custom SQL only `rows` is told; `rows_entering` and
+    `rows_leaving` also where there is nothing to compare with. `sample` has up to 20 rows as the target would have
+    them, none where finding them took too long.
     """
 
     rows: int | None

@@ -16,6 +16,11 @@ class AuditTrail:
         self._entries = entries
         self._actor = actor
 
+    @property
+    def actor(self) -> Actor:
+        """Who acts."""
+        return self._actor
+
     async def record(self, action: str, entity_id: int | str | None = None, **details: Any) -> None:
         """Notes an action such as `pipeline.start`; its first word is the entity's type. No secret, no row value."""
         await self._entries.add(

@@ -66,7 +66,7 @@ class FanOutService:
                     park_policy=body.park_policy,
                 )
             )
-            syncs = [new_sync(join.id, sync) for sync in body.table_syncs]
+            syncs = [new_sync(join.id, sync, self._audit.actor) for sync in body.table_syncs]
             await self._syncs.add_all(syncs)
             tagged = zip(syncs, body.table_syncs, strict=True)
             await self._tags.assign({sync.id: wanted.tags for sync, wanted in tagged if wanted.tags})
