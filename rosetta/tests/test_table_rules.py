@@ -22,9 +22,11 @@ SCHEMA = TableSchema(TABLE, (Column("id", "bigint"), Column("name", "text"), Col
 KEY = MaskingKey(b"k" * 32)
 
 
-def key_column() -> KeyColumn:
-    operators = [f"OPERATOR(pg_catalog.{one})" for one in ("<", "<=", "=", ">", ">=")]
-    return KeyColumn("id", "bigint", *operators, portable=True, domain=False, enum=False)
+def key_column(name: str) -> KeyColumn:
+    less, less_equal, equal, greater, greater_equal = (
+        f"OPERATOR(pg_catalog.{one})" for one in ("<", "<=", "=", ">", ">=")
+    )
+    return KeyColumn(name, "bigint", less, less_equal, equal, greater, greater_equal, True, False, False)
 
 
 def test_the_same_rules_have_one_fingerprint_however_they_are_written() -> None:
@@ -55,7 +57,7 @@ def test_masks_stay_while_the_key_they_were_made_with_is_known() -> None:
 
 def test_a_copy_reads_what_the_rules_show() -> None:
     rules = TableRules.parse({"id": "key", "n": "n"}, {"id": "hash"}, ["name = 'it''s'"])
-    plan = ReadPlan(TABLE, SCHEMA.column_names, (key_column(),), partitioned=False)
+    plan = ReadPlan(TABLE, SCHEMA.column_names, (key_column("id"),), partitioned=False)
     seen = through(source_view(rules, SCHEMA, KEY), plan)
     assert seen.columns == ("key", "n")
     assert (seen.portable, seen.reads_key, plan.portable, plan.reads_key) == (False, False, True, True)
@@ -68,9 +70,7 @@ def test_a_copy_reads_what_the_rules_show() -> None:
 def test_a_mask_never_takes_the_name_of_a_key() -> None:
     """ORDER BY looks at the names of what is selected first, and `NULL::text` is called text."""
     schema = TableSchema(TABLE, (Column("text", "bigint"), Column("name", "text")), ("text",))
-    operators = [f"OPERATOR(pg_catalog.{one})" for one in ("<", "<=", "=", ">", ">=")]
-    key = KeyColumn("text", "bigint", *operators, portable=True, domain=False, enum=False)
-    plan = ReadPlan(TABLE, schema.column_names, (key,), partitioned=False)
+    plan = ReadPlan(TABLE, schema.column_names, (key_column("text"),), partitioned=False)
     view = source_view(TableRules.parse(None, {"name": "null"}, None), schema, KEY)
     chunk = read_chunk_sql(through(view, plan), None, None)
     assert 'SELECT t."text", NULL::text AS _rosetta_1 FROM' in chunk

@@ -119,7 +119,7 @@ def expected(stage: Stage, adult: int = 18) -> dict[str, list[Row]]:
     """What the targets are to have, worked out without any code of Rosetta's."""
     people = rows(stage, stage.source_database, "SELECT id, email, age, bio, note FROM people")
     visits = rows(stage, stage.source_database, "SELECT place FROM visits WHERE place <> 'p3'")
-    found = {
+    found: dict[str, list[Row]] = {
         "adults": [(i, masked(email), age, bio) for i, email, age, bio, _ in people if age >= adult],
         "children": [
             (i, None if email is None else "***", age, bio, None)
