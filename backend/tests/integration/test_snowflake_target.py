@@ -122,11 +122,13 @@ async def test_a_key_is_checked_before_it_is_saved_and_shown_as_snowflake_knows_
         ({"snowflake_private_key_passphrase": "wrong"}, "KEY_PASSPHRASE_WRONG"),
         ({"snowflake_account": "a/b"}, "ACCOUNT_MALFORMED"),
         ({"snowflake_host": "http://example.org"}, "HOST_NOT_ENCRYPTED"),
+        ({"snowflake_private_key": "canary"}, "KEY_MALFORMED"),
+        ({"snowflake_private_key": pem(OURS).replace("\n", "\\n"), "snowflake_numeric_scale": 38}, "VALIDATION_ERROR"),
     ):
         refused = check_error(await admin.post(f"{API}/destinations", json=body | change), 422)
         assert refused["code"] == code
     assert sql("SELECT count(*) FROM destinations") == [(0,)]
-    path = await saved(admin, body)
+    path = await saved(admin, body | {"snowflake_private_key": "".join(pem(OURS).splitlines()[1:-1])})
     key = (await admin.get(f"{path}/key")).json()
     assert (key["has_key"], key["fingerprint"], key["problem"]) == (True, OURS.fingerprint, None)
     assert key["register_sql"] == f"ALTER USER loader SET RSA_PUBLIC_KEY = '{OURS.public_text}';"

@@ -32,7 +32,10 @@ class PostgresConfig(BaseModel):
 
 
 class SnowflakeConfig(BaseModel):
-    """`config` of a Snowflake destination: a key by its path or pasted as PEM."""
+    """`config` of a Snowflake destination: a key by its path, or pasted in any form (see `load_key`).
+
+    A file need only be there where pipelines run.
+    """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -46,6 +49,17 @@ class SnowflakeConfig(BaseModel):
     snowflake_private_key_path: Setting | None = None
     snowflake_private_key: SecretStr | None = Field(default=None, max_length=16_384)
     snowflake_private_key_passphrase: SecretStr | None = Field(default=None, max_length=1024)
+    snowflake_streaming: bool | None = Field(
+        default=None, description="changes by Snowpipe Streaming, without a warehouse; append mode only"
+    )
+    snowflake_flush_seconds: float | None = Field(default=None, ge=0, le=86_400, description="60 if left out")
+    snowflake_flush_rows: int | None = Field(default=None, ge=1, le=10**9, description="100,000 if left out")
+    snowflake_flush_bytes: int | None = Field(default=None, ge=1, le=10**12, description="64 MB if left out")
+    snowflake_preserve_names: bool | None = Field(default=None, description="names as at the source, not in capitals")
+    snowflake_numeric_scale: int | None = Field(
+        default=None, ge=0, le=37, description="numerics without a precision are NUMBER(38, scale) instead of text"
+    )
+    snowflake_local_time: bool | None = Field(default=None, description="timestamptz as TIMESTAMP_LTZ")
 
     @model_validator(mode="before")
     @classmethod
@@ -60,10 +74,7 @@ class SnowflakeConfig(BaseModel):
     @model_validator(mode="after")
     def _has_key(self) -> SnowflakeConfig:
         if not (self.snowflake_private_key_path or self.snowflake_private_key):
-            raise ValueError("give snowflake_private_key_path, or the PEM itself as snowflake_private_key")
-        pasted = self.snowflake_private_key
-        if pasted is not None and "PRIVATE KEY-----" not in pasted.get_secret_value():
-            raise ValueError("snowflake_private_key is no PEM: it starts with -----BEGIN ... PRIVATE KEY-----")
+            raise ValueError("give snowflake_private_key_path, or the key itself as snowflake_private_key")
         return self
 
 

@@ -85,7 +85,7 @@ class SnowflakeSessions:
                     ssl=_trust() if encrypted else None,
                     server_hostname=endpoint.host if encrypted else None,
                 )
-        except (OSError, ssl.SSLError) as error:  # TimeoutError is an OSError
+        except (OSError, ValueError) as error:  # TLS errors and TimeoutError are OSErrors; ValueError: no name for TLS
             raise _unreachable(error) from None
         writer.transport.abort()
 
@@ -96,7 +96,7 @@ class SnowflakeSessions:
             async with httpx.AsyncClient(timeout=self._connect_timeout_seconds, verify=_trust()) as client:
                 said = (await client.head(url)).headers.get("Date", "")
             skew = abs((datetime.now(UTC) - parsedate_to_datetime(said)).total_seconds())
-        except (httpx.HTTPError, ValueError, TypeError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError):
             skew = 0.0  # nothing is known of its clock
         if skew <= _MAX_SKEW_SECONDS:
             return application_error(error)
@@ -148,8 +148,8 @@ def _work(endpoint: SnowflakeEndpoint, work: Callable[[SnowflakeConnection], T])
         connection.close(retry=False)
 
 
-def _unreachable(error: OSError) -> ApplicationError:
-    if isinstance(error, ssl.SSLError):
+def _unreachable(error: OSError | ValueError) -> ApplicationError:
+    if isinstance(error, ssl.SSLError | ValueError):
         return ConnectionRejectedError(
             "TLS could not be agreed on, or the certificate does not hold.",
             code="TLS_FAILED",
