@@ -86,7 +86,7 @@ class Lane:
         self._junction = junction
         self._parked = plan.resumption.parked
         self._detached: Failure | None = None
-        self.queue = LaneQueue(covered, junction.make_room)
+        self.queue = LaneQueue(covered, junction.make_room, plan.bound_bytes)
 
         def desk() -> Desk:
             return Desk(plan.destination_id, plan.make(), events, covered, plan.parking)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from compute.core.batch import ChangeBatch
 from compute.core.work import ChunkWork, PrepareWork, ReleaseWork, Work
+from compute.destinations.base import Gathering
 from compute.dlq.parcels import Parcel, Rules, Served
 from compute.transforms import RowRules
 from rosetta.errors import RosettaError
@@ -70,10 +71,12 @@ class Load:
 class LaneQueue:
     """Filled by any thread, emptied by one writer, relieved by one parker. Nothing here blocks but `head`."""
 
-    def __init__(self, covered: int, room: Callable[[], None]) -> None:
+    def __init__(self, covered: int, room: Callable[[], None], bound_bytes: int | None = None) -> None:
         """`covered`: the newest sequence that this destination need not be given. `room`: `has_room` is true again.
 
         `stored` is the sequence of the newest batch that the ledger has with all before it.
+        `bound_bytes`: what may lie in memory; None: whatever comes. `gathering` is set by the writer, once it knows its
+        destination.
         """
         self._room = room
         self._changed = threading.Condition()
@@ -88,6 +91,8 @@ class LaneQueue:
         self.stored = covered
         self._stored_end: StreamPosition | None = None
         self._closed = False
+        self.bound_bytes = bound_bytes
+        self.gathering: Gathering | None = None
 
     # -- who fills it -------------------------------------------------------------------------------
 
@@ -127,12 +132,14 @@ class LaneQueue:
         with self._changed:
             self._stored_end = parked
             _append_gap(self._items, Gap(self.stored, parked))
-            self._count()
+            self._ahead, self._gaps = _counts(self._items)
             self._changed.notify_all()
 
     def has_room(self, *, writing: bool) -> bool:
         """Whether one that is `writing` would soon be done with what is put now, or any other could take it."""
         with self._changed:
+            if self.gathering is not None and writing:
+                return self._bytes < self.gathering.bytes
             if self._ahead == 0 or self._ahead >= _AHEAD or not writing or not self._uncovered:
                 return self._ahead < _AHEAD
             if time.monotonic() - self._uncovered[0].carried_at >= _QUICK_SECONDS:
@@ -152,6 +159,23 @@ class LaneQueue:
             if overtake:
                 return next((item for item in self._items if not isinstance(item, Gap)), first)
             return first
+
+    def run(self, limits: Gathering) -> tuple[list[Carried], bool]:
+        """The oldest batches that may be written together, and whether that run is at its end.
+
+        They stay until they are `done`. None but the first empties tables.
+        """
+        with self._changed:
+            run: list[Carried] = []
+            rows = size = 0
+            for item in self._items:
+                if not isinstance(item, Carried) or (run and item.batch.truncated):
+                    return run, True
+                run.append(item)
+                rows, size = rows + item.batch.row_count, size + item.batch.byte_count
+                if rows >= limits.rows or size >= limits.bytes:
+                    return run, True
+            return run, self._closed
 
     def done(self, item: Item) -> None:
         """`item` need not be done again. A batch that went to the ledger meanwhile is no longer here."""
@@ -217,7 +241,7 @@ class LaneQueue:
                 self._bytes -= self._uncovered.popleft().batch.byte_count
             self.stored = max(self.stored, newest.sequence)
             self._stored_end = newest.end
-            self._count()
+            self._ahead, self._gaps = _counts(self._items)
             self._changed.notify_all()
 
     @property
@@ -240,15 +264,17 @@ class LaneQueue:
             items, self._items = self._items, deque()
             self._uncovered.clear()
             self._bytes = 0
-            self._count()
+            self._ahead, self._gaps = _counts(self._items)
             self._changed.notify_all()
         for item in items:
             if isinstance(item, Beside) and isinstance(item.work, ChunkWork):
                 item.work.pending.failed(error)
 
-    def _count(self) -> None:
-        self._ahead = sum(isinstance(item, Carried) for item in self._items)
-        self._gaps = sum(isinstance(item, Gap) for item in self._items)
+
+def _counts(items: Iterable[Item]) -> tuple[int, int]:
+    """Batches in memory, and gaps."""
+    kinds = [type(item) for item in items]
+    return kinds.count(Carried), kinds.count(Gap)
 
 
 def _with(served: Served, sync_id: int, table: TableId | None) -> Served:

@@ -75,7 +75,7 @@ class Desk:
         self.commit_time: float | None = None
         self.targets: dict[int, TableTarget] = {}
         self._written: deque[tuple[StreamPosition, int]] = deque()
-        self._postponed: ChangeBatch | None = None
+        self.postponed: ChangeBatch | None = None
 
     def targets_of(self, table: TableId) -> list[TableTarget]:
         return [target for target in self.targets.values() if target.source == table]
@@ -126,21 +126,21 @@ class Desk:
 
     def postpone(self, batch: ChangeBatch) -> None:
         """Nothing to write but the position: that waits for the next write or for `flush_progress`."""
-        self._postponed = batch
+        self.postponed = batch
 
     @property
     def has_postponed(self) -> bool:
-        return self._postponed is not None
+        return self.postponed is not None
 
     def flush_progress(self) -> None:
         """Writes a postponed position."""
-        batch = self._postponed
+        batch = self.postponed
         if batch is not None:
             self.wrote(batch, self.destination.write_changes(WriteBatch(batch.end)))
 
     def wrote(self, batch: ChangeBatch, result: WriteResult) -> None:
         """Takes note of a write; what is only accepted counts once the destination says it is durable."""
-        self._postponed = None
+        self.postponed = None
         self._written.append((batch.end, batch.sequence))
         if result.durability is not Durability.DURABLE:
             self.look()
@@ -160,7 +160,7 @@ class Desk:
 
     def skip(self, batch: ChangeBatch) -> None:
         """The destination had this batch already, and with it whatever was postponed before."""
-        self._postponed = None
+        self.postponed = None
         self._written.append((batch.end, batch.sequence))
         if self.durable is not None:
             self.cover(self.durable)

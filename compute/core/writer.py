@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from compute.core.batch import ChangeBatch
 from compute.core.gap_filler import Filled, GapFiller, LedgerAwayError
-from compute.core.lane_queue import Beside, Gap, LaneQueue
+from compute.core.gathering import Gatherer
+from compute.core.lane_queue import Beside, Carried, Gap, LaneQueue
 from compute.core.resumption import Resumption
 from compute.core.work import ChangesWork, Desk
 from compute.core.writer_state import Condition, WriterPhase, WriterState
@@ -48,6 +49,7 @@ class Writer:
         self._resumption: Resumption | None = resumption
         self._epoch = epoch
         self._desk: Desk | None = None
+        self._gatherer: Gatherer | None = None
         self._busy = False
         self._stop_by: float | None = None
         self._stopped = threading.Event()
@@ -110,6 +112,8 @@ class Writer:
     def _open(self) -> None:
         if self._desk is None:
             self._desk = self._make()
+            limits = self._desk.destination.capabilities.gathering
+            self._gatherer = None if limits is None else Gatherer(self._queue, limits)
         self._desk.destination.open(self._epoch)
         durable = self._desk.destination.durable_position()
         if self._resumption is not None:
@@ -118,7 +122,7 @@ class Writer:
             if origin is not None and (durable is None or durable < origin):
                 # Before the first copy begins: from then on a position behind the slot is a loss.
                 self._desk.postpone(ChangeBatch(self._desk.covered, _START, origin))
-                self._flush(self._desk)
+                self._desk.flush_progress()
             self._resumption = None
         if durable is not None:
             self._desk.cover(durable)
@@ -135,14 +139,16 @@ class Writer:
             if isinstance(item, Gap):
                 self._fill(desk, item)
             elif item is not None:
-                work = item.work if isinstance(item, Beside) else ChangesWork(item.batch)
-                work.run(desk)
-                self._queue.done(item)
+                if not _done(desk, item, self._queue, self._gatherer):
+                    self._stopped.wait(_IDLE_SECONDS)
                 self._queue.cover(desk.covered)
                 self._busy = False
                 self._succeed()
-            if desk.has_postponed and (self._stopped.is_set() or time.monotonic() >= self._progress_at):
-                self._flush(desk)
+            waits = self._gatherer is not None and self._gatherer.may_wait(desk)
+            if desk.has_postponed and (self._stopped.is_set() or (time.monotonic() >= self._progress_at and not waits)):
+                desk.flush_progress()
+                self._queue.cover(desk.covered)
+                self._progress_at = time.monotonic() + _PROGRESS_SECONDS
                 self._succeed()
             elif desk.awaits and time.monotonic() >= self._progress_at:
                 self._look(desk)
@@ -165,11 +171,6 @@ class Writer:
             self._queue.done(gap)
             self._busy = False
         self._succeed()
-
-    def _flush(self, desk: Desk) -> None:
-        desk.flush_progress()
-        self._queue.cover(desk.covered)
-        self._progress_at = time.monotonic() + _PROGRESS_SECONDS
 
     def _look(self, desk: Desk) -> None:
         """What was only accepted may be durable by now."""
@@ -197,3 +198,13 @@ class Writer:
     def _close(self) -> None:
         if self._desk is not None:
             self._desk.destination.close()
+
+
+def _done(desk: Desk, item: Carried | Beside, queue: LaneQueue, gatherer: Gatherer | None) -> bool:
+    """Does the work at the front of the queue; False where that gathers on."""
+    if isinstance(item, Carried) and gatherer is not None:
+        return gatherer.write(desk)
+    work = item.work if isinstance(item, Beside) else ChangesWork(item.batch)
+    work.run(desk)
+    queue.done(item)
+    return True

@@ -23,8 +23,26 @@ class Durability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Gathering:
+    """When what has gathered is written: as soon as one of these is reached, or a copy waits for it.
+
+    Attributes:
+        seconds: age of the oldest change.
+        idle_bytes: length of the source's log; where it held nothing for the destination, its position is written then.
+    """
+
+    seconds: float = 60.0
+    rows: int = 100_000
+    bytes: int = 64_000_000
+    idle_bytes: int = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a destination can do, as data."""
+    """What a destination can do, as data.
+
+    `gathering`: each write costs, however small it is, so changes are gathered. None: they are written as they come.
+    """
 
     transactional: bool  # rows and progress commit together
     truncate: bool
@@ -32,6 +50,7 @@ class Capabilities:
     append: bool
     soft_delete: bool
     max_value_bytes: int | None = None
+    gathering: Gathering | None = None
 
 
 @dataclass(frozen=True, slots=True)

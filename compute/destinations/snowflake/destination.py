@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compute.destinations.base import (
     Capabilities,
+    Gathering,
     RangeCheck,
     Refusals,
     RowChunk,
@@ -29,12 +32,20 @@ class SnowflakeDestination:
     """Writes to one database of an account; the contract is `Destination`'s."""
 
     capabilities = Capabilities(
-        transactional=True, truncate=True, current_state=True, append=True, soft_delete=True, max_value_bytes=1 << 24
+        transactional=True,
+        truncate=True,
+        current_state=True,
+        append=True,
+        soft_delete=True,
+        max_value_bytes=1 << 24,
+        gathering=Gathering(),
     )
 
     def __init__(
         self, endpoint: SnowflakeEndpoint, pipeline_id: int, destination_id: int, options: Options = DEFAULTS
     ) -> None:
+        if self.capabilities.gathering is not None:
+            self.capabilities = replace(self.capabilities, gathering=options.gathering)
         self._owner = (pipeline_id, destination_id)
         self._session = Session(endpoint, f"rosetta writer {pipeline_id}/{destination_id}")
         self._progress = Progress(self._session, pipeline_id, destination_id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from compute.destinations.base import Gathering
 from rosetta.dialects.snowflake.names import Naming
 from rosetta.dialects.snowflake.types import TypeOptions
 from rosetta.errors import ConfigurationError
@@ -13,10 +14,11 @@ from rosetta.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Names and types at the target."""
+    """Names and types at the target, and when what has gathered is written: freshness against cost."""
 
     naming: Naming = field(default_factory=Naming)
     types: TypeOptions = field(default_factory=TypeOptions)
+    gathering: Gathering = field(default_factory=Gathering)
 
 
 def options_of(config: Mapping[str, object]) -> Options:
@@ -27,6 +29,24 @@ def options_of(config: Mapping[str, object]) -> Options:
     return Options(
         Naming(preserve=config.get("snowflake_preserve_names") is True),
         TypeOptions(numeric_scale=scale, local_time=config.get("snowflake_local_time") is True),
+        _gathering(config),
+    )
+
+
+def _gathering(config: Mapping[str, object]) -> Gathering:
+    chosen: dict[str, float] = {}
+    for name in ("seconds", "rows", "bytes"):
+        value = config.get(f"snowflake_flush_{name}")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < (0 if name == "seconds" else 1):
+            raise ConfigurationError(f"snowflake_flush_{name} is a number above 0", code="INVALID_CONFIGURATION")
+        chosen[name] = value
+    default = Gathering()
+    return Gathering(
+        seconds=chosen.get("seconds", default.seconds),
+        rows=int(chosen.get("rows", default.rows)),
+        bytes=int(chosen.get("bytes", default.bytes)),
     )
 
 

@@ -184,3 +184,16 @@ def write_progress_sql(owner: tuple[int, int, int], stamp: int, place: tuple[str
         f"UPDATE {own('PROGRESS')} SET STAMP = {stamp}{moved} "
         f"WHERE PIPELINE_ID = {pipeline_id} AND DESTINATION_ID = {destination_id} AND EPOCH = {epoch}"
     )
+
+
+def own_names_sql() -> str:
+    """Names of the tables in Rosetta's own schema."""
+    return f"SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = {literal(OWN_SCHEMA)}"
+
+
+def remove_progress_sql(pipeline_id: int, destination_id: int) -> str:
+    return f"DELETE FROM {own('PROGRESS')} WHERE PIPELINE_ID = {pipeline_id} AND DESTINATION_ID = {destination_id}"
+
+
+def remove_claims_sql(pipeline_id: int, destination_id: int) -> str:
+    return f"DELETE FROM {own('TABLES')} WHERE PIPELINE_ID = {pipeline_id} AND DESTINATION_ID = {destination_id}"

@@ -60,6 +60,7 @@ def statements() -> dict[str, str | tuple[str, ...] | list[str]]:
             tables.write_progress_sql((1, 2, 3), STAMP, ("0/1A", "0/0", 0)),
             tables.write_progress_sql((1, 2, 3), STAMP, None),
         ),
+        "removal": (tables.own_names_sql(), tables.remove_progress_sql(1, 2), tables.remove_claims_sql(1, 2)),
         "fold": merge.fold_sql(hard),
         "left_out": (merge.unfit_sql(hard), merge.drop_lines_sql(hard, [3, 5])),
         "missing": merge.missing_sql(hard),
