@@ -45,7 +45,7 @@ def _writes(targets: Iterable[TableTarget], changes: TableChanges, fail: FailTab
 def _is_due(target: TableTarget, made_for: MadeFor, fail: FailTable) -> bool:
     """Whether changes from the ledger are for the target as it is now.
 
-    Where its rules are others by now, a copy that began after these changes replaces what they say.
+    Where its rules are others by now, a copy is under way that began after these changes and replaces what they say.
     """
     if made_for.rules == (None if target.rules is None else target.rules.made_for.rules):
         return True
@@ -53,6 +53,9 @@ def _is_due(target: TableTarget, made_for: MadeFor, fail: FailTable) -> bool:
         lost = f"changes of {target.source} were not kept while its target was away: its rules did not fit them"
         remedy = "Mend the table sync's columns, masks or filters, then resync the table."
         fail(target.sync_id, SchemaMismatchError(lost, code="TABLE_RULES_INVALID", remedy=remedy))
-    else:
+    elif target.copying:
         _log.info("parked_by_former_rules", sync_id=target.sync_id)
+    else:
+        other = f"changes of {target.source} were parked under other rules, or another masking key, than it has now"
+        fail(target.sync_id, SchemaMismatchError(other, code="PARKED_BY_OTHER_RULES", remedy="Resync the table."))
     return False

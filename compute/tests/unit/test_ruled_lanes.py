@@ -44,20 +44,21 @@ def scene() -> Iterator[Scene]:
     made.fan_out.stop(0.0)
 
 
-def target(sync_id: int, to: TableId, rules: TableRules) -> TableTarget:
+def target(sync_id: int, to: TableId, rules: TableRules, *, copying: bool = False) -> TableTarget:
     made = RowRules(sync_id, rules, SCHEMA, SyncMode.CURRENT, KEY)
-    return TableTarget(sync_id, made.schema, to, rules=made)
+    return TableTarget(sync_id, made.schema, to, copying=copying, rules=made)
 
 
 def lane(
-    scene: Scene, destination: MemoryDestination, backlog: MemoryBacklog, columns: object = None, epoch: int = 1
+    scene: Scene, destination: MemoryDestination, backlog: MemoryBacklog, again: TableTarget | None = None
 ) -> Lane:
-    resumption = (
-        NEW if backlog.reached is None else Resumption(Lsn(0), established=True, reported=None, parked=backlog.reached)
-    )
+    """`again`: a process goes on with what another one has parked, and with this target instead."""
+    behind = backlog.reached
+    resumption = NEW if behind is None else Resumption(Lsn(0), established=True, reported=None, parked=behind)
+    epoch = 1 if again is None else 2
     plan = LanePlan(1, lambda: destination, epoch, resumption, scene.fan_out.lane_bytes, backlog)
     made = scene.fan_out.add(1, lambda covered: Lane(plan, scene, scene.fan_out, covered))
-    masked = target(1, MASKED, TableRules.parse(columns or {"id": "key", "v": "text"}, {"v": "hash"}, None))
+    masked = again or target(1, MASKED, TableRules.parse({"id": "key", "v": "text"}, {"v": "hash"}, None))
     chosen = target(2, CHOSEN, TableRules.parse(None, None, ["v <> 'v2'"]))
     for one in (masked, chosen, TableTarget(3, SCHEMA, TABLE)):
         made.put(PrepareWork(one, lambda _: None))
@@ -87,18 +88,19 @@ def test_what_was_parked_by_rules_is_not_ruled_again(scene: Scene) -> None:
     assert scene.failed == []
 
 
-def test_segments_of_former_rules_are_passed_over(scene: Scene) -> None:
-    """A copy that began after them has replaced what they say."""
+@pytest.mark.parametrize("copying", [True, False])
+def test_segments_of_former_rules_are_passed_over_by_a_copy_and_by_nothing_else(scene: Scene, copying: bool) -> None:
     store, backlog = MemoryStore(), MemoryBacklog()
     lane(scene, MemoryDestination(store, Away()), backlog)
     scene.fan_out.route(batch(1, 1, 2))
     eventually(lambda: len(backlog.rows) == 3, 20, "each sync has a segment of its own")
     scene.fan_out.stop(0.0)
     again = Scene()
-    lane(again, MemoryDestination(store), backlog, ["v", "id"], epoch=2)
+    others = target(1, MASKED, TableRules.parse(["v", "id"], {"v": "hash"}, None), copying=copying)
+    lane(again, MemoryDestination(store), backlog, others)
     again.fan_out.route(batch(2, 3))
     eventually(lambda: store.position == batch(2).end, 20, "everything is written")
     again.fan_out.stop(0.0)
-    assert values(store, MASKED) == [("3", KEY.mask("v3"))]
+    assert values(store, MASKED) == ([("3", KEY.mask("v3"))] if copying else [])
     assert values(store, TABLE) == [("1", "v1"), ("2", "v2"), ("3", "v3")]
-    assert again.failed == []
+    assert [code for _, code, _ in again.failed] == ([] if copying else ["PARKED_BY_OTHER_RULES"])
