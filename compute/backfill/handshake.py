@@ -35,8 +35,11 @@ class Handshake:
         self._arrived = threading.Event()
         self._earlier: set[str] | None = None
 
-    def complete(self, patience: Patience) -> None:
-        """May be called again after an OutageError; it goes on where it was."""
+    def complete(self, patience: Patience, unwanted: Callable[[], bool]) -> bool:
+        """True when it is; False when it turned out to be `unwanted`, which is asked now and then.
+
+        May be called again after an OutageError; it goes on where it was.
+        """
         if not self._arrived.is_set():
             self._watermarks.expect(self._owner, self._watermark, self._arrive)
             self._reader.emit(self._watermark)
@@ -49,8 +52,11 @@ class Handshake:
             if time.monotonic() - began > _PATIENCE_SECONDS:
                 patience.say("waits for transactions that wrote to the table before the copy began")
             patience.pause()
+            if unwanted():
+                return False
             self._earlier &= self._reader.writers(self._table)
         patience.say(None)
+        return True
 
     def _arrive(self) -> list[Pending]:
         self._arrived.set()

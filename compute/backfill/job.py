@@ -5,31 +5,33 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 
 from compute.backfill.departures import Departures, Shipper
 from compute.backfill.flight import Landings
 from compute.backfill.handshake import Handshake
+from compute.backfill.key_reads import KeyReads
+from compute.backfill.opening import Opening
 from compute.backfill.parts import CopyParts
 from compute.backfill.patience import CopyEndedError, Patience
-from compute.backfill.ports import CopyJob, CopyTarget, KeyQuestion
+from compute.backfill.ports import CopyJob, CopyTarget
 from compute.backfill.reader import SourceReader
 from compute.backfill.repair import Repair
+from compute.backfill.selection import passing_rows
 from compute.backfill.walk import Walk
-from rosetta.dialects.postgres.chunk_read import Key, ReadPlan
+from rosetta.dialects.postgres.chunk_read import ReadPlan
 from rosetta.enums import CopyKind, SyncMode
-from rosetta.errors import RosettaError
+from rosetta.errors import OutageError, RosettaError
 from rosetta.logs import get_logger
 
-_FILL_ROUNDS = 20
 _log = get_logger("compute.backfill")
 
 
 class TableCopy:
-    """Copies one table.
+    """Copies one table, or as a part of a backfill the rows of it that pass its filters.
 
     Promises: the cursor is saved behind what is merged, never ahead of it; an outage of the source or of the
-    config database delays the copy and nothing else; any other error fails this copy alone.
+    config database delays the copy and nothing else; any other error fails this copy alone. The table of a part of a
+    backfill goes on streaming, whatever becomes of the part.
     """
 
     def __init__(
@@ -43,14 +45,18 @@ class TableCopy:
         self._parts = parts
         self._ended = ended
         self._landings = Landings()
-        self._patience = Patience(job.job_id, parts.jobs, self._landings, parts.stopping)
+        rate = parts.options.rows_per_second
+        self._patience = Patience(job.job_id, parts.jobs, self._landings, parts.stopping, rate)
         token = uuid.uuid4().hex
         self._handshake = Handshake(goal.target, token, reader, parts.watermarks, self._landings.nudge)
+        self._opening = None if job.backfill_id is None else Opening(goal.target.sync_id, token, parts, self._landings)
         self._chunks = Departures(Shipper(job.job_id, goal, token), reader, parts, self._landings, self._patience)
         most_rows = job.batch_rows or parts.options.batch_rows
-        self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows)
+        self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows, whole=self._opening is None)
         self._repair = Repair(goal.target.source_schema, reader, self._chunks, self._patience, self._walk, most_rows)
+        self._keys = KeyReads(goal.target.sync_id, reader, self._chunks, parts.tables, self._patience, self._landings)
         self._plan: ReadPlan | None = None
+        self._chosen: ReadPlan | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"copy-{job.job_id}", daemon=True)
 
@@ -82,6 +88,8 @@ class TableCopy:
         try:
             self._copy_or_fail()
         except CopyEndedError:
+            if self._opening is not None:
+                self._opening.leave()
             _log.info("copy_ended_early", job_id=self.job.job_id, table=str(self.job.table))
         finally:
             self._chunks.let_go()
@@ -94,26 +102,41 @@ class TableCopy:
             self._patience.insist(self._copy)
         except RosettaError as error:
             failure = error  # the name of an except clause does not outlive it
-            self._patience.insist(lambda: self._fail(failure))
+            fail = self._fail if self._opening is None else self._give_up
+            self._patience.insist(lambda: fail(failure))
 
     def _copy(self) -> None:
         """Goes on where an outage ended the last attempt."""
         plan = self._prepare()
-        self._handshake.complete(self._patience)
+        if self._opening is not None:
+            self._opening.open(self._patience)
+        if not self._handshake.complete(self._patience, self._unread):
+            self._end()
+            return
         if self._compares(plan):
             self._repair.run(plan, self._ending)
         else:
-            self._walk.run(plan, self._ending)
+            self._walk.run(self._chosen or plan, self._ending)
         self._chunks.land()
-        self._fill(plan)
-        if plan.key and not plan.portable and not self._ending.is_set():
-            self._remove_surplus(plan)
+        self._keys.fill(plan)
+        if plan.key and not plan.portable and not self._ending.is_set() and self._opening is None:
+            self._keys.remove_surplus(plan)
         self._chunks.save()
+        self._end()
+
+    def _unread(self) -> bool:
+        """Whether a backfill is to end before its first chunk, and no row waits for one."""
+        return self._opening is not None and self._ending.is_set() and not self._keys.unfilled()
+
+    def _end(self) -> None:
+        if self._opening is not None:
+            self._opening.close(self._patience)
         if self._ending.is_set():
             self._parts.jobs.cancelled(self.job.job_id)
         else:
             self._parts.jobs.complete(self.job.job_id)
-        self._parts.tables.finish_copy(self._goal.target.sync_id)
+        if self._opening is None:
+            self._parts.tables.finish_copy(self._goal.target.sync_id)
         _log.info(
             "copy_completed",
             job_id=self.job.job_id,
@@ -135,55 +158,29 @@ class TableCopy:
             lower = cursor if cursor is not None and len(cursor) == len(plan.key) and plan.key else None
             self._walk.begin(lower)
             self._repair.begin(lower)
-            self._parts.jobs.start(self.job.job_id, self._reader.estimate(plan))
+            if self._opening is not None:
+                self._chosen = passing_rows(plan, self._goal.target, self.job.filters)
+            self._parts.jobs.start(self.job.job_id, self._reader.estimate(self._chosen or plan))
             self._plan = plan
             _log.info("copy_started", job_id=self.job.job_id, table=str(plan.table), resumed=lower is not None)
         return self._plan
 
-    def _fill(self, plan: ReadPlan) -> None:
-        """Reads rows again that arrived without some value and whose range brought none.
-
-        Their keys changed while the copy ran, from where no chunk had been yet to where one had; or they lie in
-        a range that was equal, and were changed later. Each is noted once, so this ends as long as the notes
-        change; what is left when they do not, `finish_copy` refuses.
-        """
-        stalled, known = 0, None
-        while stalled < _FILL_ROUNDS:
-            keys = self._asked(lambda destination, target: destination.unfilled_keys(target))
-            if not keys:
-                return
-            stalled, known = (stalled + 1 if keys == known else 0), keys
-            self._chunks.launch(plan.columns, self._reader.read_keys(plan, keys), complete=False)
-            self._chunks.land()
-
-    def _remove_surplus(self, plan: ReadPlan) -> None:
-        """Removes rows that the source does not have, where ranges of keys cannot tell: see `unconfirmed_keys`.
-
-        Every row of the source was in some chunk, or the stream has written it since; a row of the target that
-        neither has touched is surplus, unless the clock deceives. So those are looked up at the source, and go by
-        the test that a chunk's missing rows go by.
-        """
-        after: Key | None = None
-        while True:
-            keys = self._asked(_unconfirmed_behind(after))
-            if not keys:
-                return
-            read = self._reader.read_keys(plan, keys)
-            self._chunks.launch(plan.columns, replace(read, keys=tuple(keys)), complete=True)
-            self._chunks.land()
-            after = keys[-1]
-
-    def _asked(self, question: KeyQuestion) -> list[Key]:
-        answers: list[list[Key]] = []
-
-        def answered(keys: list[Key]) -> None:
-            answers.append(keys)
-            self._landings.nudge()
-
-        self._parts.tables.ask(self._goal.target.sync_id, question, answered)
-        while not answers:
-            self._patience.pause()
-        return answers[0]
+    def _give_up(self, error: RosettaError) -> None:
+        """Ends a part of a backfill whose table is to stream on: what arrived without its values is read first."""
+        if self._opening is not None and self._opening.is_open:
+            try:
+                if self._plan is not None and self._landings.failure is None:
+                    self._chunks.land()
+                    self._keys.fill(self._plan)
+                self._opening.close(self._patience)
+            except OutageError:
+                raise
+            except RosettaError as worse:
+                # what its destination refused is the destination's to tell
+                if self._landings.failure is None:
+                    self._parts.tables.fail(self._goal.target.sync_id, worse)
+        self._parts.jobs.fail(self.job.job_id, error)
+        _log.error("backfill_failed", job_id=self.job.job_id, table=str(self.job.table), code=error.code)
 
     def _fail(self, error: RosettaError) -> None:
         """The table first: it must never look well when its copy is not."""
@@ -191,7 +188,3 @@ class TableCopy:
             self._parts.tables.fail(self._goal.target.sync_id, error)
         self._parts.jobs.fail(self.job.job_id, error)
         _log.error("copy_failed", job_id=self.job.job_id, table=str(self.job.table), code=error.code)
-
-
-def _unconfirmed_behind(after: Key | None) -> KeyQuestion:
-    return lambda destination, target: destination.unconfirmed_keys(target, after)

@@ -98,21 +98,23 @@ class BackfillManager:
             if job_id not in jobs or jobs[job_id].cancel_requested:
                 copy.drop()
         for job in jobs.values():
-            if job.cancel_requested and (job.kind is not CopyKind.BACKFILL or job.filtered):
+            if job.sync_id is None or (job.kind is CopyKind.BACKFILL and job.backfill_id is None):
+                continue  # as people asked for it: its parts, or resyncs, carry it out
+            if job.cancel_requested:
                 self._cancel(job)
             elif job.job_id not in self._copies:
-                self._begin(job)
-            if job.sync_id in ending and job.job_id in self._copies:
+                self._begin(job, job.sync_id, unwanted=job.job_id in ending)
+            if job.job_id in ending and job.job_id in self._copies:
                 self._copies[job.job_id].end_early()
 
-    def _begin(self, job: CopyJob) -> None:
-        if job.kind is CopyKind.BACKFILL or job.sync_id is None:
-            if job.filtered:
-                self._parts.jobs.hold(job.job_id, "this version of Rosetta has no filtered backfill yet")
-            return
-        goal = self._parts.tables.copy_target(job.sync_id)
-        if goal is None:
+    def _begin(self, job: CopyJob, sync_id: int, *, unwanted: bool) -> None:
+        goal = self._parts.tables.copy_target(sync_id)
+        if goal is None and unwanted:
+            self._parts.jobs.cancelled(job.job_id)
+        elif goal is None:
             self._parts.jobs.hold(job.job_id, "waits for its destination to serve the table")
+        elif any(copy.job.sync_id == sync_id for copy in self._copies.values()):
+            self._parts.jobs.hold(job.job_id, "waits for another copy of the table to end")
         elif len(self._copies) < self._parts.options.parallel_tables and self._folder is not None:
             reader = SourceReader(self._source.endpoint, Scratch(self._folder.path, self._parts.options.inline_bytes))
             copy = TableCopy(job, goal, reader, self._parts, self.wake)

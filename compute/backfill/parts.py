@@ -19,6 +19,7 @@ class CopyOptions:
         inline_bytes: a larger chunk is kept in a file, not in memory.
         memory_bytes: chunks in memory of all copies of the process together.
         parallel_tables: how many tables are copied at a time.
+        rows_per_second: the most that each copy reads at the source; 0: no bound.
         poll_seconds: how often the job table is looked at; `wake` makes it sooner.
     """
 
@@ -27,6 +28,7 @@ class CopyOptions:
     inline_bytes: int = 4 << 20
     memory_bytes: int = 16 << 20
     parallel_tables: int = 2
+    rows_per_second: int = 0
     poll_seconds: float = 5.0
 
 

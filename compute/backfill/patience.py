@@ -15,6 +15,7 @@ from rosetta.logs import get_logger
 
 _OUTAGES = Backoff(0.4, 5.0)
 _WAIT_SECONDS = 0.2
+_COARSE_SECONDS = 1.0
 _log = get_logger("compute.backfill")
 
 
@@ -25,12 +26,17 @@ class CopyEndedError(Exception):
 class Patience:
     """Waits for one copy, on its thread; `drop` is for others."""
 
-    def __init__(self, job_id: int, jobs: CopyJobs, landings: Landings, stopping: threading.Event) -> None:
+    def __init__(
+        self, job_id: int, jobs: CopyJobs, landings: Landings, stopping: threading.Event, rows_per_second: int = 0
+    ) -> None:
+        """`rows_per_second`: the most that the copy may read; 0: no bound."""
         self._job_id = job_id
         self._jobs = jobs
         self._landings = landings
         self._stopping = stopping
         self._unwanted = threading.Event()
+        self._rows_per_second = rows_per_second
+        self._next_read_at = 0.0
         self._attempts = 0
         self._reason: str | None = None
 
@@ -49,6 +55,19 @@ class Patience:
         """Raises CopyEndedError when the copy is to end."""
         if self._unwanted.is_set() or self._stopping.is_set():
             raise CopyEndedError
+
+    def was_read(self, rows: int) -> None:
+        """So many rows were read at the source, just now."""
+        if self._rows_per_second:
+            now = time.monotonic()
+            # what was waited too long, because waiting is coarse, is made up for
+            since = max(self._next_read_at, now - _COARSE_SECONDS) if self._next_read_at else now
+            self._next_read_at = since + rows / self._rows_per_second
+
+    def keep_pace(self) -> None:
+        """Waits as long as what was read has been too much. Raises CopyEndedError when the copy is to end."""
+        while time.monotonic() < self._next_read_at:
+            self.pause()
 
     def say(self, reason: str | None) -> None:
         """Tells people why the copy does not move; None: it does again."""

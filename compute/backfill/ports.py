@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from compute.destinations.base import Destination, TableTarget
 from rosetta.enums import CopyKind, CopyStatus
@@ -20,9 +20,10 @@ class CopyJob:
     """An open row of `queue_backfill_data` (PENDING or EXECUTING).
 
     Attributes:
-        sync_id: `table_sync_id`; None for a BACKFILL of several destinations.
+        sync_id: `table_sync_id`; None for a BACKFILL as it was asked for.
         cursor: key of the last row that is merged, as text per key column; None before the first.
-        filtered: only rows that meet conditions are asked for.
+        filters: conditions that a row must meet, as they were written.
+        backfill_id: the BACKFILL that this job is a part of: its table streams, and goes on doing so.
     """
 
     job_id: int
@@ -33,7 +34,8 @@ class CopyJob:
     batch_rows: int | None
     cursor: tuple[str, ...] | None
     cancel_requested: bool
-    filtered: bool = False
+    filters: tuple[Any, ...] = ()
+    backfill_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,9 @@ class CopyJobs(Protocol):
         """PENDING and EXECUTING jobs of the pipeline, oldest first."""
 
     def advance_backfills(self, pipeline_id: int) -> tuple[bool, frozenset[int]]:
-        """Has backfills of whole tables carried out by resyncs, and counts and ends them.
+        """Has backfills carried out, by resyncs or by parts, and counts and ends them.
 
-        Returns whether any is open, and the table syncs whose copy is to end where it is.
+        Returns whether any is open, and the jobs of the copies that are to end where they are.
         """
 
     def start(self, job_id: int, rows_estimated: int) -> None:
@@ -83,7 +85,7 @@ class CopyJobs(Protocol):
         """COMPLETED: every chunk is merged."""
 
     def fail(self, job_id: int, error: RosettaError) -> None:
-        """FAILED, with code and message."""
+        """FAILED, with code, message and remedy."""
 
     def cancelled(self, job_id: int) -> None:
         """CANCELLED, as `cancel_requested` asked."""
@@ -99,6 +101,19 @@ class CopyTables(Protocol):
         """Has `answer` called, on any thread, with what the destination says behind everything merged so far.
 
         Nobody answers while the table is not served.
+        """
+
+    def begin_backfill(self, sync_id: int, owner: str, begun: Callable[[RosettaError | None], None]) -> None:
+        """Has the table's writer take chunks of a table that streams, until `end_backfill` of the same `owner`.
+
+        `begun`, on any thread, hears when it does, or why it cannot.
+        """
+
+    def end_backfill(self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None]) -> None:
+        """Everything that was handed over before is merged, and the table only streams again.
+
+        `ended`, on any thread, hears so, or why the table failed instead. For an owner that has no backfill (any
+        more) nothing changes.
         """
 
     def finish_copy(self, sync_id: int) -> None:

@@ -23,6 +23,7 @@ from rosetta.dialects.postgres.chunk_read import (
     estimate_sql,
     key_columns_sql,
     parse_key_columns,
+    planned_rows_sql,
     read_chunk_sql,
     read_keys_sql,
     read_table_sql,
@@ -107,7 +108,9 @@ class SourceReader:
         return plan if view is None else through(view, plan)
 
     def estimate(self, plan: ReadPlan) -> int:
-        """Rows of the table; exact for a small one."""
+        """Rows that will be read, as the server estimates them; exact for a small table that is read whole."""
+        if plan.condition is not None:
+            return int(self._value(planned_rows_sql(plan), f"estimating {plan.table}")[0]["Plan"]["Plan Rows"])
         return int(self._value(estimate_sql(plan, _EXACT_ROWS), f"counting {plan.table}"))
 
     def writers(self, table: TableId) -> set[str]:
@@ -133,20 +136,27 @@ class SourceReader:
             cursor.execute(f"{_emit_sql(content)}; COMMIT" if unchanged else "ROLLBACK")
         return unchanged
 
-    def read_chunk(self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None = None) -> ReadRows:
-        """The next `rows` rows behind `lower`; its `upper` is the given one when the range ends with them."""
+    def read_chunk(
+        self, plan: ReadPlan, lower: Key | None, rows: int, upper: Key | None = None, looked_at: int | None = None
+    ) -> ReadRows:
+        """The next `rows` rows behind `lower`; its `upper` is the given one when the range ends with them.
+
+        Where the plan leaves rows out: the first `rows` that pass of the next `looked_at` (None: `rows`).
+        """
         if not plan.reads_key:
-            # of so many rows some are left out, and few that pass are not looked for in all the rest
-            reached = upper
+            # few that pass are not looked for in all the rest; with masked keys a chunk only ends with its range
+            reached, limit = upper, rows if all(column.mask is None for column in plan.key) else None
 
             def passing(cursor: _Cursor) -> str:
                 nonlocal reached
-                cursor.execute(range_end_sql(plan, _texts(plan), lower, upper, rows))
+                cursor.execute(range_end_sql(plan, _texts(plan), lower, upper, (limit and looked_at) or rows))
                 end = cursor.fetchone()
                 reached = upper if end is None else tuple(end[0])
-                return read_chunk_sql(plan, lower, reached)
+                return read_chunk_sql(plan, lower, reached, limit)
 
             read = self._read(plan.table, passing, by_index=True)
+            if read.row_count == limit:
+                reached = values_of(last_line(read.data), plan.key_positions)
             return replace(read, lower=lower, upper=reached)
         read = self._read(plan.table, lambda _: read_chunk_sql(plan, lower, upper, rows), by_index=True)
         reached = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else upper

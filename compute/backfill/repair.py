@@ -175,12 +175,14 @@ class Repair:
         self._chunks.check(plan.columns, checked.digest, answered, failed)
 
     def _digest(self, plan: ReadPlan, lower: Key | None, upper: Key | None, rows: int) -> RangeDigest:
+        self._patience.keep_pace()
         try:
             digest = self._reader.digest(plan, self._schema, lower, rows, upper)
         except OutageError as error:
             if error.code == STATEMENT_TIMEOUT:
                 self._rows = max(1, self._rows // 4)
             raise
+        self._patience.was_read(digest.row_count)
         if upper is None and digest.upper is not None:
             fitting = int(rows * _DIGEST_SECONDS / max(digest.seconds, 0.001))
             self._rows = max(1, min(self._most_rows, fitting, 4 * rows))

@@ -15,6 +15,7 @@ from rosetta.errors import OutageError
 
 _CHUNKS_IN_FLIGHT = 8
 _FIRST_ROWS = 1_000
+_FURTHEST = 16  # times the rows of a chunk are looked at for one, where few pass
 
 
 class Walk:
@@ -24,14 +25,23 @@ class Walk:
     """
 
     def __init__(
-        self, reader: SourceReader, chunks: Departures, patience: Patience, options: CopyOptions, most_rows: int
+        self,
+        reader: SourceReader,
+        chunks: Departures,
+        patience: Patience,
+        options: CopyOptions,
+        most_rows: int,
+        *,
+        whole: bool = True,
     ) -> None:
+        """`whole`: rows of the target that a chunk lacks are gone; else the chunks are of some rows only."""
         self._reader = reader
         self._chunks = chunks
         self._patience = patience
         self._options = options
         self._most_rows = most_rows
-        self._rows = min(_FIRST_ROWS, most_rows)
+        self._whole = whole
+        self._rows = self._looked_at = min(_FIRST_ROWS, most_rows)
         self._lower: Key | None = None
         self._upper: Key | None = None
         self._ended = True
@@ -46,7 +56,7 @@ class Walk:
             self._chunks.wait(_CHUNKS_IN_FLIGHT - 1)
             read = self._read(plan)
             failpoints.hit("after_chunk_read")
-            self._chunks.launch(plan.columns, read, complete=not plan.key or plan.portable)
+            self._chunks.launch(plan.columns, read, complete=self._whole and (not plan.key or plan.portable))
             self._lower, self._ended = read.upper, read.upper == self._upper
             self._patience.succeeded()
 
@@ -61,13 +71,25 @@ class Walk:
     def _read(self, plan: ReadPlan) -> ReadRows:
         if not plan.key:
             return self._reader.read_table(plan)
+        self._patience.keep_pace()
         try:
-            read = self._reader.read_chunk(plan, self._lower, self._rows, self._upper)
+            read = self._reader.read_chunk(plan, self._lower, self._rows, self._upper, self._looked_at)
         except OutageError as error:
             if error.code == STATEMENT_TIMEOUT:
-                self._rows = max(1, self._rows // 4)
+                self._rows, self._looked_at = max(1, self._rows // 4), max(1, self._looked_at // 4)
             raise
-        if read.row_count:
-            fitting = self._options.chunk_bytes * read.row_count // max(1, read.byte_count)
-            self._rows = max(1, min(self._most_rows, fitting))
+        self._patience.was_read(read.row_count if plan.reads_key else max(read.row_count, self._looked_at))
+        self._measure(read)
         return replace(read, lower=self._lower)
+
+    def _measure(self, read: ReadRows) -> None:
+        """How many rows the next chunk has, and how many are looked at for them."""
+        passed, asked = read.row_count, self._rows
+        if passed:
+            fitting = self._options.chunk_bytes * passed // max(1, read.byte_count)
+            self._rows = max(1, min(self._most_rows, fitting))
+        if passed >= asked:
+            wanted = self._rows
+        else:
+            wanted = min(self._looked_at * self._rows // max(1, passed), 4 * self._looked_at)
+        self._looked_at = max(self._rows, min(wanted, _FURTHEST * self._rows))

@@ -1,6 +1,7 @@
 """`python -m compute.bench`: one run, ratios of that run, and `.reports/bench.json`.
 
-`--only lists` measures the API's lists instead, into `.reports/lists.json`.
+`--only lists` measures the API's lists instead, into `.reports/lists.json`. What `backfill` measures stands whole in
+`.reports/backfill.json`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from compute.bench import measure
+from compute.bench.backfill import measure_backfill
 from compute.bench.lists import measure_lists
 from compute.bench.measure import Drain
 from compute.bench.stage import Stage, stage
@@ -20,6 +22,8 @@ from compute.bench.workload import FULL_CHANGES, Workload
 from rosetta.enums import EngineKind, Profile
 
 REPORT = Path(".reports/bench.json")
+BACKFILL_REPORT = Path(".reports/backfill.json")
+BACKFILL_FIGURES = ("backfill_copy_ratio", "backfill_rss_mb")
 LISTS_REPORT = Path(".reports/lists.json")
 CONTENDERS = [
     "native",
@@ -31,6 +35,7 @@ CONTENDERS = [
     "naive",
     "latency",
     "latency_pgoutput",
+    "backfill",
 ]
 # Measured several times in turn, for their ratios are close together.
 PAIRED = ["native", "pgoutput", "accelerated"]
@@ -45,7 +50,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help=f"of {', '.join(PAIRED)}; their medians count")
     parser.add_argument("--only", choices=[*CONTENDERS, "lists"], nargs="*", default=CONTENDERS)
     parser.add_argument("--engine", type=EngineKind, default=EngineKind.DEBEZIUM, help="what streams beside the lists")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the table that is backfilled")
+    parser.add_argument(
+        "--under-load", action="store_true", help="backfill it once more while pgbench writes to it, and kill it twice"
+    )
     options = parser.parse_args()
+    report: dict[str, Any] = {}
+    if "backfill" in options.only:
+        figures = measure_backfill(EngineKind.PGOUTPUT, options.rows, under_load=options.under_load)
+        _write(BACKFILL_REPORT, figures)
+        report = {name: figures[name] for name in BACKFILL_FIGURES}
+        options.only.remove("backfill")
+        if not options.only:
+            return
     if "lists" in options.only:
         _write(LISTS_REPORT, {"lists": measure_lists(options.engine)})
         options.only.remove("lists")
@@ -56,7 +73,7 @@ def main() -> None:
     again = [f"{name}_{number}" for number in range(2, options.rounds + 1) for name in PAIRED if name in options.only]
     with stage(workload, [*options.only, *again]) as servers:
         drains = _drains(servers, [*options.only, *again])
-        report = _report(options.changes, drains)
+        report |= _report(options.changes, drains)
         if options.latency_seconds > 0:
             _add_latencies(report, servers, options.only, options.latency_seconds)
     report |= {"changes": options.changes, "seed": options.seed}

@@ -45,6 +45,7 @@ class Settings:
     pipeline_max_batch_size: int | None = field(default=None, metadata=_within(gt=0))
     pipeline_max_queue_size: int | None = field(default=None, metadata=_within(gt=0))
     backfill_batch_size: int = field(default=10_000, metadata=_within(gt=0))
+    backfill_max_rows_per_second: int = field(default=0, metadata=_within(ge=0))
     verify_max_seconds: int = field(default=6 * 3600, metadata=_within(gt=0))
     park_max_bytes: int = field(default=5_000_000_000, metadata=_within(gt=0))
     park_max_age_seconds: int = field(default=7 * 86_400, metadata=_within(gt=0))

@@ -87,7 +87,7 @@ class _Assembly:
             PostgresSource(plan.endpoint, plan.publication),
             self.catalog.copies,
             self.tables,
-            CopyOptions(batch_rows=settings.backfill_batch_size),
+            CopyOptions(batch_rows=settings.backfill_batch_size, rows_per_second=settings.backfill_max_rows_per_second),
         )
         self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse)
         self.dlq = self._dlq()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from compute.backfill.ports import CopyTarget, KeyQuestion
+from compute.core.backfill_work import Answer, BeginBackfillWork, EndBackfillWork
 from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan, TableSyncPlan
@@ -146,6 +147,19 @@ class TableControl:
         served = self._book.served().get(sync_id)
         if served is not None:
             self._hand_over(served.destination_id, AskWork(sync_id, question, answer))
+
+    def begin_backfill(self, sync_id: int, owner: str, begun: Answer) -> None:
+        """From here on in the stream the table takes chunks; `begun` hears when, or why not."""
+        self._backfill(BeginBackfillWork(sync_id, owner, begun))
+
+    def end_backfill(self, sync_id: int, owner: str, ended: Answer) -> None:
+        """Every chunk of a backfill is merged, or will not come any more; `ended` hears when the table knows."""
+        self._backfill(EndBackfillWork(sync_id, owner, ended))
+
+    def _backfill(self, work: BeginBackfillWork | EndBackfillWork) -> None:
+        served = self._book.served().get(work.sync_id)
+        if served is not None:
+            self._hand_over(served.destination_id, work)
 
     def finish_copy(self, sync_id: int) -> None:
         """Every chunk of the table's copy is merged."""

@@ -55,7 +55,7 @@ class Desk:
     """A writer's view of its destination: the tables it serves and how far it is. Used by the writer's thread.
 
     `covered` is the newest batch that is durable here together with all before it; other threads may read it.
-    Without `parking` a table that refuses a change fails.
+    Without `parking` a table that refuses a change fails. `backfills`: which tables that stream take chunks, and whose.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Desk:
         self.durable: StreamPosition | None = None
         self.commit_time: float | None = None
         self.targets: dict[int, TableTarget] = {}
+        self.backfills: dict[int, str] = {}
         self._written: deque[tuple[StreamPosition, int]] = deque()
         self.postponed: ChangeBatch | None = None
 
@@ -83,7 +84,12 @@ class Desk:
     def fail_table(self, sync_id: int, error: RosettaError) -> None:
         """Stops serving a table; the others go on."""
         self.events.table_failed(sync_id, error)
+        self.release(sync_id)
+
+    def release(self, sync_id: int) -> None:
+        """The table is not served any more."""
         self.targets.pop(sync_id, None)
+        self.backfills.pop(sync_id, None)
 
     @property
     def reached(self) -> StreamPosition | None:
@@ -106,7 +112,8 @@ class Desk:
         """
         held: dict[int, RosettaError] = {}
         for sync_id, error in refusal.tables.items():
-            if self.parking is None or self.targets[sync_id].copying:
+            copied = self.targets[sync_id].copying and sync_id not in self.backfills
+            if self.parking is None or copied:
                 self.fail_table(sync_id, error)
             else:
                 held[sync_id] = error
@@ -234,6 +241,7 @@ class PrepareWork:
 
     def run(self, desk: Desk) -> None:
         target = self.target
+        desk.release(target.sync_id)
         desk.targets[target.sync_id] = target
         if desk.parking is not None:
             if self.anew:
@@ -291,7 +299,7 @@ class ChunkWork:
             if grown is not None and grow(desk, grown) is grown:
                 self.run(desk)
                 return
-            desk.fail_table(target.sync_id, error)
+            desk.cannot_take(target, error)
             self.pending.failed(error)
 
 
@@ -315,7 +323,7 @@ class AskWork:
         except OutageError:
             raise
         except RosettaError as error:
-            desk.fail_table(self.sync_id, error)
+            desk.cannot_take(target, error)
             return
         self.answer(keys)
 
@@ -349,7 +357,7 @@ class ReleaseWork:
     sync_id: int
 
     def run(self, desk: Desk) -> None:
-        desk.targets.pop(self.sync_id, None)
+        desk.release(self.sync_id)
         if desk.parking is not None:
             desk.parking.taken_again(self.sync_id)
 

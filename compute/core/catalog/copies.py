@@ -14,14 +14,14 @@ from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 
 _OPEN = """
-    SELECT id, kind, status, schema_name, table_name, table_sync_id, batch_rows, cursor_key, cancel_requested,
-        filters <> '[]'::jsonb AS filtered
+    SELECT id, kind, status, schema_name, table_name, table_sync_id, backfill_id, batch_rows, cursor_key,
+        cancel_requested, filters
     FROM queue_backfill_data WHERE pipeline_id = %(pipeline_id)s AND status IN ('PENDING', 'EXECUTING') ORDER BY id"""
 _START = """
     UPDATE queue_backfill_data SET status = 'EXECUTING', attempts = attempts + 1, status_reason = NULL,
         started_at = COALESCE(started_at, now()), rows_estimated = %(rows_estimated)s
     WHERE id = %(id)s AND status IN ('PENDING', 'EXECUTING')
-    RETURNING table_sync_id"""
+    RETURNING CASE WHEN backfill_id IS NULL THEN table_sync_id END"""
 _ESTIMATE = "UPDATE table_syncs SET rows_estimated = %(rows_estimated)s WHERE id = %(id)s"
 _HOLD = """
     UPDATE queue_backfill_data SET status_reason = %(reason)s
@@ -31,11 +31,11 @@ _SAVE = """
     UPDATE queue_backfill_data SET cursor_key = COALESCE(CAST(%(cursor)s AS jsonb), cursor_key),
         chunks_done = chunks_done + %(chunks)s, rows_done = rows_done + %(rows)s, bytes_done = bytes_done + %(bytes)s
     WHERE id = %(id)s AND status = 'EXECUTING' AND NOT cancel_requested
-    RETURNING table_sync_id"""
+    RETURNING CASE WHEN backfill_id IS NULL THEN table_sync_id END AS table_sync_id"""
 _COPIED_ROWS = "UPDATE table_syncs SET rows_copied = rows_copied + %(rows)s WHERE id = %(id)s"
 _CLOSE = """
     UPDATE queue_backfill_data SET status = %(status)s, completed_at = now(), status_reason = NULL,
-        error_code = %(code)s, error_message = %(message)s
+        error_code = %(code)s, error_message = %(message)s, error_remedy = %(remedy)s
     WHERE id = %(id)s AND status IN ('PENDING', 'EXECUTING')"""
 
 
@@ -93,6 +93,7 @@ class Copies:
             "status": status,
             "code": None if error is None else error.code,
             "message": None if error is None else error.message,
+            "remedy": None if error is None else error.remedy,
         }
         with self._database.transaction() as session:
             session.execute(_CLOSE, values)
@@ -108,5 +109,6 @@ def _job(row: Row) -> CopyJob:
         batch_rows=row.batch_rows,
         cursor=None if row.cursor_key is None else tuple(row.cursor_key),
         cancel_requested=row.cancel_requested,
-        filtered=row.filtered,
+        filters=tuple(row.filters),
+        backfill_id=row.backfill_id,
     )

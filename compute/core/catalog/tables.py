@@ -32,7 +32,7 @@ _TAKEN_AGAIN = """
 _CANCEL_COPY = """
     UPDATE queue_backfill_data SET status = 'CANCELLED', completed_at = now(),
         status_reason = 'the table was paused or is copied anew'
-    WHERE table_sync_id = %(id)s AND kind <> 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')"""
+    WHERE table_sync_id = %(id)s AND status IN ('PENDING', 'EXECUTING')"""
 _LAST_COPY = """
     SELECT status FROM queue_backfill_data WHERE table_sync_id = %(id)s AND kind <> 'BACKFILL'
     ORDER BY id DESC LIMIT 1"""

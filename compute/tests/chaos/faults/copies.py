@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
 
 from compute.tests.chaos.arena import Arena
 from compute.tests.chaos.matrix import fault
+from compute.tests.support.service import ComputeService
 from compute.tests.support.waiting import eventually
 
 _CHUNK_ROWS = 200
@@ -27,13 +29,31 @@ def resync(arena: Arena, *tables: str) -> None:
         arena.config.run("UPDATE table_syncs SET desired_state = 'RESYNC' WHERE table_name = %s", table)
 
 
+def backfill(arena: Arena, table: str, *filters: str) -> int:
+    """Asks for rows of a table that streams, as a person would by SQL."""
+    job: int = arena.config.one(
+        "INSERT INTO queue_backfill_data (pipeline_id, table_name, filters) VALUES (%s, %s, %s) RETURNING id",
+        arena.pipeline,
+        table,
+        json.dumps(filters),
+    )
+    return job
+
+
+def ended(arena: Arena, number: int) -> str | None:
+    """How a backfill ended; None while it has not."""
+    query = "SELECT status FROM queue_backfill_data WHERE id = %s AND completed_at IS NOT NULL"
+    found: str | None = arena.config.one(query, number)
+    return found
+
+
 def until_streaming(arena: Arena, *tables: str, timeout_seconds: float = 200.0) -> None:
     eventually(
         lambda: all(arena.config.one(_STATE, table) for table in tables), timeout_seconds, f"{tables} only stream"
     )
 
 
-@fault("F36", "kills and a cancellation in the middle of a copy")
+@fault("F36", "kills and a cancellation in the middle of a copy and of a backfill")
 def f36(arena: Arena) -> None:
     """It resumes after the last merged chunk, so no more than some chunks are read again for each kill."""
     arena.run(
@@ -60,6 +80,25 @@ def f36(arena: Arena) -> None:
         eventually(lambda: job(arena, "items", "status") in {"CANCELLED", "COMPLETED"}, 60, "it is cancelled")
         resync(arena, "items")
         until_streaming(arena, "items")
+        _backfills(arena, service)
+
+
+def _backfills(arena: Arena, service: ComputeService) -> None:
+    """Two kills in one whose table streams on, and the next is cancelled in its middle."""
+    arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id > 600000")
+    number = backfill(arena, "items", "id > 600000")
+    for kill in (1, 2):
+        pid = arena.streaming_pid(service)
+        eventually(lambda at=kill: (job(arena, "items", "chunks_done") or 0) >= 8 * at, 60, "chunks are merged")  # type: ignore[misc]
+        os.kill(pid, signal.SIGKILL)
+        with arena.recovery():
+            arena.streaming_pid(service, other_than=pid)
+    eventually(lambda: ended(arena, number) == "COMPLETED", 120, "the backfill is complete")
+    cancelled = backfill(arena, "items", "id > 600000")
+    eventually(lambda: (job(arena, "items", "chunks_done") or 0) >= 2, 60, "the next one is in its middle")
+    arena.config.run("UPDATE queue_backfill_data SET status = 'CANCELLED' WHERE id = %s", cancelled)
+    eventually(lambda: ended(arena, cancelled) in {"CANCELLED", "COMPLETED"}, 60, "it is cancelled")
+    until_streaming(arena, "items")
 
 
 @fault("F37", "copies and changes of the same rows at the same time")
@@ -71,8 +110,12 @@ def f37(arena: Arena) -> None:
         while True:
             # What a copy has to mend, unseen by the watch over rows that go back.
             arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id % 50 = 0")
-            resync(arena, "items", "pairs")
-            until_streaming(arena, "items", "pairs")
+            resync(arena, "pairs")
+            number = backfill(arena, "items", "id IS NOT NULL")
+            eventually(lambda made=number: ended(arena, made) == "COMPLETED", 200, "the backfill is complete")  # type: ignore[misc]
+            until_streaming(arena, "pairs")
+            resync(arena, "items")
+            until_streaming(arena, "items")
             if writer.done:
                 break
     with arena.recovery():

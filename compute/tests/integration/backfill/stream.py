@@ -89,6 +89,7 @@ class ServedTables:
     def __init__(self, stream: MarkStream) -> None:
         self._stream = stream
         self.targets: dict[int, TableTarget] = {}
+        self.owners: dict[int, str] = {}
         self.finished: list[int] = []
         self.failed: dict[int, RosettaError] = {}
 
@@ -101,6 +102,19 @@ class ServedTables:
             with self._stream.lock:
                 keys = question(self._stream.destination, self.targets[sync_id])
             answer(keys)
+
+    def begin_backfill(self, sync_id: int, owner: str, begun: Callable[[RosettaError | None], None]) -> None:
+        with self._stream.lock:
+            self._stream.destination.start_copy(self.targets[sync_id])
+        self.owners[sync_id] = owner
+        begun(None)
+
+    def end_backfill(self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None]) -> None:
+        if self.owners.get(sync_id) == owner:
+            with self._stream.lock:
+                self._stream.destination.finish_copy(self.targets.get(sync_id, self._stream.targets[sync_id]))
+            del self.owners[sync_id]
+        ended(None)
 
     def finish_copy(self, sync_id: int) -> None:
         self.finished.append(sync_id)

@@ -1,0 +1,55 @@
+"""A table that streams, made ready for the chunks of a backfill, and left as it was."""
+
+from __future__ import annotations
+
+from compute.backfill.flight import Landings
+from compute.backfill.parts import CopyParts
+from compute.backfill.patience import Patience
+from rosetta.errors import RosettaError
+
+
+class Opening:
+    """What a part of a backfill asks of its table's writer; used by the copy's thread."""
+
+    def __init__(self, sync_id: int, owner: str, parts: CopyParts, landings: Landings) -> None:
+        self._sync_id = sync_id
+        self._owner = owner
+        self._parts = parts
+        self._landings = landings
+        self.is_open = False
+
+    def open(self, patience: Patience) -> None:
+        """Returns when the writer takes chunks; safe to call again. Raises why it does not."""
+        if self.is_open:
+            return
+        answers: list[RosettaError | None] = []
+        self._parts.tables.begin_backfill(self._sync_id, self._owner, lambda error: self._told(answers, error))
+        self._await(answers, patience)
+        self.is_open = True
+
+    def close(self, patience: Patience) -> None:
+        """Returns when the table only streams; safe to call again. Raises why it failed instead."""
+        if not self.is_open:
+            return
+        answers: list[RosettaError | None] = []
+        self._parts.tables.end_backfill(self._sync_id, self._owner, lambda error: self._told(answers, error))
+        self.is_open = False
+        self._await(answers, patience)
+
+    def leave(self) -> None:
+        """Has the table stream on without waiting for it: the job is no longer wanted.
+
+        Where the process ends everything is left as it is, for the next one to go on with.
+        """
+        if self.is_open and not self._parts.stopping.is_set():
+            self._parts.tables.end_backfill(self._sync_id, self._owner, lambda _: None)
+
+    def _told(self, answers: list[RosettaError | None], error: RosettaError | None) -> None:
+        answers.append(error)
+        self._landings.nudge()
+
+    def _await(self, answers: list[RosettaError | None], patience: Patience) -> None:
+        while not answers:
+            patience.pause()
+        if answers[0] is not None:
+            raise answers[0]

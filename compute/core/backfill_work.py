@@ -1,0 +1,63 @@
+"""A backfill of a table that streams: its writer notes what chunks must not overwrite, from its begin to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from compute.core.work import Desk
+from rosetta.errors import ConfigurationError, OutageError, RosettaError
+
+Answer = Callable[[RosettaError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BeginBackfillWork:
+    """From here on in the stream the table takes chunks. What an earlier owner left is taken over."""
+
+    sync_id: int
+    owner: str
+    begun: Answer
+
+    def run(self, desk: Desk) -> None:
+        target = desk.targets.get(self.sync_id)
+        if target is None or (target.copying and self.sync_id not in desk.backfills):
+            self.begun(ConfigurationError("the table does not stream just now", code="TABLE_NOT_STREAMING"))
+            return
+        prepared = replace(target, copying=True)
+        try:
+            desk.destination.start_copy(prepared)
+        except OutageError:
+            raise
+        except RosettaError as error:
+            self.begun(error)
+            return
+        desk.targets[self.sync_id] = prepared
+        desk.backfills[self.sync_id] = self.owner
+        self.begun(None)
+
+
+@dataclass(frozen=True, slots=True)
+class EndBackfillWork:
+    """The last chunk is merged. Whose backfill a copy of the whole table has ended has nothing to end."""
+
+    sync_id: int
+    owner: str
+    ended: Answer
+
+    def run(self, desk: Desk) -> None:
+        target = desk.targets.get(self.sync_id)
+        if target is None or desk.backfills.get(self.sync_id) != self.owner:
+            self.ended(None)
+            return
+        try:
+            desk.destination.finish_copy(target)
+        except OutageError:
+            raise
+        except RosettaError as error:
+            desk.fail_table(self.sync_id, error)
+            self.ended(error)
+            return
+        desk.targets[self.sync_id] = replace(target, copying=False)
+        del desk.backfills[self.sync_id]
+        self.ended(None)
