@@ -197,7 +197,9 @@ async def _pipelines(tour: Tour) -> None:
     await tour.call(f"POST {one}/backfill/{{job_id}}/cancel", pipeline_id=pipeline, job_id=job)
     sync = (await tour.call(f"POST {joined}/tables", {"table_name": "orders"}, **both))["id"]
     await tour.call(f"GET {joined}/tables", **both)
-    await tour.call(f"POST {joined}/tables/validate", {"table_name": "orders", "filters": ["id > 1"]}, **both)
+    await tour.call("POST /sources/{source_id}/publication", source_id=source)
+    asked = {"table_name": "orders", "filters": ["id > 1"], "masks": {"id": "hash"}, "sync_id": sync}
+    await tour.call(f"POST {joined}/tables/validate", asked, **both)
     await tour.call(f"PUT {joined}/tables/{{sync_id}}", {"target_name": "o"}, **both, sync_id=sync)
     tag = (await tour.call("POST /tags", {"name": "money"}))["id"]
     await tour.call("GET /tags")
