@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -31,6 +31,7 @@ from compute.dlq.ledger import Ledger
 from compute.sources.postgres import PostgresSource
 from compute.transforms import RuleMaker
 from compute.transforms.lookup import SourceLookup
+from rosetta.enums import SeenBy
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
@@ -127,6 +128,7 @@ class _Assembly:
         self.lanes.part(plan)
         self.catalog.cleanup.let_go(self.spec.pipeline_id, self.fan_out.lanes)
         schemas = self.source.tables()
+        self.note_schemas(schemas.values(), SeenBy.POLL)
         missing = {
             destination.pipeline_destination_id: schemas.keys() - {sync.source for sync in destination.tables}
             for destination in plan.destinations
@@ -141,6 +143,17 @@ class _Assembly:
         self.tables.apply(self.lanes.match(plan), schemas)
         if self.streaming:
             self.book.route(self.engine.set_tables)
+
+    def current_schema(self, table: TableId) -> TableSchema | None:
+        """The source's table as it is now, asked because the stream shows that it is not what it was."""
+        schema = self.source.tables().get(table)
+        if schema is not None:
+            self.control.post(lambda: self.note_schemas([schema], SeenBy.STREAM))
+        return schema
+
+    def note_schemas(self, schemas: Iterable[TableSchema], seen_by: SeenBy) -> None:
+        """On the control thread, and before it runs."""
+        self.catalog.schemas.note(self.spec.pipeline_id, self.plan.source_id, list(schemas), seen_by)
 
     def hand_over(self, destination_id: int, work: Work) -> None:
         """Gives work to a lane; a destination that has left the pipeline needs none."""
@@ -157,7 +170,7 @@ class _Assembly:
             log_end=self.source.current_lsn,
             dlq=self.dlq,
             limits=ParkLimits(settings.park_max_bytes, settings.park_max_age_seconds, settings.park_min_free_bytes),
-            events=_Events(self.fan_out, self.tables, self.flow, self.source),
+            events=_Events(self.fan_out, self.tables, self.flow, self.current_schema),
         )
         return Lanes(self.fan_out, parts)
 
@@ -183,7 +196,7 @@ class _Events:
     fan_out: FanOut
     tables: TableControl
     flow: FlowCounter
-    source: PostgresSource
+    look: Callable[[TableId], TableSchema | None]
 
     def progressed(self) -> None:
         self.fan_out.acknowledge()
@@ -197,8 +210,11 @@ class _Events:
     def table_taken(self, sync_id: int) -> None:
         self.tables.taken_again(sync_id)
 
+    def table_outdated(self, sync_id: int) -> None:
+        self.tables.outdated(sync_id)
+
     def current_schema(self, table: TableId) -> TableSchema | None:
-        return self.source.tables().get(table)
+        return self.look(table)
 
     def wrote(self, destination_id: int, target: TableTarget, changes: TableChanges, commit_time: float | None) -> None:
         self.flow.add(destination_id, target, changes, commit_time)

@@ -14,8 +14,9 @@ from typing import ParamSpec, TypeVar
 
 from compute.core import failpoints
 from compute.core.batch import TableChanges
+from compute.core.fitting import fitting_targets, make_fit
 from compute.core.lines import lines
-from compute.core.work import Desk, fitting_targets
+from compute.core.work import Desk
 from compute.destinations.base import Refusal, TableTarget, TableWrite, WriteBatch, WriteResult
 from compute.dlq.dispatcher import Dispatcher
 from compute.dlq.entries import Divided
@@ -111,7 +112,7 @@ class ReplayWork:
 def _look_anew(desk: Desk, target: TableTarget) -> None:
     """Has the destination learn how the target is now. What it still cannot hold, it says of the rows themselves."""
     try:
-        desk.destination.ensure_table(target)
+        make_fit(desk, target)
     except OutageError:
         raise
     except RosettaError as error:
@@ -148,7 +149,7 @@ class _Attempt:
 
     def _write(self, rows: Sequence[OpenRow]) -> dict[int, RosettaError]:
         """Writes rows in one transaction; returns the errors of those that were refused, by row id."""
-        changes = [_joined(list(shape)) for _, shape in groupby(rows, key=lambda row: row.payload.columns)]
+        changes = [_joined(list(shape)) for _, shape in groupby(rows, key=lambda row: row.payload.shape)]
         for one in changes:
             fitting_targets(self._desk, one)
         target = self._desk.targets.get(self._target.sync_id, self._target)
@@ -241,7 +242,7 @@ class HeldWork:
         schema = desk.events.current_schema(target.source)
         try:
             grown = target if schema is None else target.of(schema)
-            desk.destination.ensure_table(grown)
+            make_fit(desk, grown)
         except OutageError:
             raise
         except RosettaError as error:

@@ -12,15 +12,17 @@ from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan, TableSyncPlan
 from compute.core.exit_codes import Failure
+from compute.core.fitting import FitWork
 from compute.core.table_steps import Decision, Step, decide
 from compute.core.work import AskWork, FinishCopyWork, PrepareWork, ReleaseWork, Work
 from compute.destinations.base import TableTarget
 from compute.transforms import RuleMaker
-from rosetta.enums import CopyKind, SyncMode, TableSyncState
+from rosetta.enums import CopyKind, SchemaPolicy, SyncMode, TableSyncState
 from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.logs import get_logger
 from rosetta.types import TableSchema
+from rosetta.types.evolution import changes_between, needs_consent, shape_of
 
 _RETRY_SECONDS = 1.0
 _HELD_REMEDY = "Mend the cause, and the table goes on by itself; or set desired_state = 'RESYNC' to copy it again."
@@ -207,6 +209,11 @@ class TableControl:
         _log.warning("table_held", sync_id=sync_id, code=error.code, error=error.message)
         self._post(lambda: self._show_held(sync_id, failure))
 
+    def outdated(self, sync_id: int) -> None:
+        """Rows of a table may lack what the source has: it is copied again, which compares before it copies."""
+        _log.info("table_outdated", sync_id=sync_id)
+        self._post(lambda: self._catalog.tables.ask_resync(sync_id))
+
     def taken_again(self, sync_id: int) -> None:
         """Nothing of a held table waits any more."""
         served = self._book.served().get(sync_id)
@@ -237,6 +244,9 @@ class TableControl:
         failed_since = self._book.failed(sync.sync_id) and sync.state is not TableSyncState.ERROR
         if failed_since or sync.sync_id in self._awaiting:
             return  # the plan was read before that
+        if schema is not None and sync.policy is SchemaPolicy.IGNORE and sync.rules.columns is None:
+            self._catalog.tables.pin_columns(sync.sync_id, schema.column_names)
+            return  # the plan says so the next time, which is at once
         decision = decide(sync, schema, served=served, conflict=conflict)
         if decision.step is Step.PAUSE:
             self._release(sync.sync_id)
@@ -246,7 +256,9 @@ class TableControl:
             self._release(sync.sync_id)
             self._set_state(sync.sync_id, destination.destination_id, TableSyncState.ERROR, decision.failure)
         elif decision.step is Step.NOTHING or schema is None:
-            if not served:
+            if served and schema is not None:
+                self._follow(sync, schema)
+            elif not served:
                 self._book.note(sync.sync_id, destination.destination_id, sync.state, _known_failure(sync, decision))
         else:
             self._serve(destination.destination_id, sync, schema, target, decision.step)
@@ -257,7 +269,9 @@ class TableControl:
         copying = step is not Step.STREAM
         rules = self._rules.make(sync.sync_id, sync.rules, schema, sync.mode)
         shape = schema if rules is None else rules.schema
-        made = TableTarget(sync.sync_id, shape, target, sync.mode, sync.delete_mode, copying, rules)
+        made = TableTarget(
+            sync.sync_id, shape, target, sync.mode, sync.delete_mode, copying, rules, sync.policy, step is Step.COPY
+        )
         self._book.serve(sync.sync_id, Served(destination_id, made))
         if sync.held and not copying:
             failure = Failure(sync.error_code or "ERROR", f"{sync.source} is refused as it is", _HELD_REMEDY)
@@ -279,6 +293,20 @@ class TableControl:
         if copying:
             self._awaiting.add(sync.sync_id)
         self._hand_over(destination_id, PrepareWork(made, prepared, anew=step is Step.COPY))
+
+    def _follow(self, sync: TableSyncPlan, schema: TableSchema) -> None:
+        """Has the target follow its source at once; where a person must be asked, the stream knows from where on."""
+        served = self._book.served()[sync.sync_id]
+        target = served.target
+        if target.source_schema == schema and target.policy is sync.policy:
+            return
+        changes = changes_between(shape_of(target.source_schema), shape_of(schema))
+        if any(needs_consent(change, sync.policy) for change in changes):
+            schema = target.source_schema
+        now = replace(target.of(schema), policy=sync.policy)
+        if now != target:
+            self._book.serve(sync.sync_id, replace(served, target=now))
+            self._hand_over(served.destination_id, FitWork(sync.sync_id, schema, sync.policy))
 
     def _release(self, sync_id: int) -> None:
         served = self._book.release(sync_id)

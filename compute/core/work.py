@@ -10,6 +10,7 @@ from typing import Protocol
 from compute.backfill.flight import Pending
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch, TableChanges
+from compute.core.fitting import Fits, fitting_targets, grow, make_fit
 from compute.core.growth import TypesGrewError, check_labels, with_new_labels
 from compute.core.ruled_writes import ruled_writes
 from compute.destinations.base import (
@@ -44,6 +45,9 @@ class DeskEvents(Protocol):
     def table_taken(self, sync_id: int) -> None:
         """Nothing of a table that was held waits any more: it streams again."""
 
+    def table_outdated(self, sync_id: int) -> None:
+        """Rows of the table may differ from the source's though it follows the stream: it is to be copied again."""
+
     def current_schema(self, table: TableId) -> TableSchema | None:
         """The source table as it is now. Raises OutageError when the source cannot be asked."""
 
@@ -74,6 +78,7 @@ class Desk:
         self.durable: StreamPosition | None = None
         self.commit_time: float | None = None
         self.targets: dict[int, TableTarget] = {}
+        self.fits = Fits()
         self.backfills: dict[int, str] = {}
         self._written: deque[tuple[StreamPosition, int]] = deque()
         self.postponed: ChangeBatch | None = None
@@ -258,13 +263,15 @@ class PrepareWork:
 
     def _make_ready(self, desk: Desk) -> None:
         try:
-            desk.destination.ensure_table(self.target)
+            make_fit(desk, self.target)
             if self.target.copying:
                 desk.destination.start_copy(self.target)
         except OutageError:
             raise
         except RosettaError as error:
             desk.cannot_take(self.target, error)
+        else:
+            desk.targets[self.target.sync_id] = replace(self.target, anew=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,39 +367,3 @@ class ReleaseWork:
         desk.release(self.sync_id)
         if desk.parking is not None:
             desk.parking.taken_again(self.sync_id)
-
-
-def fitting_targets(desk: Desk, changes: TableChanges) -> list[TableTarget]:
-    """The targets that changes are for, grown first where the stream has columns that they do not know."""
-    targets = [
-        _fitting(desk, target, changes) for target in desk.targets_of(changes.table) if changes.is_for(target.sync_id)
-    ]
-    return [target for target in targets if target.sync_id in desk.targets]
-
-
-def _fitting(desk: Desk, target: TableTarget, changes: TableChanges) -> TableTarget:
-    held = desk.parking is not None and target.sync_id in desk.parking.held
-    known = target.source_schema if changes.made_for is None else target.schema
-    if held or set(changes.columns) <= set(known.column_names):
-        return target
-    schema = desk.events.current_schema(changes.table)
-    try:
-        grown = target if schema is None else target.of(schema)
-    except ConfigurationError as error:  # its rules do not fit any more
-        desk.cannot_take(target, error)
-        return target
-    return grow(desk, grown)
-
-
-def grow(desk: Desk, grown: TableTarget) -> TableTarget:
-    """Extends the target to what its table is now, and serves it so; returns the table as it is served after that."""
-    target = desk.targets[grown.sync_id]
-    try:
-        desk.destination.ensure_table(grown)
-    except OutageError:
-        raise
-    except RosettaError as error:
-        desk.cannot_take(target, error)
-        return target
-    desk.targets[target.sync_id] = grown
-    return grown

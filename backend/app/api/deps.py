@@ -24,6 +24,7 @@ from app.domain.repositories import (
     PipelineDestinationRepository,
     PipelineRepository,
     PresetRepository,
+    SchemaVersionRepository,
     SessionRepository,
     SettingRepository,
     SignInLinkRepository,
@@ -50,6 +51,7 @@ from app.domain.services import (
     PipelineService,
     PresetService,
     PublicationService,
+    SchemaMonitorService,
     SettingService,
     SignInService,
     SlotService,
@@ -189,6 +191,10 @@ def get_verification_service(session: SessionDep, audit: AuditDep) -> Verificati
 
 def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
     return PresetService(PresetRepository(session), audit)
+
+
+def get_schema_monitor(session: SessionDep) -> SchemaMonitorService:
+    return SchemaMonitorService(SchemaVersionRepository(session))
 
 
 def get_setting_service(session: SessionDep, audit: AuditDep) -> SettingService:
@@ -358,6 +364,7 @@ DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_serv
 BackfillServiceDep = Annotated[BackfillService, Depends(get_backfill_service)]
 VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service)]
 PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
+SchemaMonitorDep = Annotated[SchemaMonitorService, Depends(get_schema_monitor)]
 SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
 MonitoringServiceDep = Annotated[MonitoringService, Depends(get_monitoring_service)]
 WalMonitorServiceDep = Annotated[WalMonitorService, Depends(get_wal_monitor_service)]

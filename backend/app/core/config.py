@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     wal_monitor_interval_seconds: float = Field(default=300, gt=0)
     wal_monitor_timeout_seconds: float = Field(default=30, gt=0)
     wal_monitor_max_retries: int = Field(default=3, ge=1)
+    schema_monitor_interval_seconds: float = Field(default=60, gt=0)
     # Where traces go by OTLP over HTTP; left out: none. OpenTelemetry reads its other OTEL_ variables itself.
     otel_exporter_otlp_endpoint: str | None = None
     otel_sdk_disabled: bool = False

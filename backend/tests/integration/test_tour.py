@@ -134,7 +134,7 @@ async def _sources(tour: Tour, body: dict[str, Any]) -> None:
     await tour.call(f"DELETE {one}", source_id=copy)
     for name in ("test-connection", "refresh", "publication"):
         await tour.call(f"POST {one}/{name}", source_id=source)
-    for name in ("preflight", "tables", "schema"):
+    for name in ("preflight", "tables", "schema", "schema-changes"):
         await tour.call(f"GET {one}/{name}", source_id=source)
     for method in ("GET", "POST", "DELETE"):
         await tour.call(f"{method} {one}/replication-slot", source_id=source)

@@ -10,6 +10,7 @@ from compute.core.catalog.leases import Leases
 from compute.core.catalog.measurements import Measurements
 from compute.core.catalog.observations import Observations
 from compute.core.catalog.plan import Plans
+from compute.core.catalog.schemas import SchemaVersions
 from compute.core.catalog.slots import Slots
 from compute.core.catalog.tables import TableSyncs
 from compute.core.catalog.verify_runs import VerifyRuns
@@ -43,6 +44,7 @@ class Catalog:
         self.leases = Leases(self.database, instance_id, settings.lease_seconds)
         self.observations = Observations(self.database, instance_id)
         self.tables = TableSyncs(self.database)
+        self.schemas = SchemaVersions(self.database)
         self.copies = Copies(self.database)
         self.slots = Slots(self.database, instance_id, settings.lease_seconds)
         self.cleanup = CleanupTasks(self.database)

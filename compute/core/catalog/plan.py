@@ -18,6 +18,7 @@ from rosetta.enums import (
     EngineKind,
     ParkPolicy,
     Profile,
+    SchemaPolicy,
     SyncMode,
     TableSyncDesired,
     TableSyncState,
@@ -40,6 +41,7 @@ class TableSyncPlan:
         held: its target refuses it, and what came since waits in the ledger.
         rules: what of the table is sent, and how.
         problem: why the row makes no sense; None when it does.
+        policy: what becomes of the target when the table changes its shape.
     """
 
     sync_id: int
@@ -55,6 +57,7 @@ class TableSyncPlan:
     held: bool = False
     rules: TableRules = field(default_factory=TableRules)
     problem: RosettaError | None = None
+    policy: SchemaPolicy = SchemaPolicy.EVOLVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ _DESTINATIONS = """
 # Only of a table in error it matters whether it is held: one that streams finds in the ledger what it has waiting.
 _TABLES = """
     SELECT t.id, t.pipeline_destination_id, t.schema_name, t.table_name, t.target_schema, t.target_name, t.mode,
-        t.delete_mode, t.desired_state, t.state, t.error_code, t.columns, t.filters, t.custom_sql, t.masks,
+        t.delete_mode, t.desired_state, t.state, t.error_code, t.schema_policy, t.columns, t.filters,
+        t.custom_sql, t.masks,
         t.state = 'ERROR' AND EXISTS (
             SELECT FROM dlq_records r WHERE r.table_sync_id = t.id AND r.kind = 'SEGMENT' AND r.error_class = 'DATA'
                 AND r.state IN ('PARKED', 'RETRYING')) AS held
@@ -321,4 +325,5 @@ def _table_sync(row: Row) -> TableSyncPlan:
         held=row.held,
         rules=rules,
         problem=problem,
+        policy=SchemaPolicy(row.schema_policy),
     )

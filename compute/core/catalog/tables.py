@@ -55,6 +55,9 @@ _COPY_ALL_AGAIN = """
 _FORGET_PARKED = """
     UPDATE pipeline_destinations SET parked_commit_lsn = NULL, parked_change_lsn = NULL, parked_ordinal = NULL
     WHERE pipeline_id = %(pipeline_id)s AND parked_commit_lsn IS NOT NULL"""
+_ASK_RESYNC = "UPDATE table_syncs SET desired_state = 'RESYNC' WHERE id = %(id)s AND desired_state = 'ACTIVE'"
+_PIN_COLUMNS = """
+    UPDATE table_syncs SET columns = to_jsonb(CAST(%(columns)s AS text[])) WHERE id = %(id)s AND columns IS NULL"""
 _APPLIED = """
     UPDATE table_syncs SET rows_applied = rows_applied + %(rows)s, last_applied_at = now() WHERE id = %(id)s"""
 
@@ -104,6 +107,16 @@ class TableSyncs:
         """From ERROR to STREAMING; False, and nothing changes, when the table was paused or is copied meanwhile."""
         with self._database.transaction() as session:
             return session.execute(_TAKEN_AGAIN, {"id": sync_id}).scalar() is not None
+
+    def ask_resync(self, sync_id: int) -> None:
+        """The table is to be copied again, as if a person had asked for it; one that is paused will be anyway."""
+        with self._database.transaction() as session:
+            session.execute(_ASK_RESYNC, {"id": sync_id})
+
+    def pin_columns(self, sync_id: int, columns: Iterable[str]) -> None:
+        """Selects these columns, unless a person has selected some; what was copied before is copied again."""
+        with self._database.transaction() as session:
+            session.execute(_PIN_COLUMNS, {"id": sync_id, "columns": list(columns)})
 
     def cancel_copy(self, sync_id: int) -> None:
         """An open copy of the table ends where it is."""

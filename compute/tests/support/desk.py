@@ -50,6 +50,9 @@ class Told:
     def table_taken(self, sync_id: int) -> None:
         self.taken.append(sync_id)
 
+    def table_outdated(self, sync_id: int) -> None:
+        pass
+
     def current_schema(self, table: TableId) -> TableSchema | None:
         return None
 

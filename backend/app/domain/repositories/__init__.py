@@ -12,6 +12,7 @@ from app.domain.repositories.measurement import FlowRepository, SystemMetricRepo
 from app.domain.repositories.notification import NotificationRepository
 from app.domain.repositories.pipeline import PipelineDestinationRepository, PipelineRepository
 from app.domain.repositories.preset import PresetRepository
+from app.domain.repositories.schema_version import SchemaVersionRepository
 from app.domain.repositories.setting import SettingRepository
 from app.domain.repositories.source import SourceRepository
 from app.domain.repositories.summary import SummaryRepository
@@ -35,6 +36,7 @@ __all__ = [
     "PipelineDestinationRepository",
     "PipelineRepository",
     "PresetRepository",
+    "SchemaVersionRepository",
     "SessionRepository",
     "SettingRepository",
     "SignInLinkRepository",

@@ -19,6 +19,10 @@ class SourceRepository(BaseRepository[Source]):
     async def matching(self, query: SourceQuery) -> tuple[Sequence[Source], int]:
         return await self.page(query, contains(Source.name, query.name))
 
+    async def ids(self) -> Sequence[int]:
+        """Of every source."""
+        return (await self.session.scalars(select(Source.id).order_by(Source.id))).all()
+
     async def pipelines(self, source_id: int) -> Sequence[Pipeline]:
         """The pipelines that read this source, oldest first."""
         rows = await self.session.scalars(select(Pipeline).where(Pipeline.source_id == source_id).order_by(Pipeline.id))

@@ -11,6 +11,7 @@ from app.domain.services.notification import NotificationService
 from app.domain.services.pipeline import PipelineService
 from app.domain.services.preset import PresetService
 from app.domain.services.publication import PublicationService
+from app.domain.services.schema_monitor import SchemaMonitorService
 from app.domain.services.setting import SettingService
 from app.domain.services.sign_in import SignInService
 from app.domain.services.slot import SlotService
@@ -35,6 +36,7 @@ __all__ = [
     "PipelineService",
     "PresetService",
     "PublicationService",
+    "SchemaMonitorService",
     "SettingService",
     "SignInService",
     "SlotService",

@@ -16,13 +16,14 @@ from app.domain.repositories import (
 from app.domain.schemas.table_sync import TableSyncCreate, TableSyncQuery, TableSyncUpdate
 from app.domain.services.audit import AuditTrail
 from app.domain.services.table_rules import RULES, parsed_rules
-from rosetta.enums import SchemaPolicy, TableSyncDesired, TableSyncState
+from rosetta.enums import TableSyncDesired, TableSyncState
 
 # Stored by the schema, not yet honoured by compute: refused until they work.
 _NOT_YET: Final[dict[str, Any]] = {
     "custom_sql": None,
-    "schema_policy": SchemaPolicy.EVOLVE,
 }
+# What a pipeline takes over while it runs, and what its target is as it was.
+_FOLLOWED: Final = frozenset({"schema_policy"})
 
 
 def new_sync(join_id: int, body: TableSyncCreate) -> TableSync:
@@ -80,11 +81,12 @@ class TableSyncService:
         changed = sorted(name for name, value in changes.items() if getattr(sync, name) != value)
         for name in changed:
             setattr(sync, name, changes[name])
-        if changed:
+        if set(changed) - _FOLLOWED:
             if sync.state is not TableSyncState.PENDING and sync.desired_state is TableSyncDesired.ACTIVE:
                 sync.desired_state = TableSyncDesired.RESYNC
             await self._syncs.flush()
             await self._pipelines.rebuild([pipeline_id])
+        await self._syncs.flush()
         if tags is not None and sorted(set(tags)) != sync.tags:
             await self._tags.assign({sync_id: tags})
             changed.append("tags")

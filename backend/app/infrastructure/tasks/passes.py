@@ -22,13 +22,21 @@ from app.domain.repositories import (
     CreditRepository,
     DestinationRepository,
     NotificationRepository,
+    SchemaVersionRepository,
     SettingRepository,
     SourceRepository,
     SystemMetricRepository,
     WalRepository,
 )
 from app.domain.schemas.identity import Actor
-from app.domain.services import AlertService, AuditTrail, DestinationService, SourceService, WalMonitorService
+from app.domain.services import (
+    AlertService,
+    AuditTrail,
+    DestinationService,
+    SchemaMonitorService,
+    SourceService,
+    WalMonitorService,
+)
 from app.domain.services.alert import AlertLimits, AlertOutbox, Channel, send
 from app.domain.services.thresholds import Thresholds
 from app.domain.services.wal_monitor import WalSchedule
@@ -75,6 +83,7 @@ class Passes:
         wal = [Task("wal monitor", min(_LOOK_SECONDS, self._settings.wal_monitor_interval_seconds), self.monitor_wal)]
         return [
             *(wal if self._settings.wal_monitor_enabled else []),
+            Task("schema monitor", self._settings.schema_monitor_interval_seconds, self.monitor_schemas),
             Task("alerts", self._settings.alert_interval_seconds, self.alert),
             Task("system metrics", 60.0, self.measure),
             Task("retention", _HOUR_SECONDS, self.forget),
@@ -105,6 +114,23 @@ class Passes:
         async with self._database.transaction() as session:
             monitor = WalMonitorService(WalRepository(session), Thresholds(), self._schedule)
             await monitor.record_failure(source_id, failure)
+
+    async def monitor_schemas(self) -> None:
+        """Looks at the published tables of every source, side by side; one that is away is looked at the next time."""
+        async with self._database.transaction() as session:
+            source_ids = await SourceRepository(session).ids()
+        await asyncio.gather(*map(self._look_at, source_ids))
+
+    async def _look_at(self, source_id: int) -> None:
+        try:
+            address = await self._address(source_id)
+            async with asyncio.timeout(self._settings.wal_monitor_timeout_seconds):
+                tables = await self._sources.published_tables(address)
+        except (RosettaError, TimeoutError) as error:  # the WAL monitor tells people
+            _log.info("schema_not_read", source_id=source_id, code=getattr(error, "code", "CONNECTION_TIMEOUT"))
+            return
+        async with self._database.transaction() as session:
+            await SchemaMonitorService(SchemaVersionRepository(session)).record(source_id, tables)
 
     async def _address(self, source_id: int) -> SourceAddress:
         async with self._database.transaction() as session:

@@ -12,6 +12,7 @@ from app.api.deps import (
     AuditDep,
     PathId,
     PublicationServiceDep,
+    SchemaMonitorDep,
     SlotServiceDep,
     SourceAddressDep,
     SourceDatabaseDep,
@@ -30,6 +31,7 @@ from app.domain.schemas.inspection import (
     SourceTableQuery,
     SourceTableView,
 )
+from app.domain.schemas.schema_version import SchemaVersionQuery, SchemaVersionView
 from app.domain.schemas.source import SourceTest, SourceView
 from rosetta.enums import Role
 
@@ -82,13 +84,27 @@ async def get_source_schema(address: SourceAddressDep, database: SourceDatabaseD
     return source_schema_view(await database.published_tables(address))
 
 
+@router.get("/{source_id}/schema-changes")
+@requires(Role.VIEWER)
+async def list_schema_changes(
+    source_id: PathId, query: Annotated[SchemaVersionQuery, Query()], monitor: SchemaMonitorDep
+) -> Page[SchemaVersionView]:
+    """What the tables of the publication were, and what changed with each version."""
+    return Page[SchemaVersionView].of(*await monitor.page(source_id, query), query)
+
+
 @router.post("/{source_id}/refresh")
 @requires(Role.OPERATOR)
 async def refresh_source(
-    source_id: PathId, address: SourceAddressDep, database: SourceDatabaseDep, service: SourceServiceDep
+    source_id: PathId,
+    address: SourceAddressDep,
+    database: SourceDatabaseDep,
+    service: SourceServiceDep,
+    monitor: SchemaMonitorDep,
 ) -> SourceView:
-    """Asks the source anew who it is, and keeps the answer."""
+    """Asks the source anew who it is and what its tables are, and keeps the answers."""
     server = await database.server(address.endpoint)
+    await monitor.record(source_id, await database.published_tables(address))
     return SourceView.model_validate(await service.note_server(source_id, server))
 
 
