@@ -45,8 +45,11 @@ def connect(
     application: str,
     patience: Patience = Patience(),
     session: Mapping[str, object] = MappingProxyType({}),
+    proxy_port: int | None = None,
 ) -> SnowflakeConnection:
-    """Signs in, in autocommit, with UTC as time zone. `session`: further session parameters.
+    """Signs in, in autocommit, with UTC as time zone.
+
+    `session`: further session parameters. `proxy_port`: of a proxy on this machine that everything goes through.
 
     Nobody but the account is asked or told anything: no probing for clouds, no telemetry.
     Raises OutageError, with a remedy where the cause is plain, when no session can be had.
@@ -62,6 +65,7 @@ def connect(
             socket_timeout=patience.request,
             network_timeout=patience.statement,
             platform_detection_timeout_seconds=0,
+            **({} if proxy_port is None else {"proxy_host": "127.0.0.1", "proxy_port": proxy_port}),
             session_parameters={"TIMEZONE": "UTC", "CLIENT_TELEMETRY_ENABLED": False, **session},
         )
     except snowflake.connector.errors.Error as error:

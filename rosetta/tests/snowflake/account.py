@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -45,6 +47,9 @@ class Account:
         columns: rows of SHOW COLUMNS.
         credits: rows of the metering view; None: the role may not read it.
         statements: what was asked.
+        certificate: file of a key and a certificate for localhost; None: in the clear.
+        redirected_to: where everybody is sent instead of being answered.
+        logins: how often somebody tried to sign in.
     """
 
     name: str
@@ -61,11 +66,14 @@ class Account:
     credits: Answer | None = None
     statements: list[str] = field(default_factory=list)
     port: int = 0
+    certificate: Path | None = None
+    redirected_to: str | None = None
+    logins: int = 0
     _session: dict[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}" if self.certificate is None else f"localhost:{self.port}"
 
     @property
     def now(self) -> float:
@@ -74,6 +82,7 @@ class Account:
     def answer(self, path: str, query: dict[str, str], body: dict[str, Any]) -> Any:
         """The `data` of an answer. Raises RefusedError."""
         if path == "/session/v1/login-request":
+            self.logins += 1
             return self._login(query, body["data"])
         if path == "/queries/v1/query-request":
             self.statements.append(body["sqlText"])
@@ -170,6 +179,12 @@ def _handler(account: Account) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
+            if account.redirected_to is not None:
+                self.send_response(307)
+                self.send_header("Location", account.redirected_to + self.path)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             try:
@@ -194,6 +209,10 @@ def _handler(account: Account) -> type[BaseHTTPRequestHandler]:
 def serving(account: Account) -> Iterator[Account]:
     """The account, answering at `account.host`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(account))
+    if account.certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(account.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     account.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

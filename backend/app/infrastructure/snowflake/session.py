@@ -16,6 +16,7 @@ import httpx
 from app.core.exceptions import ApplicationError, ConnectionRejectedError, DatabaseUnreachableError
 from app.domain.ports import TargetAddress
 from app.infrastructure.network import ConnectPolicy
+from app.infrastructure.snowflake.pinned import pinned
 from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.snowflake import Patience, SnowflakeEndpoint, connect, snowflake_endpoint, translate_error
 
@@ -58,9 +59,12 @@ class SnowflakeSessions:
     async def run(self, address: TargetAddress, work: Callable[[SnowflakeConnection], T]) -> T:
         """What `work` makes of a session; it runs in a thread. Raises only what `app.domain.ports` promises."""
         endpoint = await self._in_thread(_endpoint, address)
-        await self._reach(endpoint)
+        address_found = await self._reach(endpoint)
         try:
-            return await self._in_thread(_work, endpoint, work)
+            if endpoint.scheme != "https":  # this very machine, see `host_of`
+                return await self._in_thread(_work, endpoint, None, work)
+            async with pinned(endpoint.host, endpoint.port, address_found) as proxy_port:
+                return await self._in_thread(_work, endpoint, proxy_port, work)
         except RosettaError as error:
             if error.code == "KEY_REJECTED":
                 raise await self._key_error(endpoint, error) from None
@@ -69,12 +73,8 @@ class SnowflakeSessions:
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
 
-    async def _reach(self, endpoint: SnowflakeEndpoint) -> None:
-        """Connects once to the address that was checked, so that the reason is plain when nobody is there.
-
-        The connector resolves the name again. That it then talks to another machine which nobody may connect to is
-        kept out by the certificate: it must hold for the host's name.
-        """
+    async def _reach(self, endpoint: SnowflakeEndpoint) -> str:
+        """The checked address. It is connected to once, so that the reason is plain when nobody is there."""
         ip = await self._policy.resolve(endpoint.host, endpoint.port, self._connect_timeout_seconds)
         encrypted = endpoint.scheme == "https"
         try:
@@ -88,6 +88,7 @@ class SnowflakeSessions:
         except (OSError, ValueError) as error:  # TLS errors and TimeoutError are OSErrors; ValueError: no name for TLS
             raise _unreachable(error) from None
         writer.transport.abort()
+        return ip
 
     async def _key_error(self, endpoint: SnowflakeEndpoint, error: RosettaError) -> ApplicationError:
         """Snowflake says of a wrong key and of a token that came too late that both are invalid; the clock decides."""
@@ -140,8 +141,8 @@ def _endpoint(address: TargetAddress) -> SnowflakeEndpoint:
         raise application_error(error) from None
 
 
-def _work(endpoint: SnowflakeEndpoint, work: Callable[[SnowflakeConnection], T]) -> T:
-    connection = connect(endpoint, application="rosetta-backend", patience=_PATIENCE)
+def _work(endpoint: SnowflakeEndpoint, proxy_port: int | None, work: Callable[[SnowflakeConnection], T]) -> T:
+    connection = connect(endpoint, application="rosetta-backend", patience=_PATIENCE, proxy_port=proxy_port)
     try:
         return work(connection)
     finally:
