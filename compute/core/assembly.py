@@ -34,12 +34,14 @@ from compute.transforms.lookup import SourceLookup
 from rosetta.enums import SeenBy
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
+from rosetta.logs import get_logger
 from rosetta.lsn import StreamPosition
 from rosetta.table_rules import MaskingKey
 from rosetta.types import TableSchema
 
 _SOURCE_SECONDS = 5.0
 _STOP_SHARE = 0.6  # of the supervisor's patience, for the writers; the rest is for the engine
+_log = get_logger("compute.pipeline")
 
 
 def assemble(spec: ChildSpec, pipe: Connection) -> PipelineEngine:
@@ -151,6 +153,11 @@ class _Assembly:
             self.control.post(lambda: self.note_schemas([schema], SeenBy.STREAM))
         return schema
 
+    def outdated(self, sync_id: int) -> None:
+        """Rows of a table may lack what the source has: it is copied again, which compares before it copies."""
+        _log.info("table_outdated", sync_id=sync_id)
+        self.control.post(lambda: self.catalog.tables.ask_resync(sync_id))
+
     def note_schemas(self, schemas: Iterable[TableSchema], seen_by: SeenBy) -> None:
         """On the control thread, and before it runs."""
         self.catalog.schemas.note(self.spec.pipeline_id, self.plan.source_id, list(schemas), seen_by)
@@ -170,7 +177,7 @@ class _Assembly:
             log_end=self.source.current_lsn,
             dlq=self.dlq,
             limits=ParkLimits(settings.park_max_bytes, settings.park_max_age_seconds, settings.park_min_free_bytes),
-            events=_Events(self.fan_out, self.tables, self.flow, self.current_schema),
+            events=_Events(self.fan_out, self.tables, self.flow, self.current_schema, self.outdated),
         )
         return Lanes(self.fan_out, parts)
 
@@ -197,6 +204,7 @@ class _Events:
     tables: TableControl
     flow: FlowCounter
     look: Callable[[TableId], TableSchema | None]
+    outdated: Callable[[int], None]
 
     def progressed(self) -> None:
         self.fan_out.acknowledge()
@@ -211,7 +219,7 @@ class _Events:
         self.tables.taken_again(sync_id)
 
     def table_outdated(self, sync_id: int) -> None:
-        self.tables.outdated(sync_id)
+        self.outdated(sync_id)
 
     def current_schema(self, table: TableId) -> TableSchema | None:
         return self.look(table)

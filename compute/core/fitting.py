@@ -10,6 +10,7 @@ from compute.destinations.base import TableTarget
 from rosetta.enums import SchemaPolicy
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.types import TableSchema
+from rosetta.types.evolution import changes_between, needs_consent, shape_of
 
 if TYPE_CHECKING:
     from compute.core.work import Desk
@@ -52,6 +53,19 @@ class FitWork:
         grown = _like(desk, target, self.schema)
         if grown is not None and grown != target:
             grow(desk, grown)
+
+
+def followed(target: TableTarget, schema: TableSchema, policy: SchemaPolicy) -> TableTarget:
+    """The target as it is to be now that its source is like `schema`, and its policy this one.
+
+    Where a person must be asked, it stays: only the stream knows from where on. Raises ConfigurationError when its
+    rules do not fit `schema`.
+    """
+    if target.source_schema == schema and target.policy is policy:
+        return target
+    changes = changes_between(shape_of(target.source_schema), shape_of(schema))
+    asks = any(needs_consent(change, policy) for change in changes)
+    return replace(target if asks else target.of(schema), policy=policy)
 
 
 def fitting_targets(desk: Desk, changes: TableChanges) -> list[TableTarget]:

@@ -12,7 +12,7 @@ from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan, TableSyncPlan
 from compute.core.exit_codes import Failure
-from compute.core.fitting import FitWork
+from compute.core.fitting import FitWork, followed
 from compute.core.table_steps import Decision, Step, decide
 from compute.core.work import AskWork, FinishCopyWork, PrepareWork, ReleaseWork, Work
 from compute.destinations.base import TableTarget
@@ -22,7 +22,6 @@ from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.logs import get_logger
 from rosetta.types import TableSchema
-from rosetta.types.evolution import changes_between, needs_consent, shape_of
 
 _RETRY_SECONDS = 1.0
 _HELD_REMEDY = "Mend the cause, and the table goes on by itself; or set desired_state = 'RESYNC' to copy it again."
@@ -209,11 +208,6 @@ class TableControl:
         _log.warning("table_held", sync_id=sync_id, code=error.code, error=error.message)
         self._post(lambda: self._show_held(sync_id, failure))
 
-    def outdated(self, sync_id: int) -> None:
-        """Rows of a table may lack what the source has: it is copied again, which compares before it copies."""
-        _log.info("table_outdated", sync_id=sync_id)
-        self._post(lambda: self._catalog.tables.ask_resync(sync_id))
-
     def taken_again(self, sync_id: int) -> None:
         """Nothing of a held table waits any more."""
         served = self._book.served().get(sync_id)
@@ -257,7 +251,11 @@ class TableControl:
             self._set_state(sync.sync_id, destination.destination_id, TableSyncState.ERROR, decision.failure)
         elif decision.step is Step.NOTHING or schema is None:
             if served and schema is not None:
-                self._follow(sync, schema)
+                known = self._book.served()[sync.sync_id]
+                now = followed(known.target, schema, sync.policy)
+                if now != known.target:
+                    self._book.serve(sync.sync_id, replace(known, target=now))
+                    self._hand_over(known.destination_id, FitWork(sync.sync_id, now.source_schema, sync.policy))
             elif not served:
                 self._book.note(sync.sync_id, destination.destination_id, sync.state, _known_failure(sync, decision))
         else:
@@ -293,20 +291,6 @@ class TableControl:
         if copying:
             self._awaiting.add(sync.sync_id)
         self._hand_over(destination_id, PrepareWork(made, prepared, anew=step is Step.COPY))
-
-    def _follow(self, sync: TableSyncPlan, schema: TableSchema) -> None:
-        """Has the target follow its source at once; where a person must be asked, the stream knows from where on."""
-        served = self._book.served()[sync.sync_id]
-        target = served.target
-        if target.source_schema == schema and target.policy is sync.policy:
-            return
-        changes = changes_between(shape_of(target.source_schema), shape_of(schema))
-        if any(needs_consent(change, sync.policy) for change in changes):
-            schema = target.source_schema
-        now = replace(target.of(schema), policy=sync.policy)
-        if now != target:
-            self._book.serve(sync.sync_id, replace(served, target=now))
-            self._hand_over(served.destination_id, FitWork(sync.sync_id, schema, sync.policy))
 
     def _release(self, sync_id: int) -> None:
         served = self._book.release(sync_id)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from compute.core.batch import TableChanges
-from compute.core.fitting import Fits, fits_at_sight
+from compute.core.fitting import Fits, fits_at_sight, followed
 from compute.destinations.base import TableTarget
+from rosetta.enums import SchemaPolicy
 from rosetta.identifiers import TableId
 from rosetta.types import Column, TableSchema
 
@@ -54,3 +55,24 @@ def test_a_shape_that_was_looked_at_is_known_until_the_target_is_another() -> No
     assert not fits.has(grown, older)
     fits.note(grown, CHANGES)
     assert not fits.has(grown, older)
+
+
+@pytest.mark.parametrize(
+    ("columns", "policy", "follows"),
+    [
+        ((*SCHEMA.columns, Column("w", "text", number=3)), SchemaPolicy.EVOLVE, True),
+        ((*SCHEMA.columns, Column("w", "text", number=3)), SchemaPolicy.PAUSE, False),
+        ((replace(SCHEMA.columns[0], type="bigint"), SCHEMA.columns[1]), SchemaPolicy.EVOLVE, True),
+        ((replace(SCHEMA.columns[0], type="smallint"), SCHEMA.columns[1]), SchemaPolicy.EVOLVE, False),
+        (SCHEMA.columns[:1], SchemaPolicy.EVOLVE, False),
+        (SCHEMA.columns[:1], SchemaPolicy.IGNORE, False),
+    ],
+)
+def test_a_look_is_followed_unless_a_person_is_asked(
+    columns: tuple[Column, ...], policy: SchemaPolicy, follows: bool
+) -> None:
+    target, now = TableTarget(1, SCHEMA, SCHEMA.table), replace(SCHEMA, columns=columns)
+    assert followed(target, SCHEMA, SchemaPolicy.EVOLVE) is target
+    found = followed(target, now, policy)
+    assert found.schema == (now if follows else SCHEMA)
+    assert found.policy is policy
