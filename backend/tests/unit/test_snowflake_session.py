@@ -33,7 +33,7 @@ async def test_tls_is_with_the_host_and_a_redirect_leads_nowhere(
     authority.configure_trust(context)
     monkeypatch.setattr(session_module, "_trust", lambda: context)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
-    monkeypatch.setattr(session_module, "_PATIENCE", Patience(5, 5, 5))
+    monkeypatch.setattr(session_module, "_PATIENCE", Patience(2, 2, 2))
     pem = KEY.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     config = {
         "snowflake_account": "a",
