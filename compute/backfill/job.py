@@ -147,7 +147,8 @@ class TableCopy:
 
     def _compares(self, plan: ReadPlan) -> bool:
         """Whether ranges are compared first: the target has rows already, and finds the same ones between two keys."""
-        current = self._goal.target.mode is SyncMode.CURRENT
+        rules = self._goal.target.rules
+        current = self._goal.target.mode is SyncMode.CURRENT and (rules is None or rules.comparable)
         return self.job.kind is CopyKind.RESYNC and current and bool(plan.key) and plan.portable
 
     def _prepare(self) -> ReadPlan:

@@ -238,9 +238,12 @@ class TableControl:
         failed_since = self._book.failed(sync.sync_id) and sync.state is not TableSyncState.ERROR
         if failed_since or sync.sync_id in self._awaiting:
             return  # the plan was read before that
-        if schema is not None and sync.policy is SchemaPolicy.IGNORE and sync.rules.columns is None:
+        pinned = sync.rules.columns is not None or sync.rules.custom_sql is not None
+        if schema is not None and sync.policy is SchemaPolicy.IGNORE and not pinned:
             self._catalog.tables.pin_columns(sync.sync_id, schema.column_names)
             return  # the plan says so the next time, which is at once
+        if schema is not None and sync.problem is None:
+            sync = replace(sync, problem=self._rules.problem(sync.rules, schema))
         decision = decide(sync, schema, served=served, conflict=conflict)
         if decision.step is Step.PAUSE:
             self._release(sync.sync_id)

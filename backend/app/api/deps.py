@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -75,6 +76,7 @@ from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
 from app.infrastructure.snowflake import SnowflakeCredits, SnowflakeSessions, SnowflakeTarget
 from app.infrastructure.targets import MetersByType, TargetsByType
 from app.infrastructure.tasks.passes import wal_schedule
+from rosetta.custom_sql import Sandbox
 from rosetta.enums import DestinationType
 from rosetta.secrets import Keyring
 from rosetta.table_rules import MaskingKey, TableRules
@@ -301,12 +303,19 @@ async def get_target_address(
         return await DestinationService(DestinationRepository(session), keyring, audit).address(destination_id)
 
 
+@lru_cache(maxsize=1)
+def get_sandbox() -> Sandbox:
+    """One process for custom SQL, which starts with the first statement and ends with this one."""
+    return Sandbox()
+
+
 def get_table_rules_service(
     pipeline_id: PathId,
     database: DatabaseDep,
     keyring: KeyringDep,
     actor: ActorDep,
     source_database: Annotated[SourceDatabase, Depends(get_source_database)],
+    sandbox: Annotated[Sandbox, Depends(get_sandbox)],
 ) -> TableRulesService:
     """For the source of the pipeline in the path."""
 
@@ -315,7 +324,7 @@ def get_table_rules_service(
             pipeline = await PipelineRepository(session).get(pipeline_id)
         return await get_source_address(pipeline.source_id, database, keyring, actor)
 
-    return TableRulesService(address, source_database, MaskingKey(keyring.masking_key))
+    return TableRulesService(address, source_database, MaskingKey(keyring.masking_key), sandbox)
 
 
 async def get_saved_sync(

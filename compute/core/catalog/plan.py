@@ -37,7 +37,6 @@ class TableSyncPlan:
     """One row of `table_syncs`.
 
     Attributes:
-        transforms: names what it asks for that is not applied yet.
         held: its target refuses it, and what came since waits in the ledger.
         rules: what of the table is sent, and how.
         problem: why the row makes no sense; None when it does.
@@ -53,7 +52,6 @@ class TableSyncPlan:
     desired: TableSyncDesired
     state: TableSyncState
     error_code: str | None = None
-    transforms: tuple[str, ...] = ()
     held: bool = False
     rules: TableRules = field(default_factory=TableRules)
     problem: RosettaError | None = None
@@ -305,10 +303,9 @@ def _parked(row: Row) -> StreamPosition | None:
 
 
 def _table_sync(row: Row) -> TableSyncPlan:
-    asked = {"custom_sql": row.custom_sql}
     rules, problem = TableRules(), None
     try:
-        rules = TableRules.parse(row.columns, row.masks, row.filters)
+        rules = TableRules.parse(row.columns, row.masks, row.filters, row.custom_sql)
     except RosettaError as error:
         problem = error
     return TableSyncPlan(
@@ -321,7 +318,6 @@ def _table_sync(row: Row) -> TableSyncPlan:
         desired=TableSyncDesired(row.desired_state),
         state=TableSyncState(row.state),
         error_code=row.error_code,
-        transforms=tuple(name for name, value in asked.items() if value),
         held=row.held,
         rules=rules,
         problem=problem,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from app.core.exceptions import ConflictError, InvalidRequestError
+from app.core.exceptions import ConflictError, PermissionDeniedError
 from app.domain.models import TableSync
 from app.domain.repositories import (
     PipelineDestinationRepository,
@@ -13,23 +13,20 @@ from app.domain.repositories import (
     TableSyncRepository,
     TagRepository,
 )
+from app.domain.schemas.identity import Actor
 from app.domain.schemas.table_sync import TableSyncCreate, TableSyncQuery, TableSyncUpdate
 from app.domain.services.audit import AuditTrail
 from app.domain.services.table_rules import RULES, parsed_rules
-from rosetta.enums import TableSyncDesired, TableSyncState
+from rosetta.enums import Role, TableSyncDesired, TableSyncState
 
-# Stored by the schema, not yet honoured by compute: refused until they work.
-_NOT_YET: Final[dict[str, Any]] = {
-    "custom_sql": None,
-}
 # What a pipeline takes over while it runs, and what its target is as it was.
 _FOLLOWED: Final = frozenset({"schema_policy"})
 
 
-def new_sync(join_id: int, body: TableSyncCreate) -> TableSync:
-    """A row for this body. Raises InvalidRequestError for an option that is not available."""
+def new_sync(join_id: int, body: TableSyncCreate, actor: Actor) -> TableSync:
+    """A row for this body. Raises InvalidRequestError for what is no rule, PermissionDeniedError for who may not."""
     values = body.model_dump(exclude={"tags"})
-    _refuse_unavailable(values)
+    _require_admin(values, actor)
     values["filters"] = _typed_filters(values)
     return TableSync(pipeline_destination_id=join_id, **values)
 
@@ -51,9 +48,9 @@ class TableSyncService:
         return await self._syncs.matching(join.id, query)
 
     async def create(self, pipeline_id: int, destination_id: int, body: TableSyncCreate) -> TableSync:
-        """Raises EntityNotFoundError, DuplicateEntityError, InvalidRequestError for what is not available."""
+        """Raises EntityNotFoundError, DuplicateEntityError, and as `new_sync` does."""
         join = await self._joins.of(pipeline_id, destination_id)
-        sync = await self._syncs.add(new_sync(join.id, body))
+        sync = await self._syncs.add(new_sync(join.id, body, self._audit.actor))
         await self._tags.assign({sync.id: body.tags})
         await self._audit.record("table_sync.create", sync.id, table=f"{sync.schema_name}.{sync.table_name}")
         return await self._syncs.of(join.id, sync.id)
@@ -62,7 +59,7 @@ class TableSyncService:
         """Changes what the body names. A table that was copied already is copied anew, because its target changed.
 
         Raises EntityNotFoundError, DuplicateEntityError, ConflictError for another source table,
-        InvalidRequestError for what is not available.
+        InvalidRequestError for what is no rule, PermissionDeniedError for who may not.
         """
         sync = await self._of(pipeline_id, destination_id, sync_id)
         changes = body.sent()
@@ -73,7 +70,7 @@ class TableSyncService:
                     code="TABLE_IS_FIXED",
                     remedy="Create a table sync for the other table, and delete this one.",
                 )
-        _refuse_unavailable(changes)
+        _require_admin(changes, self._audit.actor, sync.custom_sql)
         if any(name in changes for name in RULES):
             rules = {name: changes.get(name, getattr(sync, name)) for name in RULES}
             changes["filters"] = _typed_filters(rules)
@@ -123,12 +120,11 @@ def _typed_filters(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [condition.as_object() for condition in parsed_rules(values).filters]
 
 
-def _refuse_unavailable(values: dict[str, Any]) -> None:
-    asked = sorted(name for name, neutral in _NOT_YET.items() if name in values and values[name] != neutral)
-    if asked:
-        raise InvalidRequestError(
-            f"Not available in this version: {', '.join(asked)}. Tables are synced whole.",
-            code="OPTION_NOT_AVAILABLE",
-            remedy="Leave these options out.",
-            details={"options": asked},
+def _require_admin(values: Mapping[str, Any], actor: Actor, saved: str | None = None) -> None:
+    """A statement of one's own is code, if only a little: who writes it may do everything."""
+    if values.get("custom_sql") not in {None, "", saved} and actor.role is not Role.ADMIN:
+        raise PermissionDeniedError(
+            f"Custom SQL needs the role {Role.ADMIN}; this token has {actor.role}.",
+            remedy="Ask an admin to save it, or use columns, masks and filters.",
+            details={"required_role": Role.ADMIN, "role": actor.role},
         )
