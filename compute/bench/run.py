@@ -17,6 +17,7 @@ from compute.bench import measure
 from compute.bench.backfill import measure_backfill
 from compute.bench.lists import measure_lists
 from compute.bench.measure import Drain
+from compute.bench.snowflake import measure_snowflake
 from compute.bench.stage import Stage, stage
 from compute.bench.workload import FULL_CHANGES, Workload
 from rosetta.enums import EngineKind, Profile
@@ -36,6 +37,7 @@ CONTENDERS = [
     "latency",
     "latency_pgoutput",
     "backfill",
+    "snowflake",
 ]
 # Measured several times in turn, for their ratios are close together.
 PAIRED = ["native", "pgoutput", "accelerated"]
@@ -61,6 +63,13 @@ def main() -> None:
         _write(BACKFILL_REPORT, figures)
         report = {name: figures[name] for name in BACKFILL_FIGURES}
         options.only.remove("backfill")
+        if not options.only:
+            return
+    if "snowflake" in options.only:
+        loads = measure_snowflake()
+        print(json.dumps(loads), flush=True)
+        report |= loads
+        options.only.remove("snowflake")
         if not options.only:
             return
     if "lists" in options.only:

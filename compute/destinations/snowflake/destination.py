@@ -42,12 +42,18 @@ class SnowflakeDestination:
     )
 
     def __init__(
-        self, endpoint: SnowflakeEndpoint, pipeline_id: int, destination_id: int, options: Options = DEFAULTS
+        self,
+        endpoint: SnowflakeEndpoint,
+        pipeline_id: int,
+        destination_id: int,
+        options: Options = DEFAULTS,
+        session: Session | None = None,
     ) -> None:
+        """`session`: another one than the account's, for measurements."""
         if self.capabilities.gathering is not None:
             self.capabilities = replace(self.capabilities, gathering=options.gathering)
         self._owner = (pipeline_id, destination_id)
-        self._session = Session(endpoint, f"rosetta writer {pipeline_id}/{destination_id}")
+        self._session = session or Session(endpoint, f"rosetta writer {pipeline_id}/{destination_id}")
         self._progress = Progress(self._session, pipeline_id, destination_id)
         self._staging = Staging(self._session, f"{pipeline_id}_{destination_id}", options.naming, options.types)
         self._copies = Copies(self._session, self._progress, self._staging)
