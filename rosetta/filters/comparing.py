@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from rosetta.filters.condition import NULL_TESTS, PATTERNS, Operator
+from rosetta.filters.folding import folded
 from rosetta.filters.kinds import Kind
-from rosetta.filters.row_filter import TypedCondition, folded
+from rosetta.filters.row_filter import TypedCondition
 
 T = TypeVar("T")
 Constant = str | int | float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from rosetta.dialects.postgres import quoted
@@ -51,7 +52,7 @@ class _Sql(Algebra[str]):
         return f"ends_with({values}, {self._bound(suffix)})"
 
     def folded(self, values: str) -> str:
-        return f"translate({values}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
+        return f"translate({values}, '{ascii_uppercase}', '{ascii_lowercase}')"
 
     def unpadded(self, values: str) -> str:
         return f"rtrim({values}, ' ')"

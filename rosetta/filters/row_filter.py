@@ -10,10 +10,10 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final
 
 from rosetta.filters.condition import LISTS, NULL_TESTS, PATTERNS, Condition, Operator
+from rosetta.filters.folding import folded
 from rosetta.filters.kinds import ColumnKind, Kind
 from rosetta.filters.literals import single
 
-_ASCII_LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _COMPARE: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.EQUAL: eq,
     Operator.NOT_EQUAL: ne,
@@ -92,11 +92,6 @@ class RowFilter:
         Raises KeyError when the row lacks one of `columns`.
         """
         return all(condition.passes(row[condition.column]) for condition in self.conditions)
-
-
-def folded(text: str) -> str:
-    """ILIKE's folding: that of the collation "C", the letters of ASCII only."""
-    return text.translate(_ASCII_LOWER)
 
 
 def like(text: str, pattern: str) -> bool:

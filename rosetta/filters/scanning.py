@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from rosetta.errors import ConfigurationError
+from rosetta.filters.folding import folded
 
 _SPACE: Final = re.compile(r"[ \t\r\n\f\v]*")
 _NAME: Final = re.compile(r"[^\W\d]\w*")
@@ -13,7 +14,6 @@ _QUOTED_NAME: Final = re.compile(r'"([^"]+(?:""[^"]*)*|(?:""[^"]*)+)"')
 _STRING: Final = re.compile(r"'([^']*(?:''[^']*)*)'")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.])")
 _SYMBOL: Final = re.compile(r"[=!<>~@#%^&|?*+/]+")
-_ASCII_LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 _ONE: Final = "A filter is exactly one condition; give several as several filters of the list."
 # What people, or those who mean ill, write where a condition has ended or a value should stand.
@@ -48,7 +48,7 @@ class Scanner:
         name = self._take(_NAME)
         if name is None:
             raise self.refused("a column's name is expected here", "Begin with the column, e.g. amount > 5.")
-        return name[0].translate(_ASCII_LOWER)
+        return folded(name[0])
 
     def symbol(self) -> str:
         """An operator made of signs; empty when there is none."""
