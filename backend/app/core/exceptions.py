@@ -19,7 +19,7 @@ ApplicationError (a RosettaError)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from rosetta.errors import RosettaError
 
@@ -39,6 +39,11 @@ class ApplicationError(RosettaError):
     ) -> None:
         super().__init__(message, remedy=remedy, code=code)
         self.details = dict(details or {})
+
+    @classmethod
+    def of(cls, error: RosettaError) -> Self:
+        """One of ours as the API says it: a sentence. Of classes that are made as this one is."""
+        return cls(f"{error.message[:1].upper()}{error.message[1:]}.", code=error.code, remedy=error.remedy)
 
 
 class EntityNotFoundError(ApplicationError):

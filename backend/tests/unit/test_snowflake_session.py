@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from rosetta.dialects.snowflake.keys import SigningKey
 from rosetta.enums import DestinationType
 from rosetta.snowflake import Patience
+from rosetta.snowflake.trust import trust
 from rosetta.tests.snowflake.account import Account, serving
 
 KEY = SigningKey(rsa.generate_private_key(65537, 2048))
@@ -29,9 +30,9 @@ async def test_tls_is_with_the_host_and_a_redirect_leads_nowhere(
     trusted, certificate = tmp_path / "ca.pem", tmp_path / "server.pem"
     authority.cert_pem.write_to_path(str(trusted))
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    context = session_module._trust()
+    context = trust()
     authority.configure_trust(context)
-    monkeypatch.setattr(session_module, "_trust", lambda: context)
+    monkeypatch.setattr(session_module, "trust", lambda: context)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
     monkeypatch.setattr(session_module, "_PATIENCE", Patience(2, 2, 2))
     pem = KEY.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -34,7 +34,7 @@ def _check(config: Mapping[str, Any]) -> None:
         key_of(config)
     except ConfigurationError as error:
         if error.code not in _ELSEWHERE:
-            raise _invalid(error) from None
+            raise InvalidRequestError.of(error) from None
 
 
 async def key_view(address: TargetAddress) -> KeyView:
@@ -65,8 +65,3 @@ def _view(config: Mapping[str, Any]) -> KeyView:
         problem=None,
         remedy=None,
     )
-
-
-def _invalid(error: ConfigurationError) -> InvalidRequestError:
-    message = error.message[:1].upper() + error.message[1:] + "."
-    return InvalidRequestError(message, code=error.code, remedy=error.remedy)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
@@ -19,6 +19,7 @@ from app.infrastructure.network import ConnectPolicy
 from app.infrastructure.snowflake.pinned import pinned
 from rosetta.errors import ConfigurationError, RosettaError
 from rosetta.snowflake import Patience, SnowflakeEndpoint, connect, snowflake_endpoint, translate_error
+from rosetta.snowflake.trust import trust
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -82,7 +83,7 @@ class SnowflakeSessions:
                 _, writer = await asyncio.open_connection(
                     ip,
                     endpoint.port,
-                    ssl=_trust() if encrypted else None,
+                    ssl=trust() if encrypted else None,
                     server_hostname=endpoint.host if encrypted else None,
                 )
         except (OSError, ValueError) as error:  # TLS errors and TimeoutError are OSErrors; ValueError: no name for TLS
@@ -94,7 +95,7 @@ class SnowflakeSessions:
         """Snowflake says of a wrong key and of a token that came too late that both are invalid; the clock decides."""
         url = f"{endpoint.scheme}://{endpoint.host}:{endpoint.port}/"
         try:
-            async with httpx.AsyncClient(timeout=self._connect_timeout_seconds, verify=_trust()) as client:
+            async with httpx.AsyncClient(timeout=self._connect_timeout_seconds, verify=trust()) as client:
                 said = (await client.head(url)).headers.get("Date", "")
             skew = abs((datetime.now(UTC) - parsedate_to_datetime(said)).total_seconds())
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError):
@@ -110,10 +111,9 @@ class SnowflakeSessions:
 
 def application_error(error: RosettaError) -> ApplicationError:
     """As the API answers it."""
-    message = error.message[:1].upper() + error.message[1:] + "."
     if isinstance(error, ConfigurationError) or error.code in _REJECTED or not error.retryable:
-        return ConnectionRejectedError(message, code=error.code, remedy=error.remedy)
-    return DatabaseUnreachableError(message, code=error.code, remedy=error.remedy)
+        return ConnectionRejectedError.of(error)
+    return DatabaseUnreachableError.of(error)
 
 
 def rows(connection: SnowflakeConnection, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
@@ -126,12 +126,6 @@ def rows(connection: SnowflakeConnection, sql: str, values: tuple[object, ...] =
             return [tuple(row) for row in cursor.fetchall()]
     except Error as error:
         raise translate_error(error, "asking Snowflake") from None
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Whom the machine trusts; reading that takes a tenth of a second, so it is done once."""
-    return ssl.create_default_context()
 
 
 def _endpoint(address: TargetAddress) -> SnowflakeEndpoint:

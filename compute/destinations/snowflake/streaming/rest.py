@@ -6,11 +6,9 @@ Source: docs.snowflake.com, "Snowpipe Streaming REST API endpoints", and what Sn
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -19,6 +17,7 @@ from rosetta.backoff import Backoff
 from rosetta.dialects.snowflake.sign_in import sign_in_token
 from rosetta.errors import DataError, OutageError, RosettaError
 from rosetta.snowflake import SnowflakeEndpoint
+from rosetta.snowflake.trust import trust
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _ATTEMPTS: Final = 5
@@ -157,19 +156,13 @@ class StreamingRest:
     def _send(self, doing: str, method: str, url: str, **options: Any) -> httpx.Response | httpx.TransportError:
         if self._client is None:
             headers = {"User-Agent": "rosetta"}
-            self._client = httpx.Client(timeout=_TIMEOUT, verify=_trust(), headers=headers)
+            self._client = httpx.Client(timeout=_TIMEOUT, verify=trust(), headers=headers)
         try:
             return self._client.request(method, url, **options)
         except httpx.TransportError as error:
             return error
         except httpx.HTTPError as error:
             raise OutageError(f"{doing}: {type(error).__name__}", code="STREAMING_UNREACHABLE") from None
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Whom the machine trusts; reading that takes a tenth of a second, so it is done once."""
-    return ssl.create_default_context()
 
 
 def _wait_seconds(answer: httpx.Response | httpx.TransportError, failures: int) -> float:

@@ -45,7 +45,7 @@ def test_snowflakes_own_client_and_ours_agree_with_the_server(tmp_path: Path, mo
 
         context = ssl.create_default_context()
         authority.configure_trust(context)
-        monkeypatch.setattr(rest_module, "_trust", lambda: context)
+        monkeypatch.setattr(rest_module, "trust", lambda: context)
         endpoint = SnowflakeEndpoint("org-acct", "loader", "DB", "S", key, host=server.host, port=server.port)
         rest = StreamingRest(endpoint)
         seconds = iter(range(0, 1000, 5))
