@@ -95,10 +95,6 @@ class Channel:
         return sum(len(piece.body) for piece in self._under_way)
 
     @property
-    def has_under_way(self) -> bool:
-        return bool(self._under_way)
-
-    @property
     def is_open(self) -> bool:
         return self._continuation is not None
 
@@ -160,6 +156,13 @@ class Channel:
         )
         statuses = answer.get("channel_statuses") or {}
         self._note(statuses.get(self.name) or statuses.get(self.name.upper()))
+
+    def refresh(self) -> None:
+        """Looks, where anything is under way; what the connection was lost with is sent again. Raises OutageError."""
+        if self._under_way and self._continuation is None:
+            self.open()
+        elif self._under_way:
+            self.look()
 
     def forget_connection(self) -> None:
         """The next append opens the channel again; what is under way is kept."""

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import orjson
-
 from compute.destinations.snowflake.streaming.channel import Channel, Clock, Piece, Pipe
+from compute.destinations.snowflake.streaming.progress import StreamedProgress
 from compute.destinations.snowflake.streaming.rest import StreamingRest
 from compute.destinations.snowflake.streaming.rows import requests_of
-from compute.destinations.snowflake.streaming.tokens import ProgressToken, RowsToken
-from rosetta.errors import DataError, FencedError, OutageError
-from rosetta.lsn import Lsn, StreamPosition
+from compute.destinations.snowflake.streaming.tokens import RowsToken
+from rosetta.errors import DataError, OutageError
+from rosetta.lsn import StreamPosition
 
 # What may be under way at once; a writer that is further ahead waits for Snowflake to commit.
 _MAX_UNDER_WAY_BYTES: Final = 64 << 20
@@ -22,7 +21,6 @@ _COMMIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 1.0
 # Progress is a row, too: where no rows stand before it, it is written this rarely.
 PROGRESS_SECONDS: Final = 10.0
-_START: Final = StreamPosition(Lsn(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +72,23 @@ class Stream:
         self._rest = rest
         self._name = name
         self._clock = clock or Clock()
-        self._epoch = 0
-        self._progress = Channel(rest, progress, name, self._check_fence, self._clock)
+        self._progress = StreamedProgress(rest, progress, name, self._clock)
         self._channels: dict[int, Channel] = {}
         self._accepted: deque[_Accepted] = deque()
         self._reached: StreamPosition | None = None
         self._urgent = False
-        self._told_at = self._looked_at = float("-inf")
+        self._looked_at = float("-inf")
 
     # -- the contract's steps ---------------------------------------------------------------------
 
     def open(self, epoch: int) -> None:
         """Signs in and takes the fence. Raises OutageError, FencedError."""
-        self._epoch = epoch
-        self._progress.look()
-        self._check_fence()
-        self._progress.open()
-        self._tell(self._written or _START)
+        self._progress.take(epoch)
 
     def close(self) -> None:
         """Gives the connection back; what is under way is kept. Safe to call twice."""
-        for channel in (self._progress, *self._in_use()):
+        self._progress.forget_connection()
+        for channel in self._in_use():
             channel.forget_connection()
         self._rest.close()
 
@@ -135,7 +129,7 @@ class Stream:
     def durable_position(self) -> StreamPosition | None:
         """Up to where everything is committed. None before the first batch. Raises as `settle` does."""
         self.settle()
-        return self._written
+        return self._progress.position
 
     def settle(self) -> None:
         """Looks, at most once a second, what is committed by now, and writes progress behind it.
@@ -147,14 +141,14 @@ class Stream:
             return
         self._looked_at = now
         for channel in self._in_use():
-            self._refresh(channel)
+            channel.refresh()
         while self._accepted and self._accepted[0].committed:
             batch = self._accepted.popleft()
             self._reached, self._urgent = batch.end, self._urgent or batch.urgent
-        if self._reached is not None and (self._urgent or now >= self._told_at + PROGRESS_SECONDS):
-            self._tell(self._reached)
+        if self._reached is not None and (self._urgent or now >= self._progress.told_at + PROGRESS_SECONDS):
+            self._progress.tell(self._reached)
             self._reached, self._urgent = None, False
-        self._refresh(self._progress)
+        self._progress.refresh()
 
     def begin_anew(self, sync_id: int, pipe: Pipe) -> None:
         """A table is copied from the start, so that rows of it which Snowflake skipped mean nothing any more.
@@ -178,30 +172,6 @@ class Stream:
 
     # -- how --------------------------------------------------------------------------------------
 
-    @property
-    def _written(self) -> StreamPosition | None:
-        """The position that Snowflake keeps, as of the last look."""
-        if self._progress.committed is None:
-            return None
-        position = ProgressToken.parse(self._progress.committed).position
-        return position if position > _START else None
-
-    def _tell(self, position: StreamPosition) -> None:
-        """Writes a row of progress, whose token is the position."""
-        row = {"EPOCH": self._epoch, "POSITION": str(position.commit_lsn)}
-        token = str(ProgressToken(self._epoch, position))
-        self._progress.append(Piece.of(token, orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)))
-        self._told_at = self._clock.now()
-
-    def _check_fence(self) -> None:
-        committed = self._progress.committed
-        if committed is not None and ProgressToken.parse(committed).epoch > self._epoch:
-            raise FencedError("another instance streams into this destination now")
-
-    def _look_at_fence(self) -> None:
-        self._progress.look()
-        self._check_fence()
-
     def _in_use(self) -> Iterable[Channel]:
         """Also those of tables that go elsewhere by now, while something of theirs is awaited."""
         awaited = (channel for batch in self._accepted for channel, _ in batch.awaited)
@@ -216,15 +186,7 @@ class Stream:
         return channel
 
     def _made(self, sync_id: int, pipe: Pipe) -> Channel:
-        return Channel(self._rest, pipe, f"{self._name}_{sync_id}", self._look_at_fence, self._clock)
-
-    def _refresh(self, channel: Channel) -> None:
-        if not channel.has_under_way:
-            return
-        if channel.is_open:
-            channel.look()
-        else:
-            channel.open()
+        return Channel(self._rest, pipe, f"{self._name}_{sync_id}", self._progress.check_fence, self._clock)
 
     def _wait_for_room(self, size_bytes: int) -> None:
         give_up_at = self._clock.now() + _COMMIT_SECONDS
