@@ -91,7 +91,7 @@ class SnowflakeType:
         if self.family == "VARIANT":
             return f"TRY_PARSE_JSON({text})" if attempt else f"PARSE_JSON({text})"
         if self.family == "ARRAY":
-            return f"TO_ARRAY({attempt}PARSE_JSON({text}))"
+            return f"CAST({attempt}PARSE_JSON({text}) AS ARRAY)"
         return f"{attempt}CAST({text} AS {self.name})"
 
     def text(self, value: str) -> str:
