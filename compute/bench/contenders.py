@@ -55,6 +55,7 @@ class _Watcher:
         raise error
 
     def table_taken(self, _sync_id: int) -> None: ...
+    def table_outdated(self, _sync_id: int) -> None: ...
 
     def current_schema(self, _table: TableId) -> TableSchema | None:
         return None
