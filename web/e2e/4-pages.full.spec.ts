@@ -28,6 +28,7 @@ const PAGES = {
   'source-new': '/sources/new',
   'source-preflight': '/sources/1',
   'source-tables': '/sources/1?tab=tables',
+  'source-history': '/sources/1?tab=history',
   'source-slots': '/sources/1?tab=slots',
   'source-presets': '/sources/1?tab=presets',
   'source-used-by': '/sources/1?tab=used-by',

@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api } from './client'
 import { CALM_POLL_MS, change } from './freshness'
 import type {
@@ -6,6 +6,7 @@ import type {
   Page,
   Preflight,
   Publication,
+  SchemaVersion,
   Slots,
   Source,
   SourceAnswer,
@@ -46,6 +47,21 @@ export const sourceTablesQuery = (id: number) =>
     queryKey: ['source-tables', id],
     queryFn: ({ signal }) => api.get<Page<SourceTable>>(`/sources/${id}/tables`, { limit: 10_000 }, signal),
     ...inspected,
+  })
+
+interface SchemaChangesFilter {
+  table_name?: string
+  first: boolean
+  limit: number
+  offset: number
+}
+
+export const schemaChangesQuery = (id: number, filter: SchemaChangesFilter) =>
+  queryOptions({
+    queryKey: ['schema-changes', id, filter],
+    queryFn: ({ signal }) =>
+      api.get<Page<SchemaVersion>>(`/sources/${id}/schema-changes`, { ...filter }, signal),
+    placeholderData: keepPreviousData,
   })
 
 export const slotsQuery = (id: number) =>

@@ -18,7 +18,9 @@ export type ObservedStatus = Schemas['ObservedStatus']
 export type DesiredStatus = Schemas['DesiredStatus']
 export type HealthStatus = Schemas['HealthStatus']
 export type TableSync = Schemas['TableSyncView']
-export type TableRules = Required<Pick<Schemas['TableSyncUpdate'], 'columns' | 'filters' | 'masks'>>
+export type TableRules = Required<
+  Pick<Schemas['TableSyncUpdate'], 'columns' | 'filters' | 'masks' | 'custom_sql'>
+>
 export type RulesPreview = Schemas['RulesPreview']
 export type TableSchema = Required<Schemas['TableSchemaView']>
 export type TableSyncState = Schemas['TableSyncState']
@@ -42,6 +44,7 @@ export type Slots = Required<Schemas['SlotsView']>
 export type TableName = Schemas['TableName']
 export type Forced = Schemas['ForcedView']
 export type Cleanup = Schemas['CleanupView']
+export type SchemaVersion = Required<Schemas['SchemaVersionView']>
 export type KeyPair = Schemas['KeyView']
 export type Credits = Schemas['CreditsView']
 export type Destination = Schemas['DestinationView']

@@ -16,7 +16,10 @@ interface ConnectionFormProps {
   failed: string
   onSubmit: (event: FormEvent) => void
   /** For what is not saved yet; a saved connection is tested where it is shown. */
-  test?: { result?: Connection; error: ApiError | null; pending: boolean; onTest: () => void }
+  test?: {
+    of: { data: Connection | undefined; error: ApiError | null; isPending: boolean }
+    onTest: () => void
+  }
   children: ReactNode
 }
 
@@ -33,12 +36,12 @@ export function ConnectionForm({
   return (
     <form className="flex flex-col gap-5" noValidate onSubmit={onSubmit}>
       <Card className="gap-5 p-5">{children}</Card>
-      {test && <ConnectionResult result={test.result} error={test.error} />}
+      {test && <ConnectionResult result={test.of.data} error={test.of.error} />}
       {error && <ErrorPanel error={error} title={failed} />}
       <div className="flex flex-wrap justify-end gap-2">
         {test && (
-          <Button variant="outline" onClick={test.onTest} pending={test.pending}>
-            {!test.pending && <PlugZap aria-hidden />} Test the connection
+          <Button variant="outline" onClick={test.onTest} pending={test.of.isPending}>
+            {!test.of.isPending && <PlugZap aria-hidden />} Test the connection
           </Button>
         )}
         <Button type="submit" pending={pending}>

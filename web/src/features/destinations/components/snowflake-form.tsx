@@ -57,16 +57,7 @@ export function SnowflakeForm({ saved, action, pending, error, onSave }: Destina
       error={error}
       failed="The destination was not saved"
       onSubmit={(event) => void form.handleSubmit(save)(event)}
-      test={
-        saved
-          ? undefined
-          : {
-              result: testing.data,
-              error: testing.error,
-              pending: testing.isPending,
-              onTest: () => void test(),
-            }
-      }
+      test={saved ? undefined : { of: testing, onTest: () => void test() }}
     >
       <Field label="Name" hint="What it is called here." error={errors.name?.message}>
         <Input {...form.register('name')} placeholder="analytics" autoComplete="off" />

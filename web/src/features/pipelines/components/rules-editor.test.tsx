@@ -9,6 +9,9 @@ import type { RulesPreview } from '@/repo/types'
 import type { TableRow } from '../data/pipeline-facts'
 import RulesEditor from './rules-editor'
 
+let role = 'admin'
+vi.mock('@/lib/use-role', () => ({ useCan: (needed: string) => role === 'admin' || needed !== 'admin' }))
+
 const ROW = {
   id: 3,
   schema_name: 'shop',
@@ -19,6 +22,7 @@ const ROW = {
   columns: null,
   masks: {},
   filters: [],
+  custom_sql: null,
 } as unknown as TableRow
 const TABLE = {
   schema_name: 'shop',
@@ -61,11 +65,13 @@ it('tries rules before it saves them, and sends both the same', async () => {
   await user.click(screen.getByRole('checkbox', { name: 'Send email' }))
   const name = screen.getByRole('textbox', { name: 'Name of label at the target' })
   await user.clear(name)
-  await user.type(name, 'name')
+  await user.click(name)
+  await user.paste('name')
   await user.click(screen.getByRole('button', { name: 'Add a filter' }))
-  await user.type(screen.getByRole('textbox', { name: 'Filter 1' }), 'id > 5')
+  await user.click(screen.getByRole('textbox', { name: 'Filter 1' }))
+  await user.paste('id > 5')
   await user.click(screen.getByRole('button', { name: 'Try it' }))
-  const rules = { columns: { id: 'id', label: 'name' }, masks: {}, filters: ['id > 5'] }
+  const rules = { columns: { id: 'id', label: 'name' }, masks: {}, filters: ['id > 5'], custom_sql: null }
   const tables = '/pipelines/4/destinations/7/tables'
   expect(post).toHaveBeenCalledExactlyOnceWith(`${tables}/validate`, {
     sync_id: 3,
@@ -92,4 +98,26 @@ it('shows why rules do not fit, and forgets a dry run of other rules', async () 
   await screen.findByRole('status', { name: 'Dry run' })
   await user.click(screen.getByRole('button', { name: 'Add a filter' }))
   expect(screen.queryByRole('status', { name: 'Dry run' })).toBeNull()
+})
+
+it('takes a statement of an admin, and shows one to others', async () => {
+  const put = vi.spyOn(api, 'put').mockResolvedValue({})
+  const { user } = await opened()
+  await user.click(screen.getByRole('checkbox', { name: /SELECT of your own/ }))
+  expect(screen.queryByRole('button', { name: 'Add a filter' })).toBeNull()
+  await user.click(screen.getByRole('textbox', { name: 'Statement' }))
+  await user.paste('SELECT id FROM batch')
+  await user.click(screen.getByRole('button', { name: 'Save' }))
+  expect(put).toHaveBeenCalledExactlyOnceWith('/pipelines/4/destinations/7/tables/3', {
+    columns: null,
+    masks: {},
+    filters: [],
+    custom_sql: 'SELECT id FROM batch',
+  })
+})
+
+it('lets nobody but an admin write a statement', async () => {
+  role = 'operator'
+  await opened()
+  expect(screen.getByRole('checkbox', { name: /SELECT of your own/ })).toBeDisabled()
 })

@@ -10,10 +10,11 @@ import { told } from '@/lib/notify'
 import { previewRules, saveRules, sourceSchemaQuery } from '@/repo/table-rules'
 import type { TableSchema } from '@/repo/types'
 import type { TableRow } from '../data/pipeline-facts'
-import { draftOf, rulesOf } from '../data/rules-draft'
+import { type RulesDraft, draftOf, rulesOf } from '../data/rules-draft'
 import { FilterLines } from './filter-lines'
 import { RulesColumns } from './rules-columns'
 import { RulesPreview } from './rules-preview'
+import { RulesStatement } from './rules-statement'
 
 interface RulesEditorProps {
   pipelineId: number
@@ -70,23 +71,21 @@ function Editor({ pipelineId, row, table, onClose }: EditorProps) {
       onClose()
     },
   })
+  const change = (next: RulesDraft) => {
+    trying.reset()
+    setDraft(next)
+  }
+  const empty = draft.statement?.trim() === ''
   const of = { pipelineId, destinationId: row.destinationId, rules: rulesOf(draft) }
   return (
     <div className="flex flex-col gap-6 p-5">
-      <RulesColumns
-        draft={draft}
-        onChange={(next) => {
-          trying.reset()
-          setDraft(next)
-        }}
-      />
-      <FilterLines
-        lines={draft.filters}
-        onChange={(filters) => {
-          trying.reset()
-          setDraft({ ...draft, filters })
-        }}
-      />
+      <RulesStatement statement={draft.statement} onChange={(statement) => change({ ...draft, statement })} />
+      {draft.statement === null && (
+        <>
+          <RulesColumns draft={draft} onChange={change} />
+          <FilterLines lines={draft.filters} onChange={(filters) => change({ ...draft, filters })} />
+        </>
+      )}
       {trying.error && <ErrorPanel error={trying.error} title="The rules do not fit" />}
       {trying.data && <RulesPreview preview={trying.data} />}
       {saving.error && <ErrorPanel error={saving.error} title="The rules were not saved" />}
@@ -97,11 +96,16 @@ function Editor({ pipelineId, row, table, onClose }: EditorProps) {
         <Button
           variant="outline"
           pending={trying.isPending}
+          disabled={empty}
           onClick={() => trying.mutate({ ...of, sync: row })}
         >
           Try it
         </Button>
-        <Button pending={saving.isPending} onClick={() => saving.mutate({ ...of, syncId: row.id })}>
+        <Button
+          pending={saving.isPending}
+          disabled={empty}
+          onClick={() => saving.mutate({ ...of, syncId: row.id })}
+        >
           Save
         </Button>
       </div>

@@ -15,13 +15,15 @@ const TABLE: TableSchema = {
 
 describe('what is saved comes back as it was', () => {
   it.each<TableRules>([
-    { columns: null, masks: {}, filters: [] },
-    { columns: null, masks: { email: 'hash' }, filters: ["label LIKE 'a%'"] },
-    { columns: { id: 'id', label: 'name' }, masks: { label: 'redact' }, filters: [] },
+    { columns: null, masks: {}, filters: [], custom_sql: null },
+    { columns: null, masks: { email: 'hash' }, filters: ["label LIKE 'a%'"], custom_sql: null },
+    { columns: { id: 'id', label: 'name' }, masks: { label: 'redact' }, filters: [], custom_sql: null },
   ])('%j', (saved) => expect(rulesOf(draftOf(TABLE, saved))).toEqual(saved))
 
   it('a list of columns as names that stay', () =>
-    expect(rulesOf(draftOf(TABLE, { columns: ['id', 'email'], masks: {}, filters: [] })).columns).toEqual({
+    expect(
+      rulesOf(draftOf(TABLE, { columns: ['id', 'email'], masks: {}, filters: [], custom_sql: null })).columns,
+    ).toEqual({
       id: 'id',
       email: 'email',
     }))
@@ -29,13 +31,18 @@ describe('what is saved comes back as it was', () => {
   it('a condition as it is written', () =>
     expect(
       rulesOf(
-        draftOf(TABLE, { columns: null, masks: {}, filters: [{ column: 'id', operator: '>', value: '5' }] }),
+        draftOf(TABLE, {
+          columns: null,
+          masks: {},
+          filters: [{ column: 'id', operator: '>', value: '5' }],
+          custom_sql: null,
+        }),
       ).filters,
     ).toEqual(["id > '5'"]))
 })
 
 it('masks nothing that is not sent, and takes an empty name for the same name', () => {
-  const draft = draftOf(TABLE, { columns: null, masks: { email: 'null' }, filters: [] })
+  const draft = draftOf(TABLE, { columns: null, masks: { email: 'null' }, filters: [], custom_sql: null })
   const columns = draft.columns.map((column) => ({
     ...column,
     sent: column.name !== 'email',
@@ -45,5 +52,20 @@ it('masks nothing that is not sent, and takes an empty name for the same name', 
     columns: { id: 'id', label: 'label' },
     masks: {},
     filters: [],
+    custom_sql: null,
+  })
+})
+
+it('sends a statement alone, and what stood beside it comes back without it', () => {
+  const saved: TableRules = { columns: null, masks: {}, filters: [], custom_sql: 'SELECT id FROM batch' }
+  const draft = draftOf(TABLE, saved)
+  expect(rulesOf({ ...draft, statement: ' SELECT id, label FROM batch ', filters: ['id > 5'] })).toEqual({
+    ...saved,
+    custom_sql: 'SELECT id, label FROM batch',
+  })
+  expect(rulesOf({ ...draft, statement: null, filters: ['id > 5'] })).toEqual({
+    ...saved,
+    filters: ['id > 5'],
+    custom_sql: null,
   })
 })

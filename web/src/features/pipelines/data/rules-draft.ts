@@ -25,6 +25,8 @@ export interface RulesDraft {
   everything: boolean
   columns: ColumnDraft[]
   filters: string[]
+  /** One SELECT in place of columns, masks and filters; null: they are what counts. */
+  statement: string | null
 }
 
 /** What is saved, ready to be changed. */
@@ -45,11 +47,13 @@ export function draftOf(table: TableSchema, saved: TableRules): RulesDraft {
       mask: String(saved.masks[name] ?? 'plain'),
     })),
     filters: saved.filters.map(filterText),
+    statement: saved.custom_sql,
   }
 }
 
 /** What a draft comes to. */
-export function rulesOf({ everything, columns, filters }: RulesDraft): TableRules {
+export function rulesOf({ everything, columns, filters, statement }: RulesDraft): TableRules {
+  if (statement !== null) return { columns: null, masks: {}, filters: [], custom_sql: statement.trim() }
   const sent = columns.filter((column) => everything || column.sent)
   return {
     columns: everything
@@ -59,5 +63,6 @@ export function rulesOf({ everything, columns, filters }: RulesDraft): TableRule
       sent.filter(({ mask }) => mask !== 'plain').map(({ name, mask }) => [name, mask]),
     ),
     filters: writtenFilters(filters),
+    custom_sql: null,
   }
 }

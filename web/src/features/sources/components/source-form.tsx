@@ -45,16 +45,7 @@ export function SourceForm({ initial, hasPassword, action, pending, error, onSav
         onSubmit={(event) =>
           void form.handleSubmit((values) => onSave(values, (failure) => placeErrors(form, failure)))(event)
         }
-        test={
-          hasPassword
-            ? undefined
-            : {
-                result: testing.data,
-                error: testing.error,
-                pending: testing.isPending,
-                onTest: () => void test(),
-              }
-        }
+        test={hasPassword ? undefined : { of: testing, onTest: () => void test() }}
       >
         <Field label="Name" hint="What it is called here." error={errors.name?.message}>
           <Input {...form.register('name')} placeholder="orders-production" autoComplete="off" />

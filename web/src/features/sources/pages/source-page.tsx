@@ -13,13 +13,14 @@ import { told } from '@/lib/notify'
 import { useCan } from '@/lib/use-role'
 import { deleteSource, sourceQuery, testSavedSource, updateSource } from '@/repo/sources'
 import type { SourceDetail } from '@/repo/types'
+import { SchemaHistory } from '../components/schema-history'
 import { SourceForm } from '../components/source-form'
 import { SourcePreflight } from '@/components/shared/source-preflight'
 import { SourcePresets } from '../components/source-presets'
 import { SourceSlots } from '../components/source-slots'
 import { SourceTables } from '../components/source-tables'
 
-export type SourceTab = 'preflight' | 'tables' | 'slots' | 'presets' | 'used-by' | 'settings'
+export type SourceTab = 'preflight' | 'tables' | 'history' | 'slots' | 'presets' | 'used-by' | 'settings'
 
 interface SourcePageProps {
   sourceId: number
@@ -51,6 +52,7 @@ export function SourcePage({ sourceId, tab, onTab }: SourcePageProps) {
         <TabsList aria-label="Parts of the source">
           <TabsTrigger value="preflight">Preflight</TabsTrigger>
           <TabsTrigger value="tables">Tables</TabsTrigger>
+          <TabsTrigger value="history">Schema history</TabsTrigger>
           <TabsTrigger value="slots">Slots and WAL</TabsTrigger>
           <TabsTrigger value="presets">Presets</TabsTrigger>
           <TabsTrigger value="used-by">Used by</TabsTrigger>
@@ -61,6 +63,9 @@ export function SourcePage({ sourceId, tab, onTab }: SourcePageProps) {
         </TabsContent>
         <TabsContent value="tables">
           <SourceTables sourceId={source.id} />
+        </TabsContent>
+        <TabsContent value="history">
+          <SchemaHistory sourceId={source.id} />
         </TabsContent>
         <TabsContent value="slots">
           <SourceSlots source={source} />

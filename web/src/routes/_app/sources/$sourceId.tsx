@@ -5,7 +5,7 @@ import { SourcePage } from '@/features/sources/pages/source-page'
 export const Route = createFileRoute('/_app/sources/$sourceId')({
   validateSearch: z.object({
     tab: z.catch(
-      z.optional(z.enum(['preflight', 'tables', 'slots', 'presets', 'used-by', 'settings'])),
+      z.optional(z.enum(['preflight', 'tables', 'history', 'slots', 'presets', 'used-by', 'settings'])),
       undefined,
     ),
   }),
