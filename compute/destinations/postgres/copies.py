@@ -55,9 +55,32 @@ class Copies:
         table = self._staging.table(target, chunk.columns, target.schema.key)
         if target.mode is SyncMode.CURRENT and not self._is_open(table):
             raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
+        doing = f"copying into {target.target}"
         with self._progress.transaction():
-            self._session.copy(copy_rows_sql(table), chunk.data, f"copying into {target.target}")
+            written = self._copied_straight(table, chunk, doing)
+            if written is not None:
+                return written
+            self._session.copy(copy_rows_sql(table), chunk.data, doing)
             return writer_for(target).rows(self._session, table, chunk)
+
+    def _copied_straight(self, table: MergeTable, chunk: RowChunk, doing: str) -> int | None:
+        """Copies a chunk to where the target has nothing; None where it has something, and nothing was done.
+
+        What refuses a row here is met again by the merge, whose refusals are taken apart.
+        """
+        keyed = chunk.target.mode is SyncMode.CURRENT and table.key and chunk.keys is None
+        if not keyed or not chunk.row_count:
+            return None
+        self._session.run("SET LOCAL enable_seqscan = off", doing)
+        ((untouched,),) = self._session.rows(chunk_merge.untouched_sql(table, chunk.lower, chunk.upper), doing)
+        self._session.run("RESET enable_seqscan; SAVEPOINT straight", doing)
+        if not untouched:
+            return None
+        try:
+            return self._session.copy(chunk_merge.copy_straight_sql(table), chunk.data, doing)
+        except DataError:
+            self._session.run("ROLLBACK TO SAVEPOINT straight", doing)
+            return None
 
     def matches(self, check: RangeCheck) -> bool:
         target = check.target

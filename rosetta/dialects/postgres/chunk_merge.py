@@ -25,19 +25,21 @@ def visible(xid: str, snapshot: str) -> str:
     return f"pg_visible_in_snapshot(({xid})::text::xid8, {literal(snapshot)}::pg_snapshot)"
 
 
-def key_range(table: MergeTable, lower: Bound, upper: Bound) -> str:
-    """`lower < key <= upper` by the order of the target's own index; `true` when both ends are open."""
-    parts = []
+def key_range(table: MergeTable, lower: Bound, upper: Bound, names: tuple[str, ...] | None = None) -> str:
+    """`lower < key <= upper` by the order of the target's own index; `true` when both ends are open.
+
+    `names`: the key's columns, where they are not those of the target `t`.
+    """
+    parts, key = [], names or table.target_key("t.")
     if lower is not None:
-        parts.append(_compared(table, lower, strict=True))
+        parts.append(_compared(table, key, lower, strict=True))
     if upper is not None:
-        parts.append(_compared(table, upper, strict=False))
+        parts.append(_compared(table, key, upper, strict=False))
     return " AND ".join(parts) or "true"
 
 
-def _compared(table: MergeTable, bound: tuple[str, ...], *, strict: bool) -> str:
+def _compared(table: MergeTable, names: tuple[str, ...], bound: tuple[str, ...], *, strict: bool) -> str:
     """Whether the key is > (strict) or <= `bound`: one row comparison where the columns share an operator."""
-    names = table.target_key("t.")
     values = tuple(table.typed(p, literal(text)) for p, text in zip(table.key, bound, strict=True))
     orders = [order for position in table.key if (order := table.columns[position].order) is not None]
     operators = {order.greater if strict else order.less_equal for order in orders}
@@ -61,6 +63,25 @@ def one_of(table: MergeTable, keys: Sequence[tuple[str, ...]]) -> str:
         return f"({table.equal(table.target_key('t.'), values)})"
 
     return f"({' OR '.join(map(test, keys))})"
+
+
+def untouched_sql(table: MergeTable, lower: Bound, upper: Bound) -> str:
+    """Whether the target has neither rows nor tombstones in a range, and no row anywhere lacks values.
+
+    Then a chunk of the range is merged by copying it, whatever it could see. Without statistics a planner may go
+    through the whole table for the first row of an empty range, so sequential scans are to be off.
+    """
+    buried = key_range(table, lower, upper, table.side_key("d."))
+    return (
+        f"SELECT NOT EXISTS (SELECT FROM {table.name} t WHERE {key_range(table, lower, upper)}) "
+        f"AND NOT EXISTS (SELECT FROM {table.tombstones} d WHERE {buried}) "
+        f"AND NOT EXISTS (SELECT FROM {table.unfilled})"
+    )
+
+
+def copy_straight_sql(table: MergeTable) -> str:
+    """COPY of a chunk into the target itself: version 0, which is what a merge gives its rows, is their default."""
+    return f"COPY {table.name} ({', '.join(table.names())}) FROM STDIN"
 
 
 def delete_absent_sql(table: MergeTable, scope: str, snapshot: str) -> str:
