@@ -84,9 +84,10 @@ RULES: Final[Mapping[str, str]] = {
         SELECT q.id::text AS subject, 'WARNING' AS severity,
             'Backfill of ' || q.schema_name || '.' || q.table_name || ' failed' AS title,
             COALESCE(q.error_message, 'no reason was given') AS message,
-            'Mend the cause, then start it again.' AS remedy,
+            COALESCE(q.error_remedy, 'Mend the cause, then start it again.') AS remedy,
             q.pipeline_id, NULL::bigint AS source_id, NULL::bigint AS destination_id
-        FROM queue_backfill_data q WHERE q.status = 'FAILED' AND q.updated_at > now() - interval '1 day'""",
+        FROM queue_backfill_data q
+        WHERE q.status = 'FAILED' AND q.backfill_id IS NULL AND q.updated_at > now() - interval '1 day'""",
     "CREDITS": """
         SELECT DISTINCT ON (c.destination_id) c.destination_id::text AS subject, 'WARNING' AS severity,
             d.name || ' costs more than expected' AS title,

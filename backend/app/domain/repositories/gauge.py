@@ -27,7 +27,8 @@ UNION ALL SELECT 'rosetta_rows_applied_total', jsonb_build_object('pipeline', p.
     FROM table_syncs s JOIN pipeline_destinations pd ON pd.id = s.pipeline_destination_id
     JOIN pipelines p ON p.id = pd.pipeline_id JOIN destinations d ON d.id = pd.destination_id
     GROUP BY p.name, d.name, s.schema_name, s.table_name
-UNION ALL SELECT 'rosetta_backfills_running', '{}', count(*) FROM queue_backfill_data WHERE status = 'EXECUTING'
+UNION ALL SELECT 'rosetta_backfills_running', '{}', count(*) FROM queue_backfill_data
+    WHERE status = 'EXECUTING' AND backfill_id IS NULL
 UNION ALL SELECT 'rosetta_alerts_open', jsonb_build_object('severity', s.severity), (
     SELECT count(*) FROM notifications n WHERE n.resolved_at IS NULL AND n.severity = s.severity)
     FROM (VALUES ('INFO'), ('WARNING'), ('CRITICAL')) AS s (severity)

@@ -28,7 +28,7 @@ SELECT (SELECT count(*) FROM sources) AS sources, (SELECT count(*) FROM destinat
     (SELECT max(wal_size) FROM pipeline_metadata) AS retained_wal_bytes,
     (SELECT COALESCE(sum(row_count), 0)::bigint FROM dlq_totals WHERE state IN ('PARKED', 'RETRYING'))
         AS parked_records,
-    (SELECT count(*) FROM queue_backfill_data WHERE status = 'EXECUTING') AS running_backfills,
+    (SELECT count(*) FROM queue_backfill_data WHERE status = 'EXECUTING' AND backfill_id IS NULL) AS running_backfills,
     (SELECT count(*) FROM notifications WHERE read_at IS NULL) AS unread_notifications""")
 _FLOW: Final = text("""
 SELECT COALESCE(sum(records), 0)::bigint AS records_last_hour, COALESCE(sum(bytes), 0)::bigint AS bytes_last_hour
