@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from compute.destinations.base import Destination
 from rosetta.endpoints import destination_endpoint
 from rosetta.enums import DestinationType
-from rosetta.errors import UnsupportedError
 
 
 def create_destination(
@@ -15,11 +14,10 @@ def create_destination(
 ) -> Destination:
     """A destination that is not open yet, from its config with secrets opened.
 
-    Raises ConfigurationError when a key is missing or malformed, UnsupportedError for a kind that cannot be
-    written yet.
+    Raises ConfigurationError when a key is missing or malformed.
     """
-    if kind is not DestinationType.POSTGRESQL:
-        raise UnsupportedError(f"destinations of type {kind} cannot be written yet")
+    if kind is DestinationType.SNOWFLAKE:
+        return _snowflake(config, pipeline_id, destination_id)
     from compute.destinations.postgres import PostgresDestination
 
     return PostgresDestination(destination_endpoint(config), pipeline_id, destination_id)
@@ -30,8 +28,22 @@ def remove_traces(kind: DestinationType, config: Mapping[str, object], pipeline_
 
     Raises OutageError while it cannot be reached, ConfigurationError when its config makes no sense.
     """
-    if kind is not DestinationType.POSTGRESQL:
-        return  # nothing was ever written there, see `create_destination`
+    if kind is DestinationType.SNOWFLAKE:
+        from compute.destinations.snowflake.removal import remove_traces as remove_from_account
+        from rosetta.snowflake import snowflake_endpoint
+
+        remove_from_account(snowflake_endpoint(config), pipeline_id, destination_id)
+        return
     from compute.destinations.postgres import removal
 
     removal.remove_traces(destination_endpoint(config), pipeline_id, destination_id)
+
+
+def _snowflake(config: Mapping[str, object], pipeline_id: int, destination_id: int) -> Destination:
+    from compute.destinations.snowflake.destination import SnowflakeDestination
+    from compute.destinations.snowflake.options import options_of
+    from compute.destinations.snowflake.streaming.destination import StreamingDestination
+    from rosetta.snowflake import snowflake_endpoint
+
+    made = StreamingDestination if config.get("snowflake_streaming") is True else SnowflakeDestination
+    return made(snowflake_endpoint(config), pipeline_id, destination_id, options_of(config))

@@ -33,6 +33,7 @@ _UNHELD: Final[Mapping[Form, str]] = {
 }
 # More digits than a NUMBER has, or a number in floating point: a VARIANT would change it.
 _HUGE_NUMBER: Final = r"[0-9.]{38}|[0-9][eE][-+]?[0-9]"
+_JSON_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CONTROL_OR_QUOTE: Final = r'["\\\x00-\x1f=]'
 _ARRAY_ITEM: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,{}"]+)|([{},]))', re.DOTALL)
 _HSTORE_ITEM: Final = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)', re.DOTALL)
@@ -126,7 +127,13 @@ def _zoned(column: Text) -> Text:
 
 
 def _json(column: Text) -> Text:
-    return _each(column, pc.match_substring_regex(column, _HUGE_NUMBER), _as_json_text)
+    return _each(column, pc.match_substring_regex(column, _HUGE_NUMBER), _kept_json)
+
+
+def _kept_json(value: str) -> str:
+    """JSON with a number that a VARIANT would change becomes a JSON text; digits inside its texts are none."""
+    numbers = _JSON_TEXT.sub('""', value)
+    return _as_json_text(value) if re.search(_HUGE_NUMBER, numbers) else value
 
 
 def _as_json_text(value: str) -> str:

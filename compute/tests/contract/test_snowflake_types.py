@@ -94,8 +94,9 @@ def test_each_type_arrives_as_it_was(snowflake: SnowflakeDouble) -> None:
     writer.open(1)
     writer.ensure_table(of)
     writer.start_copy(of)
-    values = [[case[number][0] for case in CASES.values()] for number in range(2)]
-    sent = [Change("c", n + 1, (str(n), *row)) for n, row in enumerate([*values, [None] * len(CASES)])]
+    values: list[list[str | None]] = [[case[number][0] for case in CASES.values()] for number in range(2)]
+    nothing: list[str | None] = [None] * len(CASES)
+    sent = [Change("c", n + 1, (str(n), *row)) for n, row in enumerate([*values, nothing])]
     kept = Change("u", 11, ("1", *([UNCHANGED] * len(CASES))))  # as TOAST: the row's own values stay
     assert not writer.write_changes(batch(10, (of, changes(of.schema, sent)))).refusal
     assert not writer.write_changes(batch(20, (of, changes(of.schema, [kept])))).refusal
@@ -147,3 +148,10 @@ def test_what_a_type_has_no_value_for_is_kept_beside_the_row() -> None:
     prepared = prepare(texts, Form.NUMBER)
     assert prepared.text.to_pylist() == ["1", None, None]
     assert raw_texts({"X": (texts, prepared.unheld)}, 3).to_pylist() == [None, '{"X":"NaN"}', None]
+
+
+def test_only_numbers_that_a_variant_would_change_make_json_a_text() -> None:
+    kept = ['{"hash": "1e5", "n": 12.50}', '{"a\\"1e9": "' + "9" * 60 + '"}', "1.10", None]
+    turned = ["1" + "0" * 300, '{"n": 1e5}', '{"a": "x", "n": 0.' + "1" * 40 + "}"]
+    assert prepare(pa.array(kept, pa.string()), Form.JSON).text.to_pylist() == kept
+    assert prepare(pa.array(turned, pa.string()), Form.JSON).text.to_pylist() == [json.dumps(one) for one in turned]
