@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rosetta.filters.comparing import Algebra, Constant, truth
+from rosetta.filters.comparing import Algebra, Constant, Logic, truth
 from rosetta.filters.row_filter import RowFilter
 
 Column: TypeAlias = Any  # pyarrow comes without types: pa.Array or pa.ChunkedArray, of string or large_string
@@ -47,7 +47,21 @@ class Matcher:
         return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-class _Arrow(Algebra[Column]):
+class _ArrowLogic(Logic[Column]):
+    def is_null(self, values: Column) -> Column:
+        return pc.is_null(values)
+
+    def both(self, one: Column, other: Column) -> Column:
+        return pc.and_kleene(one, other)
+
+    def either(self, one: Column, other: Column) -> Column:
+        return pc.or_kleene(one, other)
+
+    def negated(self, truth: Column) -> Column:
+        return pc.invert(truth)
+
+
+class _Arrow(_ArrowLogic, Algebra[Column]):
     """Lives for one mask: what is looked for twice in a column is found once."""
 
     def __init__(self) -> None:
@@ -98,18 +112,6 @@ class _Arrow(Algebra[Column]):
     def floats(self, values: Column, *, single_precision: bool) -> Column:
         # adding nothing turns -0 into 0, which `among` would tell apart
         return pc.add(pc.cast(values, pa.float32() if single_precision else pa.float64()), _zero(single_precision))
-
-    def is_null(self, values: Column) -> Column:
-        return pc.is_null(values)
-
-    def both(self, one: Column, other: Column) -> Column:
-        return pc.and_kleene(one, other)
-
-    def either(self, one: Column, other: Column) -> Column:
-        return pc.or_kleene(one, other)
-
-    def negated(self, truth: Column) -> Column:
-        return pc.invert(truth)
 
     def _found(self, values: Column, sign: str) -> Column:
         known = (id(values), sign)

@@ -25,7 +25,23 @@ Constant = str | int | float
 _BEHIND_DIGITS = ":"
 
 
-class Algebra(ABC, Generic[T]):
+class Logic(ABC, Generic[T]):
+    """Operations on columns of truth: true, false or NULL."""
+
+    @abstractmethod
+    def is_null(self, values: T) -> T: ...
+
+    @abstractmethod
+    def both(self, one: T, other: T) -> T: ...
+
+    @abstractmethod
+    def either(self, one: T, other: T) -> T: ...
+
+    @abstractmethod
+    def negated(self, truth: T) -> T: ...
+
+
+class Algebra(Logic[T]):
     """Operations on columns, of text unless it says otherwise. Text is compared byte by byte."""
 
     @abstractmethod
@@ -71,18 +87,6 @@ class Algebra(ABC, Generic[T]):
     @abstractmethod
     def floats(self, values: T, *, single_precision: bool) -> T:
         """Numbers, among which NaN need not be comparable."""
-
-    @abstractmethod
-    def is_null(self, values: T) -> T: ...
-
-    @abstractmethod
-    def both(self, one: T, other: T) -> T: ...
-
-    @abstractmethod
-    def either(self, one: T, other: T) -> T: ...
-
-    @abstractmethod
-    def negated(self, truth: T) -> T: ...
 
 
 # Operators that are the opposite of another one (BETWEEN, of lying outside): NULL stays NULL.

@@ -8,7 +8,7 @@ from typing import Final
 
 from rosetta.dialects.postgres import quoted
 from rosetta.filters.bound import BoundSql
-from rosetta.filters.comparing import Algebra, Constant, truth
+from rosetta.filters.comparing import Algebra, Constant, Logic, truth
 from rosetta.filters.row_filter import RowFilter
 
 _NAME: Final = "filter_"
@@ -24,7 +24,21 @@ def duckdb_bound(row_filter: RowFilter) -> BoundSql:
     return BoundSql(" AND ".join(parts) or "true", algebra.parameters)
 
 
-class _Sql(Algebra[str]):
+class _SqlLogic(Logic[str]):
+    def is_null(self, values: str) -> str:
+        return f"({values} IS NULL)"
+
+    def both(self, one: str, other: str) -> str:
+        return f"({one} AND {other})"
+
+    def either(self, one: str, other: str) -> str:
+        return f"({one} OR {other})"
+
+    def negated(self, truth: str) -> str:
+        return f"(NOT {truth})"
+
+
+class _Sql(_SqlLogic, Algebra[str]):
     """Expressions in parentheses where they need them."""
 
     def __init__(self) -> None:
@@ -68,18 +82,6 @@ class _Sql(Algebra[str]):
 
     def floats(self, values: str, *, single_precision: bool) -> str:
         return f"CAST({values} AS {'REAL' if single_precision else 'DOUBLE'})"
-
-    def is_null(self, values: str) -> str:
-        return f"({values} IS NULL)"
-
-    def both(self, one: str, other: str) -> str:
-        return f"({one} AND {other})"
-
-    def either(self, one: str, other: str) -> str:
-        return f"({one} OR {other})"
-
-    def negated(self, truth: str) -> str:
-        return f"(NOT {truth})"
 
     def _bound(self, constant: Constant) -> str:
         name = f"{_NAME}{len(self.parameters) + 1}"
