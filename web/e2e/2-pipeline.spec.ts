@@ -46,3 +46,31 @@ test('a destination joins while the pipeline runs', async ({ page, stage }) => {
   const row = page.getByRole('row').filter({ hasText: 'shop.parcels' }).filter({ hasText: 'archive' })
   await expect(row.getByText('Streaming')).toBeVisible()
 })
+
+test('rows that are wrong at a target are copied again by a backfill', async ({ page, stage }) => {
+  await stage.sql('warehouse', "UPDATE shop.parcels SET label = 'tampered' WHERE id <= 20")
+  await openPipeline(page, 'orders', 'Backfills')
+  await page.getByRole('combobox', { name: 'Table' }).fill('shop.parcels')
+  await page.getByRole('button', { name: 'Add a filter' }).click()
+  await page.getByRole('textbox', { name: 'Filter 1' }).fill('id <= 10')
+  await page.getByRole('button', { name: 'Start the backfill' }).click()
+  const job = page.getByRole('list', { name: 'Backfills' }).getByRole('listitem').first()
+  await expect(job.getByText('Completed')).toBeVisible({ timeout: 60_000 })
+  await expect(job).toContainText('id <= ')
+  const left = () => stage.count('warehouse', 'shop.parcels', "label = 'tampered'")
+  expect(await left()).toBe(10) // those that do not pass are left as they are
+  await stage.sql('shop', "UPDATE shop.parcels SET label = 'parcel' WHERE id <= 20")
+  await expect.poll(left).toBe(0)
+})
+
+test('the rules of a table are tried before they are saved', async ({ page }) => {
+  await openPipeline(page, 'orders', 'Tables')
+  await page.getByRole('button', { name: 'Actions for shop.parcels at warehouse' }).click()
+  await page.getByRole('menuitem', { name: 'Columns and rows…' }).click()
+  await page.getByRole('button', { name: 'Add a filter' }).click()
+  await page.getByRole('textbox', { name: 'Filter 1' }).fill('id <= 10')
+  await page.getByRole('button', { name: 'Try it' }).click()
+  await expect(page.getByRole('status', { name: 'Dry run' })).toContainText(
+    /Rows of the table502.*pass10.*go492/,
+  )
+})
