@@ -81,14 +81,6 @@ class DeleteMode(StrEnum):
     SOFT = "soft"
 
 
-class MaskKind(StrEnum):
-    """What a table sync shows of a column instead of its value (`table_syncs.masks`). NULL stays NULL by each."""
-
-    HASH = "hash"  # HMAC-SHA-256 of its text under the deployment's masking key, in hex: equal values stay equal
-    REDACT = "redact"  # a fixed text
-    NULL = "null"
-
-
 class SchemaPolicy(StrEnum):
     EVOLVE = "evolve"
     IGNORE = "ignore"

@@ -14,9 +14,8 @@ from compute.transforms.fields import FROM, META, NULL, OP, UNCHANGED, Array, re
 from compute.transforms.filtering import Filtering
 from compute.transforms.row_rules import RowRules
 from rosetta.dialects.postgres.copy_text import parse_array, unescape
-from rosetta.enums import MaskKind
 from rosetta.errors import SchemaMismatchError
-from rosetta.table_rules import REDACTED
+from rosetta.table_rules import REDACTED, MaskKind
 
 
 def apply(rules: RowRules, changes: TableChanges) -> TableChanges:

@@ -1,14 +1,23 @@
-"""The key that values are masked with."""
+"""What is shown of a column instead of its value, and the key that it is made with."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 REDACTED: Final = "***"
 _ID_CHARACTERS: Final = 16
+
+
+class MaskKind(StrEnum):
+    """What a table sync shows of a column instead of its value (`table_syncs.masks`). NULL stays NULL by each."""
+
+    HASH = "hash"  # HMAC-SHA-256 of its text under the deployment's masking key, in hex: equal values stay equal
+    REDACT = "redact"  # a fixed text
+    NULL = "null"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import orjson
 
-from rosetta.enums import MaskKind
 from rosetta.errors import ConfigurationError
 from rosetta.filters import Condition, check_filters, parse_filters
-from rosetta.table_rules.masking import REDACTED, MaskingKey
+from rosetta.table_rules.masking import REDACTED, MaskingKey, MaskKind
 from rosetta.types import Column, TableSchema
 
 _INVALID: Final = "TABLE_RULES_INVALID"

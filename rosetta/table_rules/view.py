@@ -9,9 +9,8 @@ from rosetta.dialects.postgres.chunk_read import ReadPlan
 from rosetta.dialects.postgres.masking import hmac_sql, redacted_sql
 from rosetta.dialects.postgres.range_check import compared
 from rosetta.dialects.postgres.text import literal
-from rosetta.enums import MaskKind
 from rosetta.filters import check_filters, postgres_condition
-from rosetta.table_rules.masking import REDACTED, MaskingKey
+from rosetta.table_rules.masking import REDACTED, MaskingKey, MaskKind
 from rosetta.table_rules.rules import TableRules
 from rosetta.types import Column, TableSchema
 
