@@ -53,6 +53,7 @@ class SnowflakeDestination:
         if self.capabilities.gathering is not None:
             self.capabilities = replace(self.capabilities, gathering=options.gathering)
         self._owner = (pipeline_id, destination_id)
+        self._naming = options.naming
         self._session = session or Session(endpoint, f"rosetta writer {pipeline_id}/{destination_id}")
         self._progress = Progress(self._session, pipeline_id, destination_id)
         self._staging = Staging(self._session, f"{pipeline_id}_{destination_id}", options.naming, options.types)
@@ -88,8 +89,7 @@ class SnowflakeDestination:
 
     def ensure_table(self, target: TableTarget) -> bool | None:
         table = self._staging.described(target, target.schema.column_names)
-        ensure_table(self._session, target, table, self._owner)
-        return None
+        return ensure_table(self._session, target, table, self._owner, self._naming)
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
         return self._changes.write(batch, refused)

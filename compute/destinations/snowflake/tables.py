@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from compute.destinations.base import TableTarget
+from compute.destinations.snowflake.evolution import Evolution, KnownSource
 from compute.destinations.snowflake.session import Session
 from rosetta.dialects.snowflake import tables
 from rosetta.dialects.snowflake.merge_table import MergeTable
-from rosetta.dialects.snowflake.names import OWN_SCHEMA
+from rosetta.dialects.snowflake.names import OWN_SCHEMA, Naming
 from rosetta.dialects.snowflake.tables import TargetColumn
 from rosetta.enums import SyncMode
 from rosetta.errors import ConfigurationError, DataError, SchemaMismatchError, UnsupportedError
@@ -18,20 +19,24 @@ _FAMILIES: Final = {"TEXT": "VARCHAR"}
 _STAMPS: Final = {"TIMESTAMP_NTZ", "TIMESTAMP_TZ", "TIMESTAMP_LTZ"}
 
 
-def ensure_table(session: Session, target: TableTarget, table: MergeTable, owner: tuple[int, int]) -> None:
+def ensure_table(
+    session: Session, target: TableTarget, table: MergeTable, owner: tuple[int, int], naming: Naming
+) -> bool:
     """Creates or extends the target; see `Destination.ensure_table`. `table` describes all columns of the source."""
     _refuse(target, table)
     doing = f"preparing {target.target}"
     try:
-        _claim(session, target, table, owner)
+        evolution = Evolution(session, target, table, naming, _claim(session, target, table, owner))
         session.run(tables.schema_sql(table.target.schema), doing)
         found = session.rows(tables.columns_sql(table.target), doing)
         if found:
+            evolution.check({name for name, *_ in found})
             _extend(session, target, table, found)
-            return
+            return evolution.remember()
         key = [table.columns[position].name for position in table.key]
         sql = tables.create_table_sql(table.target, table.columns, key, target.mode, target.delete_mode)
         session.run(sql, doing)
+        return evolution.remember()
     except SchemaMismatchError:
         raise
     except DataError as error:
@@ -74,11 +79,12 @@ def _refuse(target: TableTarget, table: MergeTable) -> None:
         )
 
 
-def _claim(session: Session, target: TableTarget, table: MergeTable, owner: tuple[int, int]) -> None:
+def _claim(session: Session, target: TableTarget, table: MergeTable, owner: tuple[int, int]) -> KnownSource:
     doing = f"claiming {target.target}"
     session.run(tables.claim_sql(table.target, target.source, *owner), doing)
     mine = (*owner, target.source.schema, target.source.name)
-    for pipeline, destination, schema, name in session.rows(tables.owners_sql(table.target), doing):
+    known = KnownSource()
+    for pipeline, destination, schema, name, *told in session.rows(tables.owners_sql(table.target), doing):
         if (int(pipeline), int(destination), schema, name) != mine:
             raise SchemaMismatchError(
                 f"{table.target} is already written by pipeline {pipeline}, destination {destination}, "
@@ -86,6 +92,8 @@ def _claim(session: Session, target: TableTarget, table: MergeTable, owner: tupl
                 code="TARGET_TAKEN",
                 remedy=f"Choose another target name, or, when that one is gone: {tables.release_sql(table.target)}",
             )
+        known = KnownSource(*told)
+    return known
 
 
 def _extend(

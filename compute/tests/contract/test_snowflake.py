@@ -20,6 +20,7 @@ from compute.tests.support.snowflake_double import SnowflakeDouble
 from rosetta.enums import DeleteMode, SyncMode
 from rosetta.errors import FencedError, OutageError, SchemaMismatchError, UnsupportedError
 from rosetta.identifiers import TableId
+from rosetta.types import Column
 
 pytestmark = pytest.mark.integration
 THINGS = schema("things", (("id", "bigint"), ("n", "integer"), ("body", "text")))
@@ -156,9 +157,18 @@ def test_a_load_that_ends_anywhere_is_repeated_exactly(
 
 def test_tables_grow_and_what_cannot_be_held_is_refused(lane: SnowflakeLane, destination: SnowflakeDestination) -> None:
     of = table(destination, "grown", 5)
-    wider = replace(of, schema=schema("things", (("id", "bigint"), ("n", "integer"), ("body", "text"), ("d", "date"))))
-    destination.ensure_table(wider)
-    write(destination, 10_000, (wider, [Change("c", 9_001, ("1", "1", "x", "infinity"))]))
+    columns = (*THINGS.columns, Column("d", "date"))
+    wider = replace(of, schema=replace(THINGS, columns=columns))
+    assert destination.ensure_table(wider) is False
+    filled = replace(of, schema=replace(THINGS, columns=(*columns, Column("e", "integer", missing="7"))))
+    assert [destination.ensure_table(filled) for _ in range(2)] == [True, True], "rows from before lack the default"
+    assert destination.ensure_table(replace(filled, anew=True)) is False
+    with pytest.raises(SchemaMismatchError) as dropped:
+        destination.ensure_table(wider)
+    assert dropped.value.code == "SCHEMA_CHANGED"
+    assert 'DROP COLUMN "E"' in str(dropped.value.remedy)
+    wider = filled
+    write(destination, 10_000, (wider, [Change("c", 9_001, ("1", "1", "x", "infinity", "5"))]))
     assert lane.rows(wider, "id", "d", "_rosetta_raw") == [("1", None, '{"D":"infinity"}')]
     with pytest.raises(SchemaMismatchError):
         destination.ensure_table(

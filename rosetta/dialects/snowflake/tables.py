@@ -22,7 +22,8 @@ CREATE_OWN: Final = (
     (
         f"CREATE TABLE IF NOT EXISTS {own('TABLES')} (TARGET_SCHEMA VARCHAR NOT NULL, TARGET_NAME VARCHAR NOT NULL, "
         "PIPELINE_ID NUMBER(38,0) NOT NULL, DESTINATION_ID NUMBER(38,0) NOT NULL, SOURCE_SCHEMA VARCHAR NOT NULL, "
-        "SOURCE_NAME VARCHAR NOT NULL, COPY_OPEN BOOLEAN NOT NULL, COPIED_SINCE NUMBER(38,0) NOT NULL)"
+        "SOURCE_NAME VARCHAR NOT NULL, COPY_OPEN BOOLEAN NOT NULL, COPIED_SINCE NUMBER(38,0) NOT NULL, "
+        "SOURCE_SHAPE VARCHAR, SOURCE_STORAGE VARCHAR, OUTDATED BOOLEAN)"
     ),
 )
 _VERSION: Final = {
@@ -134,8 +135,19 @@ def claim_sql(target: TableId, source: TableId, pipeline_id: int, destination_id
 
 
 def owners_sql(target: TableId) -> str:
-    """Who writes a target: pipeline, destination, schema and name of the source's table."""
-    return f"SELECT PIPELINE_ID, DESTINATION_ID, SOURCE_SCHEMA, SOURCE_NAME FROM {own('TABLES')} WHERE {_is(target)}"
+    """Who writes a target (pipeline, destination, schema and name of the source's table), and what its source was."""
+    return (
+        "SELECT PIPELINE_ID, DESTINATION_ID, SOURCE_SCHEMA, SOURCE_NAME, SOURCE_SHAPE, SOURCE_STORAGE, OUTDATED "
+        f"FROM {own('TABLES')} WHERE {_is(target)}"
+    )
+
+
+def remember_source_sql(target: TableId, shape: str, storage: str, *, outdated: bool) -> str:
+    """Notes what the source is now that the target fits it."""
+    return (
+        f"UPDATE {own('TABLES')} SET SOURCE_SHAPE = {literal(shape)}, SOURCE_STORAGE = {literal(storage)}, "
+        f"OUTDATED = {'TRUE' if outdated else 'FALSE'} WHERE {_is(target)}"
+    )
 
 
 def release_sql(target: TableId) -> str:

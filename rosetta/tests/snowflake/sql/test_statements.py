@@ -49,7 +49,12 @@ def statements() -> dict[str, str | tuple[str, ...] | list[str]]:
         "staging": tables.create_staging_sql(hard.staging, 6, 2),
         "copy_into": tables.copy_into_sql(hard.staging, f"@{own('FILES')}/1_2/7/3_1/"),
         "put": tables.put_sql("/tmp/rows.parquet", f"@{own('FILES')}/1_2/7/3_1/"),
-        "claim": (tables.claim_sql(target, source, 1, 2), tables.owners_sql(target), tables.release_sql(target)),
+        "claim": (
+            tables.claim_sql(target, source, 1, 2),
+            tables.owners_sql(target),
+            tables.remember_source_sql(target, "[]", "7", outdated=True),
+            tables.release_sql(target),
+        ),
         "copy_state": (
             tables.copy_state_sql(target),
             tables.mark_copy_sql(target, since=STAMP),
