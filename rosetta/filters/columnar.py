@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rosetta.filters.comparing import Algebra, Constant, Logic, truth
+from rosetta.filters.comparing import Algebra, Constant, Logic, Sign, truth
 from rosetta.filters.row_filter import RowFilter
 
 Column: TypeAlias = Any  # pyarrow comes without types: pa.Array or pa.ChunkedArray, of string or large_string
+
+_COMPARE: Final = {"=": pc.equal, "<": pc.less, ">": pc.greater}
 
 
 class Matcher:
@@ -67,14 +69,8 @@ class _Arrow(_ArrowLogic, Algebra[Column]):
     def __init__(self) -> None:
         self._places: dict[tuple[int, str], Column] = {}
 
-    def equal(self, values: Column, constant: Constant) -> Column:
-        return pc.equal(values, _scalar(values, constant))
-
-    def below(self, values: Column, constant: Constant) -> Column:
-        return pc.less(values, _scalar(values, constant))
-
-    def above(self, values: Column, constant: Constant) -> Column:
-        return pc.greater(values, _scalar(values, constant))
+    def compare(self, values: Column, sign: Sign, constant: Constant) -> Column:
+        return _COMPARE[sign](values, _scalar(values, constant))
 
     def among(self, values: Column, constants: Sequence[Constant]) -> Column:
         found = pc.is_in(values, value_set=pa.array(constants, type=values.type))
@@ -82,12 +78,6 @@ class _Arrow(_ArrowLogic, Algebra[Column]):
 
     def like(self, values: Column, pattern: str) -> Column:
         return pc.match_like(values, pattern)
-
-    def starts(self, values: Column, prefix: str) -> Column:
-        return pc.starts_with(values, prefix)
-
-    def ends(self, values: Column, suffix: str) -> Column:
-        return pc.ends_with(values, suffix)
 
     def folded(self, values: Column) -> Column:
         return pc.ascii_lower(values)

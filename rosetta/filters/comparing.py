@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from rosetta.filters.condition import NULL_TESTS, PATTERNS, Operator
 from rosetta.filters.folding import folded
@@ -20,6 +20,7 @@ from rosetta.filters.row_filter import TypedCondition
 
 T = TypeVar("T")
 Constant = str | int | float
+Sign = Literal["=", "<", ">"]
 
 # Behind every digit, before every letter: text below it begins with a digit or a minus.
 _BEHIND_DIGITS = ":"
@@ -45,25 +46,13 @@ class Algebra(Logic[T]):
     """Operations on columns, of text unless it says otherwise. Text is compared byte by byte."""
 
     @abstractmethod
-    def equal(self, values: T, constant: Constant) -> T: ...
-
-    @abstractmethod
-    def below(self, values: T, constant: Constant) -> T: ...
-
-    @abstractmethod
-    def above(self, values: T, constant: Constant) -> T: ...
+    def compare(self, values: T, sign: Sign, constant: Constant) -> T: ...
 
     @abstractmethod
     def among(self, values: T, constants: Sequence[Constant]) -> T: ...
 
     @abstractmethod
     def like(self, values: T, pattern: str) -> T: ...
-
-    @abstractmethod
-    def starts(self, values: T, prefix: str) -> T: ...
-
-    @abstractmethod
-    def ends(self, values: T, suffix: str) -> T: ...
 
     @abstractmethod
     def folded(self, values: T) -> T:
@@ -141,16 +130,16 @@ class _Order(Generic[T]):
         return _among(self._algebra, self._column, values)
 
     def below(self, value: str) -> T:
-        return self._algebra.below(self._column, value)
+        return self._algebra.compare(self._column, "<", value)
 
     def above(self, value: str) -> T:
-        return self._algebra.above(self._column, value)
+        return self._algebra.compare(self._column, ">", value)
 
     def _never(self) -> T:
-        return self._algebra.below(self._column, "")
+        return self._algebra.compare(self._column, "<", "")
 
     def _not(self, value: str) -> T:
-        return self._algebra.negated(self._algebra.equal(self._column, value))
+        return self._algebra.negated(self._algebra.compare(self._column, "=", value))
 
 
 class _IntegerOrder(_Order[T]):
@@ -158,10 +147,10 @@ class _IntegerOrder(_Order[T]):
         return _among(self._algebra, self._column, [int(value) for value in values])
 
     def below(self, value: str) -> T:
-        return self._algebra.below(self._column, int(value))
+        return self._algebra.compare(self._column, "<", int(value))
 
     def above(self, value: str) -> T:
-        return self._algebra.above(self._column, int(value))
+        return self._algebra.compare(self._column, ">", int(value))
 
 
 class _FloatOrder(_Order[T]):
@@ -173,7 +162,7 @@ class _FloatOrder(_Order[T]):
 
     def among(self, values: Sequence[str]) -> T:
         nan, numbers = "NaN" in values, [float(value) for value in values if value != "NaN"]
-        is_nan = self._algebra.equal(self._column, "NaN")
+        is_nan = self._algebra.compare(self._column, "=", "NaN")
         if not numbers:
             return is_nan
         found = self._algebra.both(self._algebra.negated(is_nan), _among(self._algebra, self._numbers, numbers))
@@ -182,13 +171,13 @@ class _FloatOrder(_Order[T]):
     def below(self, value: str) -> T:
         if value == "NaN":
             return self._not("NaN")
-        return self._algebra.both(self._not("NaN"), self._algebra.below(self._numbers, float(value)))
+        return self._algebra.both(self._not("NaN"), self._algebra.compare(self._numbers, "<", float(value)))
 
     def above(self, value: str) -> T:
         if value == "NaN":
             return self._never()
-        is_nan = self._algebra.equal(self._column, "NaN")
-        return self._algebra.either(is_nan, self._algebra.above(self._numbers, float(value)))
+        is_nan = self._algebra.compare(self._column, "=", "NaN")
+        return self._algebra.either(is_nan, self._algebra.compare(self._numbers, ">", float(value)))
 
 
 class _CountedOrder(_Order[T]):
@@ -203,24 +192,19 @@ class _CountedOrder(_Order[T]):
         self._sign = sign
         self._place = algebra.place(column, sign)
 
-    def _farther(self, column: T, value: str) -> T:
-        """More digits, or as many and behind `value`; of finite values with the sign of `value`."""
+    def _counted(self, column: T, sign: Sign, value: str) -> T:
+        """More (`>`) or fewer (`<`) digits, or as many and behind or before `value`; of values with its minus sign."""
         place = _place(value, self._sign)
-        same = self._algebra.both(self._algebra.equal(self._place, place), self._algebra.above(column, value))
-        return self._algebra.either(self._algebra.above(self._place, place), same)
-
-    def _nearer(self, column: T, value: str) -> T:
-        """Fewer digits, or as many and before `value`."""
-        place = _place(value, self._sign)
-        same = self._algebra.both(self._algebra.equal(self._place, place), self._algebra.below(column, value))
-        return self._algebra.either(self._algebra.below(self._place, place), same)
+        as_many = self._algebra.compare(self._place, "=", place)
+        same = self._algebra.both(as_many, self._algebra.compare(column, sign, value))
+        return self._algebra.either(self._algebra.compare(self._place, sign, place), same)
 
     def _minus(self) -> T:
-        return self._algebra.below(self._column, "0")
+        return self._algebra.compare(self._column, "<", "0")
 
     def _digit(self) -> T:
         """A digit or a minus comes first."""
-        return self._algebra.below(self._column, _BEHIND_DIGITS)
+        return self._algebra.compare(self._column, "<", _BEHIND_DIGITS)
 
 
 class _NumericOrder(_CountedOrder[T]):
@@ -241,10 +225,10 @@ class _NumericOrder(_CountedOrder[T]):
             case "-Infinity":
                 return self._never()
         if value.startswith("-"):
-            finite = algebra.both(self._finite_minus(), self._farther(self._trimmed, value))
-            return algebra.either(algebra.equal(self._column, "-Infinity"), finite)
+            finite = algebra.both(self._finite_minus(), self._counted(self._trimmed, ">", value))
+            return algebra.either(algebra.compare(self._column, "=", "-Infinity"), finite)
         # zeros at the end put no value behind one that it is less than
-        return algebra.either(self._minus(), algebra.both(self._digit(), self._nearer(self._column, value)))
+        return algebra.either(self._minus(), algebra.both(self._digit(), self._counted(self._column, "<", value)))
 
     def above(self, value: str) -> T:
         algebra = self._algebra
@@ -252,18 +236,18 @@ class _NumericOrder(_CountedOrder[T]):
             case "NaN":
                 return self._never()
             case "Infinity":
-                return algebra.equal(self._column, "NaN")
+                return algebra.compare(self._column, "=", "NaN")
             case "-Infinity":
                 return self._not("-Infinity")
         plus = algebra.negated(self._minus())
         if value.startswith("-"):
-            finite = algebra.both(self._finite_minus(), self._nearer(self._column, value))
+            finite = algebra.both(self._finite_minus(), self._counted(self._column, "<", value))
             return algebra.either(plus, finite)
-        finite = algebra.both(plus, self._farther(self._trimmed, value))
-        return algebra.either(algebra.above(self._column, _BEHIND_DIGITS), finite)
+        finite = algebra.both(plus, self._counted(self._trimmed, ">", value))
+        return algebra.either(algebra.compare(self._column, ">", _BEHIND_DIGITS), finite)
 
     def _finite_minus(self) -> T:
-        return self._algebra.below(self._column, f"-{_BEHIND_DIGITS}")
+        return self._algebra.compare(self._column, "<", f"-{_BEHIND_DIGITS}")
 
 
 class _InstantOrder(_CountedOrder[T]):
@@ -280,10 +264,10 @@ class _InstantOrder(_CountedOrder[T]):
             case "-infinity":
                 return self._never()
         if value.endswith(" BC"):
-            within = algebra.both(self._same_year(value), algebra.below(self._column, value))
-            other = algebra.both(algebra.negated(self._same_year(value)), self._farther(self._column, value))
+            within = algebra.both(self._same_year(value), algebra.compare(self._column, "<", value))
+            other = algebra.both(algebra.negated(self._same_year(value)), self._counted(self._column, ">", value))
             return algebra.either(self._minus(), algebra.both(self._bc(), algebra.either(within, other)))
-        earlier = algebra.either(self._bc(), self._nearer(self._column, value))
+        earlier = algebra.either(self._bc(), self._counted(self._column, "<", value))
         return algebra.either(self._minus(), algebra.both(self._digit(), earlier))
 
     def above(self, value: str) -> T:
@@ -294,19 +278,19 @@ class _InstantOrder(_CountedOrder[T]):
             case "-infinity":
                 return self._not("-infinity")
         if value.endswith(" BC"):
-            within = algebra.both(self._same_year(value), algebra.above(self._column, value))
-            other = algebra.both(algebra.negated(self._same_year(value)), self._nearer(self._column, value))
+            within = algebra.both(self._same_year(value), algebra.compare(self._column, ">", value))
+            other = algebra.both(algebra.negated(self._same_year(value)), self._counted(self._column, "<", value))
             later = algebra.either(algebra.negated(self._bc()), algebra.either(within, other))
         else:
-            later = algebra.both(algebra.negated(self._bc()), self._farther(self._column, value))
+            later = algebra.both(algebra.negated(self._bc()), self._counted(self._column, ">", value))
         finite = algebra.both(algebra.negated(self._minus()), later)
-        return algebra.either(algebra.above(self._column, _BEHIND_DIGITS), finite)
+        return algebra.either(algebra.compare(self._column, ">", _BEHIND_DIGITS), finite)
 
     def _bc(self) -> T:
-        return self._algebra.ends(self._column, " BC")
+        return self._algebra.like(self._column, "% BC")
 
     def _same_year(self, value: str) -> T:
-        return self._algebra.starts(self._column, value[: _place(value, "-") + 1])
+        return self._algebra.like(self._column, f"{value[: _place(value, '-')]}-%")
 
 
 def _order(algebra: Algebra[T], kind: Kind, column: T) -> _Order[T]:
@@ -326,7 +310,7 @@ def _order(algebra: Algebra[T], kind: Kind, column: T) -> _Order[T]:
 
 
 def _among(algebra: Algebra[T], column: T, values: Sequence[Constant]) -> T:
-    return algebra.equal(column, values[0]) if len(values) == 1 else algebra.among(column, values)
+    return algebra.compare(column, "=", values[0]) if len(values) == 1 else algebra.among(column, values)
 
 
 def _place(value: str, sign: str) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from rosetta.dialects.postgres import quoted
 from rosetta.filters.bound import BoundSql
-from rosetta.filters.comparing import Algebra, Constant, Logic, truth
+from rosetta.filters.comparing import Algebra, Constant, Logic, Sign, truth
 from rosetta.filters.row_filter import RowFilter
 
 _NAME: Final = "filter_"
@@ -44,26 +44,14 @@ class _Sql(_SqlLogic, Algebra[str]):
     def __init__(self) -> None:
         self.parameters: dict[str, str | int | float] = {}
 
-    def equal(self, values: str, constant: Constant) -> str:
-        return f"({values} = {self._bound(constant)})"
-
-    def below(self, values: str, constant: Constant) -> str:
-        return f"({values} < {self._bound(constant)})"
-
-    def above(self, values: str, constant: Constant) -> str:
-        return f"({values} > {self._bound(constant)})"
+    def compare(self, values: str, sign: Sign, constant: Constant) -> str:
+        return f"({values} {sign} {self._bound(constant)})"
 
     def among(self, values: str, constants: Sequence[Constant]) -> str:
         return f"({values} IN ({', '.join(self._bound(constant) for constant in constants)}))"
 
     def like(self, values: str, pattern: str) -> str:
         return f"({values} LIKE {self._bound(pattern)} ESCAPE '\\')"
-
-    def starts(self, values: str, prefix: str) -> str:
-        return f"starts_with({values}, {self._bound(prefix)})"
-
-    def ends(self, values: str, suffix: str) -> str:
-        return f"ends_with({values}, {self._bound(suffix)})"
 
     def folded(self, values: str) -> str:
         return f"translate({values}, '{ascii_uppercase}', '{ascii_lowercase}')"
