@@ -33,8 +33,15 @@ def table(*, soft: bool = False) -> MergeTable:
     return MergeTable(TableId("SHOP", 'OR"DERS'), own("STAGING_1_2_ab"), columns, (1, 0), soft, "1_2_7")
 
 
-def statements() -> dict[str, str | tuple[str, ...] | list[str]]:
-    hard, soft, snapshot = table(), table(soft=True), "100:120:103,107"
+Made = dict[str, str | tuple[str, ...] | list[str]]
+
+
+def statements() -> Made:
+    return {**statements_of_tables(), **statements_of_rows()}
+
+
+def statements_of_tables() -> Made:
+    hard = table()
     target, source = hard.target, TableId("public", "or'ders")
     return {
         "own_tables": tables.CREATE_OWN,
@@ -66,6 +73,12 @@ def statements() -> dict[str, str | tuple[str, ...] | list[str]]:
             tables.write_progress_sql((1, 2, 3), STAMP, None),
         ),
         "removal": (tables.own_names_sql(), tables.remove_progress_sql(1, 2), tables.remove_claims_sql(1, 2)),
+    }
+
+
+def statements_of_rows() -> Made:
+    hard, soft, snapshot = table(), table(soft=True), "100:120:103,107"
+    return {
         "fold": merge.fold_sql(hard),
         "left_out": (merge.unfit_sql(hard), merge.drop_lines_sql(hard, [3, 5])),
         "missing": merge.missing_sql(hard),
