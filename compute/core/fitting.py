@@ -10,7 +10,7 @@ from compute.destinations.base import TableTarget
 from rosetta.enums import SchemaPolicy
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.types import TableSchema
-from rosetta.types.evolution import changes_between, needs_consent, shape_of
+from rosetta.types.evolution import ChangeKind, changes_between, needs_consent, shape_of
 
 if TYPE_CHECKING:
     from compute.core.work import Desk
@@ -55,17 +55,21 @@ class FitWork:
             grow(desk, grown)
 
 
-def followed(target: TableTarget, schema: TableSchema, policy: SchemaPolicy) -> TableTarget:
-    """The target as it is to be now that its source is like `schema`, and its policy this one.
+def followed(target: TableTarget, schema: TableSchema, policy: SchemaPolicy) -> tuple[TableTarget, TableSchema | None]:
+    """The target as it is to be now that its source is like `schema`, and its policy this one; what its writer hears.
 
-    Where a person must be asked, it stays: only the stream knows from where on. Raises ConfigurationError when its
-    rules do not fit `schema`.
+    Where a person must be asked, it stays: only the stream knows from where on. But another key of the same columns is
+    nothing that every engine's stream shows, so the writer hears of that at once. None: there is nothing to hear.
+    Raises ConfigurationError when the target's rules do not fit `schema`.
     """
     if target.source_schema == schema and target.policy is policy:
-        return target
+        return target, None
     changes = changes_between(shape_of(target.source_schema), shape_of(schema))
-    asks = any(needs_consent(change, policy) for change in changes)
-    return replace(target if asks else target.of(schema), policy=policy)
+    asks = {change.kind for change in changes if needs_consent(change, policy)}
+    now = replace(target if asks else target.of(schema), policy=policy)
+    if asks == {ChangeKind.KEY_CHANGED}:
+        return now, schema
+    return now, None if now == target else now.source_schema
 
 
 def fitting_targets(desk: Desk, changes: TableChanges) -> list[TableTarget]:

@@ -255,10 +255,10 @@ class TableControl:
         elif decision.step is Step.NOTHING or schema is None:
             if served and schema is not None:
                 known = self._book.served()[sync.sync_id]
-                now = followed(known.target, schema, sync.policy)
-                if now != known.target:
+                now, heard = followed(known.target, schema, sync.policy)
+                if heard is not None:
                     self._book.serve(sync.sync_id, replace(known, target=now))
-                    self._hand_over(known.destination_id, FitWork(sync.sync_id, now.source_schema, sync.policy))
+                    self._hand_over(known.destination_id, FitWork(sync.sync_id, heard, sync.policy))
             elif not served:
                 self._book.note(sync.sync_id, destination.destination_id, sync.state, _known_failure(sync, decision))
         else:

@@ -72,7 +72,13 @@ def test_a_look_is_followed_unless_a_person_is_asked(
     columns: tuple[Column, ...], policy: SchemaPolicy, follows: bool
 ) -> None:
     target, now = TableTarget(1, SCHEMA, SCHEMA.table), replace(SCHEMA, columns=columns)
-    assert followed(target, SCHEMA, SchemaPolicy.EVOLVE) is target
-    found = followed(target, now, policy)
+    assert followed(target, SCHEMA, SchemaPolicy.EVOLVE) == (target, None)
+    found, heard = followed(target, now, policy)
+    assert heard == (now if follows else None if policy is SchemaPolicy.EVOLVE else SCHEMA)
     assert found.schema == (now if follows else SCHEMA)
     assert found.policy is policy
+
+
+def test_a_writer_hears_of_another_key_of_the_same_columns() -> None:
+    target, now = TableTarget(1, SCHEMA, SCHEMA.table), replace(SCHEMA, key=("id", "v"))
+    assert followed(target, now, SchemaPolicy.EVOLVE) == (target, now)
