@@ -10,7 +10,7 @@ import pytest
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(420)]
 
 COUNT = 15
 

@@ -118,23 +118,28 @@ def test_renames_selections_and_what_cannot_be_compared(config: Callable[..., No
     replicated.target.run("""
         CREATE SCHEMA landing; ALTER TABLE shop.orders SET SCHEMA landing; CREATE SCHEMA other;
         ALTER TABLE shop.people SET SCHEMA other; ALTER TABLE other.people RENAME TO persons;
-        ALTER TABLE other.persons DROP COLUMN name""")
+        ALTER TABLE other.persons DROP COLUMN name;
+        ALTER TABLE shop.events SET SCHEMA landing; DELETE FROM landing.events WHERE id <= 3""")
     config('UPDATE destinations SET config = config || \'{"pg_schema": "landing"}\'')
     config("""
         INSERT INTO table_syncs (pipeline_destination_id, schema_name, table_name, target_schema, target_name, columns,
                                  filters)
         VALUES (1, 'shop', 'people', 'other', 'persons', '["id"]', '[]'),
                (1, 'shop', 'events', NULL, NULL, NULL, '["id > 3"]'), (1, 'shop', 'gone', NULL, NULL, NULL, '[]')""")
+    config("""
+        INSERT INTO table_syncs (pipeline_destination_id, schema_name, table_name, target_name, custom_sql)
+        VALUES (1, 'shop', 'people', 'computed', 'SELECT id FROM batch')""")
     found = report("SHOP")
     assert found["exit_code"] == 2
     tables = {table["target"]: table for table in found["pipelines"][0]["destinations"][0]["tables"]}
     assert {name: table["outcome"] for name, table in tables.items()} == {
         "landing.orders": "EQUAL",
         "other.persons": "EQUAL",
-        "landing.events": "NOT_COMPARED",
+        "landing.events": "EQUAL",
+        "landing.computed": "NOT_COMPARED",
         "landing.gone": "NOT_COMPARED",
     }
-    assert "filters" in tables["landing.events"]["reason"]
+    assert "custom_sql" in tables["landing.computed"]["reason"]
     assert "publication" in tables["landing.gone"]["reason"]
 
 

@@ -22,6 +22,7 @@ from rosetta.tests.waiting import eventually
 PATIENCE_SECONDS = 30.0
 # For what is so of one engine only.
 debezium_only = pytest.mark.parametrize("engine", [EngineKind.DEBEZIUM], indirect=True, ids=str)
+pgoutput_only = pytest.mark.parametrize("engine", [EngineKind.PGOUTPUT], indirect=True, ids=str)
 
 
 def spec(name: str, *key: str, fold: bool = True) -> TableSpec:
