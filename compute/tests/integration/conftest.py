@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from compute.tests.support.copy_load import SCHEMA
 from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
 from compute.tests.support.valkey import Valkey
+from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
 
 
@@ -39,9 +41,16 @@ def stage(
     stage_valkey: Valkey,
     new_database: Callable[[], str],
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Stage]:
-    """Source and target database, and a service that the test starts; a target that is away is parked for."""
+    """Source and target database, and a service that the test starts; a target that is away is parked for.
+
+    Pipelines are read by the default engine, or by the one that the test is marked with; ROSETTA_ENGINE overrules.
+    """
     stage_valkey.flush()
+    marked = request.node.get_closest_marker("engine")
+    engine = EngineKind(os.environ.get("ROSETTA_ENGINE") or (marked.args[0] if marked else EngineKind.DEBEZIUM))
+    config.run(f"ALTER TABLE pipelines ALTER COLUMN engine SET DEFAULT '{engine}'")
     service = ComputeService(config.url, tmp_path, redis_url=stage_valkey.url)
     made = Stage(cluster, config, service, new_database(), new_database())
     yield made

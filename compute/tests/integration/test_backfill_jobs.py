@@ -11,8 +11,9 @@ import pytest
 from compute.tests.support.copy_load import TABLES, Writers
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def backfill(stage: Stage, pipeline: int, table: str, *filters: str) -> int:

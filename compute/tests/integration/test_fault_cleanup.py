@@ -9,8 +9,9 @@ import pytest
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually, process_exists
+from rosetta.enums import EngineKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 def running(stage: Stage) -> int:

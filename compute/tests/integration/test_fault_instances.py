@@ -17,8 +17,9 @@ from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually, process_exists
+from rosetta.enums import EngineKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(300)]
 
 RESTARTS = int(os.environ.get("ROSETTA_RESTARTS", "4"))  # 20 in a longer run
 LEASE_SECONDS = 3.0  # of the services that the stage makes

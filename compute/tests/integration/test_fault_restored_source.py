@@ -14,10 +14,11 @@ from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.restorable import Restorable
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

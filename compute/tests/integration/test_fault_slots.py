@@ -9,8 +9,9 @@ import pytest
 
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(240)]
 
 _SHOWN = "SELECT status, last_error_code, last_error_remedy FROM pipeline_metadata WHERE pipeline_id = %s"
 

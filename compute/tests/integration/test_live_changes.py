@@ -11,8 +11,9 @@ import pytest
 from compute.tests.support.copy_load import SCHEMA, TABLES, Writers
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(400)]
 _ARRIVES_SECONDS = 8.0  # on a machine with other things to do; what matters is that no copy is waited for
 
 

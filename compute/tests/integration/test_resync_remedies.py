@@ -7,8 +7,9 @@ import pytest
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(300)]
 RESYNC = "UPDATE table_syncs SET desired_state = 'RESYNC'"
 
 

@@ -12,9 +12,10 @@ from compute.tests.integration.test_manager import Supervisor
 from compute.tests.support.children import renewing
 from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.waiting import eventually, process_exists
+from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration]
 
 Start = Callable[..., Supervisor]
 _OWNERS = "SELECT instance_id, count(*) FROM pipeline_leases WHERE expires_at > now() GROUP BY 1 ORDER BY 1"

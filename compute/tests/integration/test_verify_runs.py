@@ -10,8 +10,9 @@ import pytest
 
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually, process_exists
+from rosetta.enums import EngineKind
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration]
 
 CANARY = "canary-value-77c2"
 TABLES = """

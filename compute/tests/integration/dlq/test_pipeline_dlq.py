@@ -12,9 +12,10 @@ from compute.tests.support.service import ComputeService
 from compute.tests.support.stage import Stage
 from compute.tests.support.valkey import Valkey
 from compute.tests.support.waiting import eventually
+from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(300)]
 OPEN = "SELECT count(*) FROM dlq_records WHERE state IN ('PARKED', 'RETRYING')"
 
 
