@@ -19,17 +19,6 @@ def free_port() -> int:
         return port
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen here now; connections that are still closing do not count."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
 class Reservation:
     """Ports kept for servers that start soon: each is listened on until `release` gives it to its server.
 
@@ -47,6 +36,7 @@ class Reservation:
 
     def _take(self, name: str, port: int) -> bool:
         holder = socket.socket()
+        # As servers do: connections of an earlier one that are still closing do not count.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             holder.bind((HOST, port))

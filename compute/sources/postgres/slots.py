@@ -34,7 +34,6 @@ class SlotInfo:
     Attributes:
         active_pid: the walsender that streams it now.
         confirmed_flush: everything before it is never delivered again.
-        restart_lsn: WAL from here on is kept for the slot; None when it is lost.
         wal_status: `reserved`, `extended`, `unreserved` or `lost`.
         retained_bytes: WAL that the server keeps because of the slot.
         safe_bytes: WAL that may still be written before the slot can be lost; None: as much as the disk holds.
@@ -47,7 +46,6 @@ class SlotInfo:
     database: str | None
     active_pid: int | None
     confirmed_flush: Lsn | None
-    restart_lsn: Lsn | None
     wal_status: str | None
     retained_bytes: int | None
     safe_bytes: int | None = None
@@ -62,17 +60,13 @@ class SlotInfo:
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
         """From a row of `SLOTS_SQL`."""
-
-        def position(name: str) -> Lsn | None:
-            return None if row[name] is None else Lsn.parse(row[name])
-
+        confirmed = row["confirmed_flush_lsn"]
         return cls(
             name=row["slot_name"],
             plugin=row["plugin"],
             database=row["database"],
             active_pid=row["active_pid"],
-            confirmed_flush=position("confirmed_flush_lsn"),
-            restart_lsn=position("restart_lsn"),
+            confirmed_flush=None if confirmed is None else Lsn.parse(confirmed),
             wal_status=row["wal_status"],
             retained_bytes=row["retained_bytes"],
             safe_bytes=row["safe_wal_size"],

@@ -14,7 +14,7 @@ from rosetta.lsn import Lsn
 
 HOME = Origin("7000000000000000001", 2)
 KNOWN = KnownSlot(4, "rosetta_1_4", HOME, Lsn(1000))
-SLOT = SlotInfo("rosetta_1_4", "pgoutput", "db", None, Lsn(900), Lsn(800), "reserved", 200)
+SLOT = SlotInfo("rosetta_1_4", "pgoutput", "db", None, Lsn(900), "reserved", 200)
 HISTORY = "1\t0/64\tno recovery target specified\n\n2\t0/3E8\tbefore 2026-01-01 00:00:00+00\n"
 
 

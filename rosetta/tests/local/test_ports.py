@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rosetta.local.ports import HOST, Reservation, free_port, is_free
+from rosetta.local.ports import HOST, Reservation, free_port
 
 
 @pytest.fixture
@@ -15,6 +15,11 @@ def listener() -> Iterator[socket.socket]:
     taken = socket.create_server((HOST, 0))
     yield taken
     taken.close()
+
+
+def is_free(port: int) -> bool:
+    with Reservation({"one": port}) as reservation:
+        return reservation.ports["one"] == port
 
 
 def test_a_listening_port_is_not_free(listener: socket.socket) -> None:
