@@ -9,15 +9,14 @@ from rosetta.enums import EngineKind
 
 
 def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> ChangeEngine:
-    """An engine that is not started yet; the pipeline's own limits go before the settings'.
-
-    Limits of rows are Debezium's, whose queues count records. The other engine's batches are bounded by bytes alone.
-    """
+    """An engine that is not started yet; the pipeline's own limits go before the settings'."""
+    batch_rows = plan.max_batch_rows or settings.pipeline_max_batch_size
+    queue_rows = plan.max_queue_rows or settings.pipeline_max_queue_size
     match plan.engine:
         case EngineKind.PGOUTPUT:
             from compute.engine.pgoutput.engine import PgoutputEngine
 
-            return PgoutputEngine(_source(plan), plan.profile)
+            return PgoutputEngine(_source(plan), plan.profile, batch_rows=batch_rows, queue_rows=queue_rows)
         case EngineKind.DEBEZIUM:
             from compute.engine.debezium.engine import DebeziumEngine
 
@@ -25,8 +24,8 @@ def create_engine(plan: PipelinePlan, settings: Settings, heap_scale: int) -> Ch
                 _source(plan),
                 plan.profile,
                 heap_scale=heap_scale,
-                batch_rows=plan.max_batch_rows or settings.pipeline_max_batch_size,
-                queue_rows=plan.max_queue_rows or settings.pipeline_max_queue_size,
+                batch_rows=batch_rows,
+                queue_rows=queue_rows,
             )
 
 

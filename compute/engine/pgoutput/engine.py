@@ -16,7 +16,7 @@ from compute.engine.pgoutput.gatherer import Limits
 from compute.engine.pgoutput.heartbeat import Heartbeat
 from compute.engine.pgoutput.native import library
 from compute.engine.pgoutput.native.machine import NativeMachine
-from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.outbox import NO_BOUND, Outbox
 from compute.engine.pgoutput.pace import Pace
 from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.session import ReplicationSession, is_busy
@@ -72,11 +72,29 @@ class _Parts:
 class PgoutputEngine:
     """Reads one slot over a replication connection; see `ChangeEngine` for what is promised."""
 
-    def __init__(self, source: EngineSource, profile: Profile = Profile.SMALL, *, accelerated: bool = True) -> None:
-        """`accelerated`: compiled code takes the ordinary messages, where this machine has it."""
+    def __init__(
+        self,
+        source: EngineSource,
+        profile: Profile = Profile.SMALL,
+        *,
+        batch_rows: int | None = None,
+        queue_rows: int | None = None,
+        accelerated: bool = True,
+    ) -> None:
+        """`accelerated`: compiled code takes the ordinary messages, where this machine has it.
+
+        Args:
+            source: where to read from.
+            profile: how much memory batches may take.
+            batch_rows: the most changes of one batch; None: as many as the memory holds.
+            queue_rows: the most changes that may be unacknowledged, beyond those of one batch; None likewise.
+            accelerated: see above.
+        """
         self._source = source
         self._profile = profile
         self._memory = MEMORY[profile]
+        self._batch_rows = batch_rows or NO_BOUND
+        self._queue_rows = queue_rows or NO_BOUND
         self._machine = _machine(accelerated=accelerated)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -111,8 +129,8 @@ class PgoutputEngine:
         slot = SlotWatch(self._source, position)
         reference_xid = slot.check_start()
         self._start = position
-        outbox = Outbox(self._memory.outstanding_bytes, position.commit_lsn)
-        limits = Limits(self._memory.soft_bytes, self._memory.hard_bytes)
+        outbox = Outbox(self._memory.outstanding_bytes, position.commit_lsn, self._queue_rows)
+        limits = Limits(self._memory.soft_bytes, self._memory.hard_bytes, self._batch_rows)
         reader = StreamReader(outbox, limits, position, cuts, self._tell, self._machine)
         reader.set_reference(reference_xid)
         reader.set_tables(tables)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from compute.core.batch import TableSpec
 from compute.engine.base import cuts_behind
 from compute.engine.pgoutput.gathering import Gathering
-from compute.engine.pgoutput.outbox import Outbox
+from compute.engine.pgoutput.outbox import NO_BOUND, Outbox
 from compute.engine.pgoutput.protocol import Relation
-from compute.engine.pgoutput.swift import NO_LSN, Machine, PlainMachine
+from compute.engine.pgoutput.swift import NO_LSN, Machine, PlainMachine, Room
 from compute.engine.pgoutput.tables import Table
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
@@ -19,10 +19,20 @@ from rosetta.lsn import Lsn, StreamPosition
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A batch is cut between transactions from `soft_bytes` on, anywhere from `hard_bytes` on."""
+    """A batch is cut between transactions from `soft_bytes` on, anywhere from `hard_bytes` on.
+
+    The same for its changes, of which there are never more than `most_changes`: between transactions from half of
+    those on.
+    """
 
     soft_bytes: int
     hard_bytes: int
+    most_changes: int = NO_BOUND
+
+    @property
+    def enough_changes(self) -> int:
+        """From how many on a batch is cut between transactions."""
+        return (self.most_changes + 1) // 2
 
 
 class Gatherer:
@@ -89,13 +99,31 @@ class Gatherer:
         """
         if self._watchful:  # each position is to be looked at
             return at
-        batch, place, held = self._batch, self._place, self._batch.retained_bytes
-        at = self._machine.run(self._open, buffer, at, (self._limits.soft_bytes - held, self._limits.hard_bytes - held))
+        batch, place, limits = self._batch, self._place, self._limits
+        held, changes = batch.retained_bytes, batch.changes
+        room = Room(
+            limits.soft_bytes - held,
+            limits.hard_bytes - held,
+            limits.enough_changes - changes,
+            limits.most_changes - changes,
+        )
+        at = self._machine.run(self._open, buffer, at, room)
         batch.retained_bytes, place.grown = held + place.grown, 0
+        batch.changes, place.taken = changes + place.taken, 0
         batch.micros, place.newest = max(batch.micros, place.newest), -1
-        if batch.retained_bytes >= self._limits.hard_bytes:
+        if self._is_full():
             self._publish()
         return at
+
+    def _is_full(self) -> bool:
+        """Whether the batch is to end here, wherever that is."""
+        batch, limits = self._batch, self._limits
+        return batch.retained_bytes >= limits.hard_bytes or batch.changes >= limits.most_changes
+
+    def _is_enough(self) -> bool:
+        """Whether the batch is to end here, which is between two transactions."""
+        batch, limits = self._batch, self._limits
+        return batch.retained_bytes >= limits.soft_bytes or batch.changes >= limits.enough_changes
 
     def _next_ordinal(self, lsn: int) -> int:
         return self._place.ordinal + 1 if lsn == self._place.lsn else 0

@@ -18,6 +18,7 @@ class Gathering:
     Attributes:
         micros: newest commit time at the source, microseconds since 1970; -1 without a change.
         retained_bytes: estimated memory that it holds, never less than its text.
+        changes: how many were taken into it; folding may have left fewer.
     """
 
     start: StreamPosition
@@ -28,6 +29,7 @@ class Gathering:
     watermarks: list[str] = field(default_factory=list)
     micros: int = -1
     retained_bytes: int = 0
+    changes: int = 0
 
     def build(self, sequence: int) -> ChangeBatch:
         """The batch; here its text is written."""

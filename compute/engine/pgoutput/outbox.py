@@ -13,29 +13,32 @@ from compute.engine.pgoutput.gathering import Gathering
 from rosetta.lsn import Lsn
 
 _CHORE_SECONDS = 1.0
+NO_BOUND = 2**62  # of changes
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
     sequence: int
     retained_bytes: int
+    changes: int
     commit_lsn: Lsn
 
 
 class Outbox:
-    """Bounded by the bytes that are not acknowledged, in order; one batch always fits, however large.
+    """Bounded by the bytes and changes that are not acknowledged, in order; one batch always fits, however large.
 
     Behind the finished batches may lie one that is on offer: until it is taken, the reader may have it back and
     go on gathering.
     """
 
-    def __init__(self, bound_bytes: int, start: Lsn) -> None:
+    def __init__(self, bound_bytes: int, start: Lsn, bound_changes: int = NO_BOUND) -> None:
         self._bound_bytes = bound_bytes
+        self._bound_changes = bound_changes
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, Gathering]] = deque()
         self._offered: Gathering | None = None
         self._unacknowledged: deque[_Sent] = deque()
-        self._outstanding_bytes = 0
+        self._outstanding_bytes = self._outstanding_changes = 0
         self._sequences = 0
         self._acknowledged = start
         self._closed = False
@@ -63,7 +66,7 @@ class Outbox:
             with self._changed:
                 if self._closed:
                     return
-                if self._fits(gathering.retained_bytes):
+                if self._fits(gathering):
                     self._waiting.append((self._send(gathering), gathering))
                     self._changed.notify_all()
                     return
@@ -99,6 +102,7 @@ class Outbox:
             while self._unacknowledged and self._unacknowledged[0].sequence <= sequence:
                 sent = self._unacknowledged.popleft()
                 self._outstanding_bytes -= sent.retained_bytes
+                self._outstanding_changes -= sent.changes
                 self._acknowledged = max(self._acknowledged, sent.commit_lsn)
             self._changed.notify_all()
 
@@ -112,16 +116,21 @@ class Outbox:
         if self._waiting:
             return self._waiting.popleft()
         offered = self._offered
-        if offered is None or self._closed or not self._fits(offered.retained_bytes):
+        if offered is None or self._closed or not self._fits(offered):
             return None
         self._offered = None
         return self._send(offered), offered
 
-    def _fits(self, retained_bytes: int) -> bool:
-        return not self._outstanding_bytes or self._outstanding_bytes + retained_bytes <= self._bound_bytes
+    def _fits(self, gathering: Gathering) -> bool:
+        return not self._outstanding_bytes or (
+            self._outstanding_bytes + gathering.retained_bytes <= self._bound_bytes
+            and self._outstanding_changes + gathering.changes <= self._bound_changes
+        )
 
     def _send(self, gathering: Gathering) -> int:
         self._sequences += 1
-        self._unacknowledged.append(_Sent(self._sequences, gathering.retained_bytes, gathering.end.commit_lsn))
-        self._outstanding_bytes += gathering.retained_bytes
+        retained_bytes, changes = gathering.retained_bytes, gathering.changes
+        self._unacknowledged.append(_Sent(self._sequences, retained_bytes, changes, gathering.end.commit_lsn))
+        self._outstanding_bytes += retained_bytes
+        self._outstanding_changes += changes
         return self._sequences

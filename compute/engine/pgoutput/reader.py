@@ -51,8 +51,7 @@ class StreamReader(Gatherer):
         self._place.in_transaction = False
         self._place.lsn = NO_LSN
         self._place.base = max(self._place.base, end)
-        batch = self._batch
-        if batch.retained_bytes >= self._limits.soft_bytes or batch.watermarks:
+        if self._is_enough() or self._batch.watermarks:
             self._publish()
 
     def _relation(self, payload: bytes, _lsn: int) -> None:
@@ -125,8 +124,9 @@ class StreamReader(Gatherer):
     def _grow(self, grown: int) -> None:
         batch = self._batch
         batch.retained_bytes += grown
+        batch.changes += 1
         batch.micros = max(batch.micros, self._place.micros)
-        if batch.retained_bytes >= self._limits.hard_bytes:
+        if self._is_full():
             self._publish()
 
     def _table(self, oid: bytes) -> Table | None:

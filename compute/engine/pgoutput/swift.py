@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from compute.core.batch import TableSpec
 from compute.engine.pgoutput.lines import CREATE as CREATED
@@ -24,6 +24,15 @@ _BEGIN: Final = Struct(">8xqI")
 _END: Final = Struct(">Q")
 
 
+class Room(NamedTuple):
+    """What may still be taken into a batch: so many bytes and changes until a commit, and so many anywhere."""
+
+    enough_bytes: int
+    most_bytes: int
+    enough_changes: int
+    most_changes: int
+
+
 class Place(Protocol):
     """Where the stream is.
 
@@ -33,7 +42,7 @@ class Place(Protocol):
         in_transaction: whether one is open.
         xid, micros, transaction: of the transaction that is open: its 64-bit id, its commit time, and both as text.
         newest: commit time of the newest change; -1: none yet.
-        grown: bytes that changes have added since somebody took account of them.
+        grown, taken: bytes that changes have added since somebody took account of them, and how many those were.
         seen: LSN of the newest message.
     """
 
@@ -45,6 +54,7 @@ class Place(Protocol):
     micros: int
     newest: int
     grown: int
+    taken: int
     seen: int
 
     @property
@@ -67,6 +77,7 @@ class PlainPlace:
     transaction: bytes = b""
     newest: int = -1
     grown: int = 0
+    taken: int = 0
     seen: int = 0
 
     def begin(self, xid: int, micros: int) -> None:
@@ -89,11 +100,10 @@ class Machine(Protocol):
     def table(self, relation: Relation, spec: TableSpec) -> Table:
         """What keeps the changes of a table in one batch."""
 
-    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:
-        """Takes ordinary frames from `at` on; returns where it stopped.
+    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:
+        """Takes ordinary frames from `at` on; returns where it stopped, which is no later than `room` says.
 
-        That is no later than at the commit behind which changes have grown by `room[0]` bytes, and at `room[1]`
-        anywhere. `tables` by the ids of their relations; those that are None are passed over.
+        `tables` by the ids of their relations; those that are None are passed over.
         """
 
 
@@ -110,16 +120,16 @@ class PlainMachine:
     def table(self, relation: Relation, spec: TableSpec) -> Table:
         return table_for(relation, spec)
 
-    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:
+    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:
         return run(self._place, tables, buffer, at, room)
 
 
-def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:  # noqa: C901, PLR0912 - one loop, see above
+def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:  # noqa: C901, PLR0912 - one loop, see above
     """See `Machine.run`."""
     last, ordinal, transaction, micros = place.lsn, place.ordinal, place.transaction, place.micros
-    grown, length, frame = place.grown, len(buffer), _FRAME.unpack_from
-    (enough, most), end, lsn = room, length - _FRAME.size, place.seen
-    while at <= end and grown < most:
+    grown, taken, length, frame = place.grown, place.taken, len(buffer), _FRAME.unpack_from
+    (enough, most, enough_changes, most_changes), end, lsn = room, length - _FRAME.size, place.seen
+    while at <= end and grown < most and taken < most_changes:
         mark, size, letter, seen, kind = frame(buffer, at)
         stop = at + size + 1
         if stop > length or letter != _XLOG or mark != _DATA:
@@ -132,6 +142,7 @@ def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, 
             ordinal = ordinal + 1 if seen == last else 0
             last = seen
             if (table := tables[oid]) is not None:
+                taken += 1
                 place.newest = max(place.newest, micros)
                 if kind == DELETE or (images := table.leading) is None or payload[8] != TEXT:
                     act = table.insert if kind == INSERT else table.update if kind == UPDATE else table.delete
@@ -155,7 +166,7 @@ def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, 
             micros += EPOCH_MICROS
             place.begin(xid, micros)
             transaction, last = place.transaction, NO_LSN
-        elif kind == COMMIT and grown < enough:
+        elif kind == COMMIT and grown < enough and taken < enough_changes:
             (over,) = _END.unpack_from(buffer, at + _AT + 10)
             place.base = max(over, place.base)
             place.in_transaction, last = False, NO_LSN
@@ -163,5 +174,5 @@ def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, 
             break
         at, lsn = stop, seen
     place.lsn, place.ordinal, place.transaction, place.micros, place.grown = last, ordinal, transaction, micros, grown
-    place.seen = lsn
+    place.taken, place.seen = taken, lsn
     return at

@@ -33,11 +33,12 @@ class Place(ctypes.Structure):
     micros: int
     newest: int
     grown: int
+    taken: int
     seen: int
 
     _fields_ = [
         (name, ctypes.c_int64)
-        for name in ("base", "lsn", "ordinal", "in_transaction", "xid", "micros", "newest", "grown", "seen")
+        for name in ("base", "lsn", "ordinal", "in_transaction", "xid", "micros", "newest", "grown", "taken", "seen")
     ]
 
 
@@ -110,7 +111,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         "table_put": (count, [pointer, text, size, ctypes.c_uint8, text, size, text, size, pointer, pointer]),
         "table_text": (count, [pointer, pointer]),
         "text_free": (None, [pointer]),
-        "run": (count, [pointer, pointer, pointer, size, text, count, count, count, count]),
+        "run": (count, [pointer, pointer, pointer, size, text, *[count] * 6]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)

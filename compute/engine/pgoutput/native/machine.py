@@ -12,7 +12,7 @@ from compute.engine.pgoutput.errors import StreamError
 from compute.engine.pgoutput.lines import CREATE, DELETE, UPDATE, Key
 from compute.engine.pgoutput.native import library as native
 from compute.engine.pgoutput.protocol import Relation
-from compute.engine.pgoutput.swift import NO_LSN, Place, widened
+from compute.engine.pgoutput.swift import NO_LSN, Place, Room, widened
 from compute.engine.pgoutput.tables import Image, Keyed, Table, as_it_was, leads, table_for
 
 _OPERATIONS: Final = {operation[0]: operation for operation in (CREATE, UPDATE, DELETE)}
@@ -53,7 +53,7 @@ class NativeMachine:
             return NativeFolded(self._library, self._seed, relation, spec)
         return table_for(relation, spec)
 
-    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: tuple[int, int]) -> int:
+    def run(self, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:
         if tables is not self._known or len(tables) != self._count:
             self._learn(tables)
         known = len(self._oids)

@@ -13,7 +13,7 @@ enum { FRAME = 31, AT = 30, ROW_AT = 6, IMAGE_BYTES = 160 };
 #define EPOCH_MICROS 946684800000000LL
 
 typedef struct {
-    int64_t base, lsn, ordinal, in_transaction, xid, micros, newest, grown, seen;
+    int64_t base, lsn, ordinal, in_transaction, xid, micros, newest, grown, taken, seen;
 } Place;
 
 typedef struct {
@@ -234,8 +234,8 @@ static int change(Table *table, Place *place, const uint8_t *message, uint32_t s
 
 /* See swift.run; `oids` and `tables` are `known` pairs, a NULL table is passed over. */
 int64_t run(Place *place, const uint32_t *oids, Table *const *tables, uint32_t known, const uint8_t *buffer,
-            int64_t size, int64_t at, int64_t enough, int64_t most) {
-    while (size - at >= FRAME && place->grown < most) {
+            int64_t size, int64_t at, int64_t enough, int64_t most, int64_t enough_changes, int64_t most_changes) {
+    while (size - at >= FRAME && place->grown < most && place->taken < most_changes) {
         const uint8_t *frame = buffer + at, *message = frame + AT;
         int64_t stop = at + 1 + be32(frame + 1);
         if (stop > size || frame[0] != 'd' || frame[5] != 'w' || stop - at < FRAME) break;
@@ -256,13 +256,14 @@ int64_t run(Place *place, const uint32_t *oids, Table *const *tables, uint32_t k
                     break;
                 }
                 if (failed) return failed;
+                place->taken++;
                 if (place->micros > place->newest) place->newest = place->micros;
             }
         } else if (kind == 'B' && length >= 21) {
             place->micros = (int64_t)be64(message + 9) + EPOCH_MICROS;
             place->xid += (int32_t)(be32(message + 17) - (uint32_t)place->xid);
             place->in_transaction = 1, place->lsn = -1;
-        } else if (kind == 'C' && length >= 26 && place->grown < enough) {
+        } else if (kind == 'C' && length >= 26 && place->grown < enough && place->taken < enough_changes) {
             int64_t end = (int64_t)be64(message + 10);
             if (end > place->base) place->base = end;
             place->in_transaction = 0, place->lsn = -1;

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.pgoutput.gatherer import Limits
+from compute.engine.pgoutput.gathering import Gathering
 from compute.engine.pgoutput.native import library
 from compute.engine.pgoutput.native.machine import NativeMachine
 from compute.engine.pgoutput.outbox import Outbox
@@ -163,25 +164,69 @@ def test_a_batch_ends_where_its_size_asks_for_it() -> None:
         outbox = Outbox(1 << 40, START.commit_lsn)
         reader = StreamReader(outbox, Limits(3_000, 1 << 20), START, (), lambda: None, machine)
         reader.set_tables(SPECS)
-        ends = _ends(reader, outbox, data)
-        assert [end.at_boundary for end in ends] == [True] * 5
+        assert [batch.end.at_boundary for batch in _batches(reader, outbox, data)] == [True] * 5
         small = StreamReader(
             box := Outbox(1 << 40, START.commit_lsn), Limits(1_000, 2_000), START, (), lambda: None, machine
         )
         small.set_tables(SPECS)
-        assert not all(end.at_boundary for end in _ends(small, box, data))
+        assert not all(batch.end.at_boundary for batch in _batches(small, box, data))
 
 
-def _ends(reader: StreamReader, outbox: Outbox, data: bytes) -> list[StreamPosition]:
+@pytest.mark.parametrize("way", [None, message_by_message])
+@pytest.mark.parametrize("make", [PlainMachine, native])
+def test_a_batch_never_has_more_changes_than_it_may(
+    make: Callable[[], Machine], way: Callable[[bytes, int], int] | None
+) -> None:
+    """Between transactions from half of them on, anywhere at the most; what is passed over does not count."""
+    head = b"".join(
+        encoder.copy_data(encoder.relation(OIDS[name], "public", name, "d", [("id", True, 25, -1),
+                                                                            ("v", False, 25, -1)]), 0)
+        for name in ("a", "passed")
+    )  # fmt: skip
+    data, lsn = head, 200
+    for changes in (3, 2, 1, 25, 4, 7):
+        data += encoder.copy_data(encoder.begin(lsn + 90, 1, 700), lsn)
+        for number in range(changes):
+            data += encoder.copy_data(encoder.insert(OIDS["a"], [b"%d" % (lsn + number), b"x"]), lsn + number)
+            data += encoder.copy_data(encoder.insert(OIDS["passed"], [b"%d" % number, b"x"]), lsn + number)
+        lsn += 100
+        data += encoder.copy_data(encoder.commit(lsn - 10, lsn, 1), lsn - 10)
+    outbox = Outbox(1 << 40, START.commit_lsn)
+    reader = StreamReader(outbox, Limits(1 << 30, 1 << 30, 10), START, (), lambda: None, make())
+    reader.set_tables(SPECS)
+    batches = _batches(reader, outbox, data, way)
+    assert [batch.row_count for batch in batches] == [5, 10, 10, 6, 10, 1]
+    assert [batch.end.at_boundary for batch in batches] == [True, False, False, True, False, True]
+
+
+def _batches(
+    reader: StreamReader, outbox: Outbox, data: bytes, way: Callable[[bytes, int], int] | None = None
+) -> list[ChangeBatch]:
+    run = way or reader.run
     at = 0
     reader.go_on()
-    while (at := reader.run(data, at)) < len(data):
+    while (at := run(data, at)) < len(data):
         stop = at + 1 + int.from_bytes(data[at + 1 : at + 5])
         reader.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
         at = stop
     reader.offer()
-    ends = []
+    batches = []
     while (batch := outbox.take(0.0)) is not None:
-        ends.append(batch.end)
+        batches.append(batch)
         outbox.acknowledge(batch.sequence)
-    return ends
+    return batches
+
+
+def test_changes_wait_where_as_many_as_may_be_are_not_acknowledged() -> None:
+    outbox = Outbox(1 << 40, START.commit_lsn, 10)
+
+    def take_next(changes: int) -> ChangeBatch | None:
+        outbox.offer(Gathering(START, {}, START, retained_bytes=1, changes=changes))
+        return outbox.take(0.0)
+
+    assert take_next(12) is not None  # however many one batch has
+    assert take_next(1) is None
+    outbox.acknowledge(1)
+    assert take_next(6) is not None
+    assert take_next(5) is None
+    assert take_next(4) is not None
