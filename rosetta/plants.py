@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from rosetta.enums import AppEnv
 from rosetta.errors import ConfigurationError
 
 PLANTS: Final = MappingProxyType(
@@ -36,7 +37,7 @@ def arm(setting: str, app_env: str) -> None:
     """
     _armed.clear()
     names = {name for name in (part.strip() for part in setting.split(",")) if name}
-    if names and app_env != "test":
+    if names and app_env != AppEnv.TEST:
         raise ConfigurationError("ROSETTA_PLANT is for tests", remedy="Remove it, or set APP_ENV=test.")
     unknown = sorted(names - PLANTS.keys())
     if unknown:

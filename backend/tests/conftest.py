@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import psycopg2
 import pytest
-from app.core.config import AppEnv, Settings
+from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
 from tests.clients import API, Sql, Tokens, client_of
 
 from rosetta import migrate
-from rosetta.enums import Role
+from rosetta.enums import AppEnv, Role
 from rosetta.local.postgres import PostgresCluster
 from rosetta.tokens import hash_token, new_token, token_prefix
 
@@ -77,7 +77,7 @@ def settings(cluster: PostgresCluster, config_database: str) -> Settings:
         _env_file=None,
         database_url=cluster.dsn(config_database),
         secret_key=SECRET_KEY,
-        app_env=AppEnv.TESTING,
+        app_env=AppEnv.TEST,
         log_folder=None,
         dashboard_folder=None,
         db_pool_size=3,

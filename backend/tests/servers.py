@@ -25,7 +25,7 @@ def running_backend(environment: Mapping[str, str], command: Sequence[str] = MOD
     process = subprocess.Popen(
         [sys.executable, *(part.format(port=port) for part in command)],
         cwd=BACKEND,
-        env={**os.environ, "APP_ENV": "testing", **environment, "PORT": port},
+        env={**os.environ, "APP_ENV": "test", **environment, "PORT": port},
         stdout=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"

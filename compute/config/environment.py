@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from compute.config.settings import COMPUTE_FOLDER, Settings
 from rosetta.database import libpq_url
+from rosetta.enums import AppEnv
 from rosetta.errors import ConfigurationError
 from rosetta.secrets import check_secret_key
 
@@ -39,7 +40,7 @@ def load_settings() -> Settings:
             remedy="Set it in the environment or in compute/.env; compute/.env.example lists every setting.",
         ) from None
     settings = Settings(**found | {"config_database_url": libpq_url(found["config_database_url"])})
-    check_secret_key(settings.secret_key, settings.app_env == "production")
+    check_secret_key(settings.secret_key, settings.app_env is AppEnv.PRODUCTION)
     return settings
 
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
+
+from rosetta.enums import AppEnv
 
 COMPUTE_FOLDER: Final = Path(__file__).resolve().parent.parent
 
@@ -29,7 +31,7 @@ class Settings:
     secret_key: str = field(repr=False, metadata=_within(min_length=1))
     secret_key_previous: tuple[str, ...] = field(default=(), repr=False)
     config_database_url: str = field(repr=False, metadata=_within(min_length=1))
-    app_env: Literal["development", "test", "production"] = "development"
+    app_env: AppEnv = AppEnv.DEVELOPMENT
     debug: bool = False
     log_level: str = "INFO"
     log_folder: Path | None = COMPUTE_FOLDER.parent / "logs"

@@ -10,8 +10,10 @@ from pathlib import Path
 WEB = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(WEB.parent / "backend"))
 
-from app.core.config import AppEnv, Settings  # noqa: E402
+from app.core.config import Settings  # noqa: E402
 from app.main import create_app  # noqa: E402
+
+from rosetta.enums import AppEnv  # noqa: E402
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import AppEnv, Settings
+from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.domain.models import TableSync
 from app.domain.ports import CreditMeter, PipelineLogs, SourceAddress, SourceDatabase, TargetAddress, TargetDatabase
@@ -77,7 +77,7 @@ from app.infrastructure.snowflake import SnowflakeCredits, SnowflakeSessions, Sn
 from app.infrastructure.targets import MetersByType, TargetsByType
 from app.infrastructure.tasks.passes import wal_schedule
 from rosetta.custom_sql import Sandbox
-from rosetta.enums import DestinationType
+from rosetta.enums import AppEnv, DestinationType
 from rosetta.secrets import Keyring
 from rosetta.table_rules import MaskingKey, TableRules
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rosetta.enums import AppEnv
 from rosetta.secrets import check_secret_key
 
 BACKEND_FOLDER = Path(__file__).resolve().parents[2]
@@ -20,12 +20,6 @@ _DASHBOARDS = (BACKEND_FOLDER / "app" / "dashboard", BACKEND_FOLDER.parent / "we
 
 def _built_dashboard() -> Path | None:
     return next((folder for folder in _DASHBOARDS if (folder / "index.html").is_file()), None)
-
-
-class AppEnv(StrEnum):
-    DEVELOPMENT = "development"
-    TESTING = "testing"
-    PRODUCTION = "production"
 
 
 class Settings(BaseSettings):

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 from app.api.access import PUBLIC_PATHS
-from app.core.config import AppEnv, Settings
+from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
 from tests.clients import Endpoint, Sql, Tokens, client_of, endpoints_of
 
-from rosetta.enums import Role
+from rosetta.enums import AppEnv, Role
 
 ADMIN_ONLY = ("/api/v1/tokens", "/api/v1/settings", "/api/v1/users", "/api/v1/audit-log")
 OWN = ("/api/v1/auth/logout", "/api/v1/auth/password")  # everybody may, for themselves

@@ -9,13 +9,13 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from app.core.config import AppEnv, Settings
+from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from pydantic import SecretStr
 from tests.clients import API, Tokens, client_of
 
-from rosetta.enums import Role
+from rosetta.enums import AppEnv, Role
 from rosetta.local.postgres import PostgresCluster
 
 Served = Callable[..., Any]

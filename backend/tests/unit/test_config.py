@@ -47,7 +47,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     "values",
     [
         {"AUTH_ENABLED": "false"},
-        {"AUTH_ENABLED": "false", "APP_ENV": "testing"},
+        {"AUTH_ENABLED": "false", "APP_ENV": "test"},
         {"CORS_ORIGINS": "*"},
         {"LOG_LEVEL": "LOUD"},
         {"DB_POOL_SIZE": "0"},
