@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from compute.core import parker, writer, writer_state
+from compute.core import fan_out, parker, writer, writer_state
 from compute.core.batch import ChangeBatch
 from compute.tests.chaos.delivery_world import CAPACITY_BYTES, KEYS, NUMBERS, Process, Rows, World
 from compute.tests.contract.changes import Change, changes
@@ -193,7 +193,9 @@ def hasten(setattr_: Callable[[object, str, object], None]) -> None:
         (writer, "_PROGRESS_SECONDS", 0.005),
         (writer_state, "_OUTAGE", Backoff(0.002, 0.01)),
         (writer_state, "_REFUSAL", Backoff(0.002, 15.0)),
+        (fan_out, "_PATIENCE_SECONDS", 0.005),
         (parker, "_TICK_SECONDS", 0.005),
+        (parker, "_GATHER_SECONDS", 0.005),
         (parker, "_FAILING_SECONDS", 0.02),
         (parker, "_WAITED_FOR_SECONDS", 0.02),
         (parker, "_RETRIES", Backoff(0.01, 0.01)),
