@@ -8,13 +8,11 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from compute.core import fan_out, parker, writer, writer_state
 from compute.core.batch import ChangeBatch
 from compute.tests.chaos.delivery_world import CAPACITY_BYTES, KEYS, NUMBERS, Process, Rows, World
 from compute.tests.contract.changes import Change, changes
 from compute.tests.support.lanes import SCHEMA
 from compute.tests.support.waiting import eventually
-from rosetta.backoff import Backoff
 from rosetta.errors import FencedError, OutageError
 from rosetta.lsn import Lsn, StreamPosition
 
@@ -184,21 +182,3 @@ class Delivery(Course):
         self.holds(
             "bounded_memory", lambda: self.world.place(self.world.backlogs[1].reached) == wanted or self.is_back(1)
         )
-
-
-def hasten(setattr_: Callable[[object, str, object], None]) -> None:
-    """Makes lanes look and try again within milliseconds instead of seconds."""
-    hastened: tuple[tuple[object, str, object], ...] = (
-        (writer, "_IDLE_SECONDS", 0.005),
-        (writer, "_PROGRESS_SECONDS", 0.005),
-        (writer_state, "_OUTAGE", Backoff(0.002, 0.01)),
-        (writer_state, "_REFUSAL", Backoff(0.002, 15.0)),
-        (fan_out, "_PATIENCE_SECONDS", 0.005),
-        (parker, "_TICK_SECONDS", 0.005),
-        (parker, "_GATHER_SECONDS", 0.005),
-        (parker, "_FAILING_SECONDS", 0.02),
-        (parker, "_WAITED_FOR_SECONDS", 0.02),
-        (parker, "_RETRIES", Backoff(0.01, 0.01)),
-    )
-    for module, name, value in hastened:
-        setattr_(module, name, value)

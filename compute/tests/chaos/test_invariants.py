@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from compute.tests.chaos.delivery_machine import BrokenError, Delivery, hasten
+from compute.tests.chaos.delivery_machine import BrokenError, Delivery
+from compute.tests.support.lanes import hasten
 from rosetta import plants
 
 

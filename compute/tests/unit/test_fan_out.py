@@ -11,10 +11,15 @@ from compute.core.resumption import Resumption
 from compute.core.writer_state import WriterPhase
 from compute.destinations.base import TableTarget
 from compute.destinations.memory import MemoryDestination, MemoryStore
-from compute.tests.support.lanes import Scene, batch, rows
+from compute.tests.support.lanes import Scene, batch, hasten, rows
 from compute.tests.support.waiting import eventually
 from rosetta.errors import DataError, FencedError, OutageError, ResyncRequiredError, RosettaError
 from rosetta.lsn import Lsn, StreamPosition
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten(monkeypatch.setattr)
 
 
 @pytest.fixture

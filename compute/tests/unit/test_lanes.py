@@ -15,11 +15,17 @@ from compute.core.writer_state import WriterPhase
 from compute.destinations.base import Destination, TableTarget, WriteBatch, WriteResult
 from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.dlq.parcels import Parcel
-from compute.tests.support.lanes import TABLE, Scene, batch, rows
+from compute.tests.support.lanes import TABLE, Scene, batch, hasten, rows
 from compute.tests.support.memory_backlog import MemoryBacklog
 from compute.tests.support.waiting import eventually
 from rosetta.errors import FencedError, OutageError, RosettaError
 from rosetta.lsn import Lsn
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten(monkeypatch.setattr)
+    monkeypatch.setattr("compute.core.parker._GATHER_SECONDS", 0.25)  # what a test routes at once is parked at once
 
 
 @pytest.fixture
@@ -110,7 +116,8 @@ def test_many_batches_go_into_one_transaction_and_one_segment(scene: Scene) -> N
     assert backlog.transactions == len(backlog.rows) == 1
 
 
-def test_what_was_parked_leaves_memory(scene: Scene) -> None:
+def test_what_was_parked_leaves_memory(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compute.core.parker._GATHER_SECONDS", 0.005)
     away, backlog = Switch("open"), MemoryBacklog()
     lane = scene.add(1, MemoryDestination(MemoryStore(), away), backlog=backlog)
     for number in range(1, 300):

@@ -12,7 +12,7 @@ from compute.core.resumption import Resumption
 from compute.core.work import PrepareWork
 from compute.destinations.base import TableTarget
 from compute.destinations.memory import MemoryDestination, MemoryStore
-from compute.tests.support.lanes import NEW, SCHEMA, TABLE, Scene, batch
+from compute.tests.support.lanes import NEW, SCHEMA, TABLE, Scene, batch, hasten
 from compute.tests.support.memory_backlog import MemoryBacklog
 from compute.tests.support.waiting import eventually
 from compute.transforms import RowRules
@@ -35,6 +35,11 @@ class Away:
     def __call__(self, step: str) -> None:
         if step == "write" and not self.off.is_set():
             raise OutageError("away", code="AWAY")
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten(monkeypatch.setattr)
 
 
 @pytest.fixture
