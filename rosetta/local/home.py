@@ -71,7 +71,24 @@ class Home:
         return not self.clusters.exists()
 
     def prepare(self, account: Account) -> None:
-        """Makes the folders; `account` can enter the one for PostgreSQL's data afterwards."""
+        """Makes the folders; `account` can enter the one for PostgreSQL's data afterwards.
+
+        Raises ConfigurationError where nothing can be written, or `account` cannot enter.
+        """
+        try:
+            self._make(account)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{error.filename or self.path} cannot be written: {error.strerror}",
+                remedy="Set ROSETTA_HOME to a folder that this account can write to.",
+            ) from None
+        if not account.can_enter(self.clusters.resolve()):
+            raise ConfigurationError(
+                f"the account that runs PostgreSQL cannot enter {self.clusters.resolve()}",
+                remedy="Open the folders above it for it, or set ROSETTA_HOME to a folder that it can enter.",
+            )
+
+    def _make(self, account: Account) -> None:
         for folder, mode in ((self.path, 0o711), (self.logs, 0o700), (self.valkey, 0o700)):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)  # whatever the umask is
@@ -83,11 +100,6 @@ class Home:
                 self.clusters.chmod(0o711)
             else:
                 self.clusters.symlink_to(self._elsewhere(account))
-        if not account.can_enter(self.clusters.resolve()):
-            raise ConfigurationError(
-                f"the account that runs PostgreSQL cannot enter {self.clusters.resolve()}",
-                remedy="Open the folders above it for it, or set ROSETTA_HOME to a folder that it can enter.",
-            )
 
     def _elsewhere(self, account: Account) -> Path:
         """A folder for data that may not lie below a closed home: one for each checkout."""

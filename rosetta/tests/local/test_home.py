@@ -43,6 +43,13 @@ def test_damaged_secrets_are_named_and_not_replaced(home: Home) -> None:
     assert path.read_text() == "{"
 
 
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be written: Not a directory") as caught:
+        Home(tmp_path / "file" / "home").prepare(Account(None, None))
+    assert "ROSETTA_HOME" in (caught.value.remedy or "")
+
+
 def test_ports_are_remembered(home: Home) -> None:
     assert home.ports() == {}
     home.store_ports({"backend": 8123})
