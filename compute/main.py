@@ -20,12 +20,15 @@ def main() -> int:
     from compute.measurer import Measurer
     from compute.server import HealthServer
     from rosetta import logs, migrate, plants
+    from rosetta.tracing import traces_wanted
 
     try:
         settings = load_settings()
         failpoints.arm(settings.rosetta_failpoint)
         plants.arm(settings.rosetta_plant, settings.app_env)
         logs.configure("compute", settings.effective_log_level, settings.log_folder)
+        # Their makers are the pipelines' processes: what these lack is said once, and here.
+        traces_wanted(settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
         instance_id = new_instance_id()
         catalog = Catalog(settings, instance_id, application="rosetta compute", connections=5)
         url = settings.config_database_url

@@ -22,9 +22,11 @@ class Requirements(MetadataHookInterface):  # type: ignore[misc] # only there wh
         projects = [tomllib.loads((member / "pyproject.toml").read_text())["project"] for member in MEMBERS]
         own = {project["name"] for project in projects}
         metadata["dependencies"] = sorted({one for project in projects for one in project["dependencies"]} - own)
-        metadata["optional-dependencies"] = {
-            name: extra for project in projects for name, extra in project.get("optional-dependencies", {}).items()
-        }
+        extras: dict[str, set[str]] = {}
+        for project in projects:
+            for name, extra in project.get("optional-dependencies", {}).items():
+                extras.setdefault(name, set()).update(one for one in extra if one.partition("[")[0] not in own)
+        metadata["optional-dependencies"] = {name: sorted(extra) for name, extra in extras.items()}
         text = (ROOT / "README.md").read_text(encoding="utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": text}
 

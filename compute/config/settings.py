@@ -61,6 +61,9 @@ class Settings:
     startup_seconds: float = field(default=90.0, metadata=_within(gt=0))
     health_host: str = "127.0.0.1"
     health_port: int = field(default=8001, metadata=_within(ge=0, le=65535))
+    # Where traces go by OTLP over HTTP; left out: none. OpenTelemetry reads its other OTEL_ variables itself.
+    otel_exporter_otlp_endpoint: str | None = field(default=None, repr=False)
+    otel_sdk_disabled: bool = False
 
     rosetta_failpoint: str = ""
     rosetta_plant: str = ""

@@ -22,6 +22,7 @@ from compute.core.pipeline import Parts, PipelineEngine
 from compute.core.process import ChildSpec
 from compute.core.reporter import Reporter, Sight
 from compute.core.slot import SlotWatch, await_source, claim_slot
+from compute.core.spans import spans_of
 from compute.core.tables import TableBook, TableControl
 from compute.core.work import Work
 from compute.destinations.base import TableTarget
@@ -92,7 +93,8 @@ class _Assembly:
             self.tables,
             CopyOptions(batch_rows=settings.backfill_batch_size, rows_per_second=settings.backfill_max_rows_per_second),
         )
-        self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse)
+        spans = spans_of(spec.pipeline_id, settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
+        self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse, spans)
         self.dlq = self._dlq()
         self.lanes = self._lanes()
         self.streaming = False

@@ -10,6 +10,7 @@ from compute.backfill.flight import Pending
 from compute.core import failpoints
 from compute.core.batch import ChangeBatch
 from compute.core.lane import Lane
+from compute.core.spans import NoSpans, Spans
 from compute.core.work import ChunkWork
 from compute.engine.base import ChangeEngine
 from rosetta.errors import ConfigurationError
@@ -28,10 +29,15 @@ class FanOut:
     """
 
     def __init__(
-        self, engine: ChangeEngine, take_chunks: Callable[[str], Iterable[Pending]], pulse: Callable[[], None]
+        self,
+        engine: ChangeEngine,
+        take_chunks: Callable[[str], Iterable[Pending]],
+        pulse: Callable[[], None],
+        spans: Spans | None = None,
     ) -> None:
         """`pulse` is called while there is no room; what it raises ends the wait."""
         self._engine = engine
+        self.spans = spans or NoSpans()
         self._take_chunks = take_chunks
         self._pulse = pulse
         self._lock = threading.Lock()
@@ -78,6 +84,7 @@ class FanOut:
             if self._has_room() or self._room.wait(_PATIENCE_SECONDS):
                 continue
             self._pulse()
+        self.spans.taken(batch)
         with self._lock:
             self._routed, self.routed_end = batch.sequence, batch.end
             self._unacknowledged.append((batch.sequence, batch.end.commit_lsn))
@@ -102,6 +109,7 @@ class FanOut:
             if reached is not None:
                 failpoints.hit("before_flush")
                 self._engine.acknowledge(reached[0])
+                self.spans.acknowledged(reached[0])
                 self.acknowledged = reached[1]
 
     def make_room(self) -> None:

@@ -10,6 +10,7 @@ from compute.core.exit_codes import Failure
 from compute.core.lane_queue import LaneQueue
 from compute.core.parker import Parker, ParkerEvents
 from compute.core.resumption import Resumption
+from compute.core.spans import Spans
 from compute.core.work import Desk, DeskEvents, Work
 from compute.core.writer import Writer
 from compute.core.writer_state import WriterPhase, WriterState
@@ -61,6 +62,10 @@ class LanePlan:
 class Junction(Protocol):
     """Where the lanes meet. Every method may be called on any thread."""
 
+    @property
+    def spans(self) -> Spans:
+        """What follows the batches."""
+
     def acknowledge(self) -> None:
         """More is covered, or a lane was detached."""
 
@@ -89,7 +94,7 @@ class Lane:
         self.queue = LaneQueue(covered, junction.make_room, plan.bound_bytes)
 
         def desk() -> Desk:
-            return Desk(plan.destination_id, plan.make(), events, covered, plan.parking)
+            return Desk(plan.destination_id, plan.make(), events, covered, plan.parking, junction.spans)
 
         self._writer = Writer(plan.destination_id, self.queue, plan.backlog, desk, plan.resumption, plan.epoch)
         self._parker: Parker | None = None

@@ -122,4 +122,5 @@ class PipelineEngine:
             _log.warning("engine_stop_failed", code=error.code, error=error.message)
         parts.fan_out.stop(self._drain_seconds)
         parts.reporter.stop()
+        parts.fan_out.spans.close()
         _log.info("pipeline_stopped")

@@ -13,6 +13,7 @@ from compute.core.batch import ChangeBatch, TableChanges
 from compute.core.fitting import Fits, fitting_targets, grow, make_fit
 from compute.core.growth import TypesGrewError, check_labels, with_new_labels
 from compute.core.ruled_writes import ruled_writes
+from compute.core.spans import NoSpans, Spans
 from compute.destinations.base import (
     Destination,
     Durability,
@@ -69,8 +70,10 @@ class Desk:
         events: DeskEvents,
         covered: int,
         parking: Parking | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self.destination_id = destination_id
+        self.spans = spans or NoSpans()
         self.destination = destination
         self.events = events
         self.covered = covered
@@ -214,7 +217,9 @@ class ChangesWork:
             desk.refused(refusal, divided, batch)
 
         try:
-            result = desk.destination.write_changes(WriteBatch(batch.end, divided.truncated, divided.writes), refused)
+            with desk.spans.writing(desk.destination_id, batch, divided):
+                written = WriteBatch(batch.end, divided.truncated, divided.writes)
+                result = desk.destination.write_changes(written, refused)
         except TypesGrewError as grew:
             for target in grew.targets:
                 grow(desk, target)

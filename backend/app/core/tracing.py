@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says so; otherwise nothing of it is loaded."""
+"""Traces of requests and of what they ask the config database; none unless `rosetta.tracing` is told to make them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sqlalchemy import Engine, event
 
 from app.core.config import Settings
 from rosetta import __version__
-from rosetta.errors import ConfigurationError
+from rosetta.tracing import close_provider, open_provider
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 _SERVICE: Final = "rosetta-backend"
-_TRACES_PATH: Final = "/v1/traces"
+_LAST_SECONDS: Final = 5.0
 _STATEMENT_CHARACTERS: Final = 2000
 
 
@@ -33,25 +33,10 @@ class Tracing:
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
         """None when nobody asked for traces. Raises ConfigurationError when OpenTelemetry is not installed."""
-        endpoint = settings.otel_exporter_otlp_endpoint
-        if not endpoint or settings.otel_sdk_disabled:
+        provider = open_provider(_SERVICE, settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
+        if provider is None:
             return None
-        try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-            from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-            from opentelemetry.sdk.trace import TracerProvider
-            from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        except ImportError:
-            raise ConfigurationError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and OpenTelemetry is not installed",
-                remedy='Install it (pip install "rosetta-backend[otel]"), or leave the variable out.',
-            ) from None
-        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before these.
-        own = Resource({"service.name": _SERVICE, "service.version": __version__})
-        provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()))
         provider.add_span_processor(_without_queries())
-        exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + _TRACES_PATH)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
         return cls(provider)
 
     def follow(self, engine: Engine) -> None:
@@ -76,8 +61,8 @@ class Tracing:
                 span.end()
 
     def close(self) -> None:
-        """Sends what is left; takes as long as the exporter's time limit at most."""
-        self.provider.shutdown()
+        """Sends what is left, for as long as a server may take to stop."""
+        close_provider(self.provider, _LAST_SECONDS)
 
 
 def telemetry_of(tracing: Tracing | None) -> TelemetryConfig:

@@ -81,7 +81,7 @@ def test_nothing_of_it_is_loaded_where_nobody_asked(settings: Settings, tmp_path
 def test_without_the_packages_the_start_says_what_to_install(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     with pytest.raises(ConfigurationError) as raised:
         Tracing.of(settings.model_copy(update={"otel_exporter_otlp_endpoint": "http://127.0.0.1:4318"}))
-    assert "rosetta-backend[otel]" in (raised.value.remedy or "")
+    assert "opentelemetry-exporter-otlp-proto-http" in (raised.value.remedy or "")

@@ -22,6 +22,7 @@ BANNED = {
     "duckdb": "for custom SQL",
     "pyarrow": "40 MB; loaded with the first rules of a table sync (rosetta.filters.matcher)",
     "prometheus_client": "the supervisor serves metrics",
+    "opentelemetry": "loaded where traces are asked for (compute.core.spans)",
 }
 # As `compute.core.child` loads them, with the engine of a plan.
 ENGINES = {
