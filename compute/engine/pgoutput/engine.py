@@ -11,6 +11,7 @@ from typing import Final
 from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource, EngineState
 from compute.engine.malloc import limit_malloc
+from compute.engine.pgoutput.assembly import Assembler
 from compute.engine.pgoutput.errors import StreamError
 from compute.engine.pgoutput.gatherer import Limits
 from compute.engine.pgoutput.heartbeat import Heartbeat
@@ -66,6 +67,7 @@ class _Parts:
     slot: SlotWatch
     outbox: Outbox
     reader: StreamReader
+    intake: StreamReader | Assembler  # what messages go to; at last to the reader
     thread: threading.Thread
 
 
@@ -80,15 +82,17 @@ class PgoutputEngine:
         batch_rows: int | None = None,
         queue_rows: int | None = None,
         accelerated: bool = True,
+        in_progress: bool = False,
     ) -> None:
-        """`accelerated`: compiled code takes the ordinary messages, where this machine has it.
+        """Nothing is connected yet.
 
         Args:
             source: where to read from.
             profile: how much memory batches may take.
             batch_rows: the most changes of one batch; None: as many as the memory holds.
             queue_rows: the most changes that may be unacknowledged, beyond those of one batch; None likewise.
-            accelerated: see above.
+            accelerated: compiled code takes the ordinary messages, where this machine has it.
+            in_progress: large transactions are read before their commit, and wait on this machine's disk for it.
         """
         self._source = source
         self._profile = profile
@@ -96,6 +100,7 @@ class PgoutputEngine:
         self._batch_rows = batch_rows or NO_BOUND
         self._queue_rows = queue_rows or NO_BOUND
         self._machine = _machine(accelerated=accelerated)
+        self._in_progress = in_progress
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._parts: _Parts | None = None
@@ -134,8 +139,9 @@ class PgoutputEngine:
         reader = StreamReader(outbox, limits, position, cuts, self._tell, self._machine)
         reader.set_reference(reference_xid)
         reader.set_tables(tables)
+        intake = Assembler(reader, outbox, self._tell) if self._in_progress else reader
         thread = threading.Thread(target=self._run, name="pgoutput-engine", daemon=True)
-        self._parts = _Parts(slot, outbox, reader, thread)
+        self._parts = _Parts(slot, outbox, reader, intake, thread)
         thread.start()
 
     def take(self, timeout_seconds: float) -> ChangeBatch | None:
@@ -208,7 +214,10 @@ class PgoutputEngine:
             raise  # the thread hook writes down where
         finally:
             heartbeat.stop()
-            self._started().outbox.close()
+            parts = self._started()
+            parts.outbox.close()
+            if isinstance(parts.intake, Assembler):
+                parts.intake.close()
             if self._session is not None:
                 self._session.close()
 
@@ -217,7 +226,7 @@ class PgoutputEngine:
         for attempt in range(1, _BUSY_ATTEMPTS + 1):
             session = ReplicationSession(self._source)
             try:
-                session.stream(self._start.commit_lsn)
+                session.stream(self._start.commit_lsn, in_progress=self._in_progress)
                 # What the slot was asked for it gives only while it is not beyond that.
                 self._started().slot.check_streaming()
                 self._streaming = True
@@ -235,11 +244,11 @@ class PgoutputEngine:
 
     def _follow(self, session: ReplicationSession) -> None:
         parts = self._started()
-        reader, outbox, pace = parts.reader, parts.outbox, Pace()
+        reader, intake, outbox, pace = parts.reader, parts.intake, parts.outbox, Pace()
         while not self._stopping.is_set():
             reader.go_on()
             came, reads = True, 0
-            while reads < _ROUND_READS and (came := session.read(reader)):
+            while reads < _ROUND_READS and (came := session.read(intake)):
                 reads += 1
             reader.offer()
             session.tell(outbox.acknowledged)

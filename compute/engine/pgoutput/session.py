@@ -65,10 +65,14 @@ class ReplicationSession:
         self._is_asked = False
         self._ended = False
 
-    def stream(self, start: Lsn) -> None:
-        """Begins to stream behind `start`; see `is_busy`."""
+    def stream(self, start: Lsn, *, in_progress: bool = False) -> None:
+        """Begins to stream behind `start`; see `is_busy`.
+
+        `in_progress`: large transactions come before they are committed, by version 2 of the protocol.
+        """
         slot, publication = quoted(self._source.slot), literal(quoted(self._source.publication))
-        options = f"proto_version '1', publication_names {publication}, messages 'true'"
+        version = "proto_version '2', streaming 'on'" if in_progress else "proto_version '1'"
+        options = f"{version}, publication_names {publication}, messages 'true'"
         self._wire.send(b"Q", f"START_REPLICATION SLOT {slot} LOGICAL {start} ({options})\0".encode())
         kind, _ = self._wire.receive()
         if kind != b"W":

@@ -59,6 +59,27 @@ def message(transactional: bool, lsn: int, prefix: str, content: bytes) -> bytes
     return b"M" + pack(">BQ", transactional, lsn) + _text(prefix) + pack(">I", len(content)) + content
 
 
+def stream_start(xid: int, is_first: bool) -> bytes:
+    return b"S" + pack(">IB", xid, is_first)
+
+
+def stream_stop() -> bytes:
+    return b"E"
+
+
+def stream_commit(xid: int, commit_lsn: int, end_lsn: int, micros: int) -> bytes:
+    return b"c" + pack(">IBQQq", xid, 0, commit_lsn, end_lsn, micros - _EPOCH_MICROS)
+
+
+def stream_abort(xid: int, subxid: int) -> bytes:
+    return b"A" + pack(">II", xid, subxid)
+
+
+def owned(xid: int, payload: bytes) -> bytes:
+    """What changes something, in a piece of a transaction in progress."""
+    return payload[:1] + pack(">I", xid) + payload[1:]
+
+
 def copy_data(payload: bytes, lsn: int) -> bytes:
     return _frame(b"d", b"w" + pack(">QQq", lsn, lsn, 0) + payload)
 
