@@ -75,6 +75,21 @@ def cluster_15() -> Iterator[PostgresCluster]:
     shutil.rmtree(folder)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what takes Debian's server, and leaves out what the servers under test (ROSETTA_PG_BIN) cannot do yet."""
+    for item in items:
+        if "cluster_15" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.debian)
+    late = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("since"))}
+    if not late:
+        return
+    version = PostgresCluster(Path(), 0, "").major_version()
+    if too_late := [item for item, since in late.items() if since > version]:
+        config.hook.pytest_deselected(items=too_late)
+        items[:] = [item for item in items if item not in too_late]
+
+
 @contextmanager
 def _databases(cluster: PostgresCluster) -> Iterator[Callable[..., str]]:
     """Makes databases, empty or like a template, and drops them, with their slots, at the end."""

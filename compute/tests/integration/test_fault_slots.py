@@ -154,7 +154,8 @@ def test_a_budget_drops_the_slot_of_a_running_pipeline_and_the_reason_is_shown(s
     mends(stage, pipeline, remedy)
 
 
-def test_a_new_slot_is_a_failover_slot_where_the_server_knows_them(stage: Stage) -> None:
+@pytest.mark.since(17)
+def test_a_new_slot_is_a_failover_slot(stage: Stage) -> None:
     pipeline = running(stage)
     assert ask(stage, "SELECT failover FROM pg_replication_slots WHERE database = current_database()") is True
     stage.config.run("UPDATE sources SET slot_failover = false")

@@ -57,7 +57,6 @@ def test_type_round_trips(bench: Bench, outcome: Outcome, case: TypeCase) -> Non
     outcome.exact.add(case.name)
 
 
-@pytest.mark.postgis
 @pytest.mark.parametrize("case", POSTGIS, ids=[case.name for case in POSTGIS])
 def test_type_of_another_build_round_trips(bench_15: Bench, case: TypeCase) -> None:
     round_trip(bench_15, case, POSTGIS.index(case))

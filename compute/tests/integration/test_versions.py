@@ -14,7 +14,7 @@ from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 from rosetta.local.postgres import PostgresCluster
 
-pytestmark = [pytest.mark.integration, pytest.mark.postgis]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

@@ -68,7 +68,6 @@ def test_columns_and_primary_key(source: Source) -> None:
     assert not found.partitioned
 
 
-@pytest.mark.postgis
 def test_a_collation_by_which_different_text_is_equal_is_told(cluster_15: PostgresCluster) -> None:
     """The embedded server has no ICU, and so no such collation."""
     with closing(cluster_15.connect()) as connection:

@@ -209,6 +209,7 @@ def test_servers_that_do_not_fit(server: Server, fact: str, value: object, code:
     assert worst(check_source({**facts, fact: value}))[code].severity == "error"
 
 
+@pytest.mark.since(17)
 def test_slots_that_no_standby_follows_are_told_and_the_remedy_works(server: Server) -> None:
     def codes(prefix: str) -> set[str]:
         return set(worst(check_source(server.ask(source_facts_sql("p", prefix)))))

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from rosetta.identifiers import TableId
-from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
 from rosetta.verification import Bounds, TablePair, TableReport, Target, VerificationReport, verify_tables
@@ -88,35 +84,18 @@ def pair(shared_pair: Pair) -> Iterator[Pair]:
     shared_pair.run_both(_EMPTY)
 
 
-OLDER_BINARIES = Path("/usr/lib/postgresql/15/bin")
-
-
-@pytest.fixture(scope="session")
-def older_cluster() -> Iterator[PostgresCluster]:
-    """Debian's PostgreSQL 15: another version, and one that knows ICU collations."""
-    if not (OLDER_BINARIES / "postgres").exists():
-        pytest.skip(f"there is no PostgreSQL in {OLDER_BINARIES}")
-    folder = Path(tempfile.mkdtemp(prefix="rosetta-test-"))
-    folder.chmod(0o755)
-    server = PostgresCluster(folder / "pg", free_port(), "cluster-password", binaries=OLDER_BINARIES)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def older_database(older_cluster: PostgresCluster) -> Iterator[Callable[..., Database]]:
-    """Makes databases in the older cluster, with options of CREATE DATABASE; dropped after the test."""
-    names = (f"t{number}" for number in itertools.count())
+def older_database(cluster_15: PostgresCluster) -> Iterator[Callable[..., Database]]:
+    """Makes databases in a cluster of another version, which knows ICU; with options of CREATE DATABASE."""
+    names = (f"older{number}" for number in itertools.count())
     made: list[str] = []
 
     def make(options: str = "") -> Database:
         name = next(names)
-        Database(older_cluster, "postgres").run(f"CREATE DATABASE {name} TEMPLATE template0 {options}")
+        Database(cluster_15, "postgres").run(f"CREATE DATABASE {name} TEMPLATE template0 {options}")
         made.append(name)
-        return Database(older_cluster, name)
+        return Database(cluster_15, name)
 
     yield make
     for name in made:
-        Database(older_cluster, "postgres").run(f"DROP DATABASE {name} WITH (FORCE)")
+        Database(cluster_15, "postgres").run(f"DROP DATABASE {name} WITH (FORCE)")

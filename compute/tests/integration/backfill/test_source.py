@@ -120,9 +120,8 @@ def test_an_unreachable_source_is_an_outage(source: SourceDatabase) -> None:
         PostgresSource(PostgresEndpoint(there.host, 1, there.database, there.user, "x"), "p").current_lsn()
 
 
-def test_slots_are_for_failover_where_the_server_knows_that(
-    source: SourceDatabase, control: PostgresSource, cluster_15: PostgresCluster
-) -> None:
+@pytest.mark.since(17)
+def test_slots_are_for_failover(source: SourceDatabase, control: PostgresSource) -> None:
     name = f"slot_{source.endpoint.database}"
     control.create_slot(name)
     slot = control.slot(name)
@@ -134,6 +133,9 @@ def test_slots_are_for_failover_where_the_server_knows_that(
     assert slot is not None
     assert not slot.failover
 
+
+def test_slots_of_servers_that_know_no_failover(cluster_15: PostgresCluster) -> None:
+    name = "slot_without_failover"
     old = PostgresSource(
         PostgresEndpoint("127.0.0.1", cluster_15.port, "postgres", cluster_15.superuser, cluster_15.password), "p"
     )

@@ -38,6 +38,7 @@ def _contents(jar: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
+@pytest.mark.debian
 def test_the_jar_is_what_its_source_gives(tmp_path: Path) -> None:
     home = _jdk_17()
     if home is None:

@@ -26,7 +26,7 @@ from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn
 from rosetta.postgres import PostgresEndpoint
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.debian]
 
 METHODS = {"by_scram": "scram-sha-256", "by_md5": "md5", "by_text": "password", "by_trust": "trust"}
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
