@@ -34,11 +34,15 @@ up: $(UV) ## Start the whole platform with sample data; Ctrl-C stops it and keep
 	@$(WEB) bundle & $(UV) sync --quiet --locked --all-packages && wait
 	@$(RUN)rosetta up $(ARGS)
 
+servers: sync ## Start the servers of docker-compose.yml without Docker; Ctrl-C stops them and keeps the data
+	@$(RUN)python -m scripts.servers
+
 bundle: $(UV) ## Build the dashboard into web/dist, when its sources changed
 	@$(WEB) bundle
 
-wheel: $(UV) bundle ## Build the wheel of a release, dashboard included, into dist/
+wheel: $(UV) bundle ## Build the wheel of a release, dashboard included, into dist/ (ACCELERATED=1: this platform's, too)
 	@$(UV) build --quiet --wheel --out-dir dist release
+	$(if $(ACCELERATED),@$(UV) sync --quiet --locked --all-packages && $(RUN)python -m scripts.platform_wheel dist)
 
 test: sync ## Run every test lane that needs no Docker (one: make test ARGS=path)
 	$(if $(ARGS),,$(WEB) run test)

@@ -69,7 +69,7 @@ def load() -> ctypes.CDLL | None:
     if sys.platform == "win32":
         return None
     try:
-        return _declared(ctypes.CDLL(str(_found())))
+        return declared(ctypes.CDLL(str(_found())))
     except (OSError, subprocess.SubprocessError) as error:
         _log.info("accelerator_missing", reason=f"{type(error).__name__}: {error}")
         return None
@@ -85,13 +85,19 @@ def _found() -> Path:
     made = folder / f"pgoutput-{digest}.so"
     if not made.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _compile(made)
+        compile_to(made)
     if made.stat().st_uid != os.geteuid():
         raise PermissionError(f"{made} belongs to somebody else")
     return made
 
 
-def _compile(made: Path) -> None:
+def compile_to(made: Path) -> None:
+    """Has this machine's compiler make the library.
+
+    Raises:
+        OSError: there is no compiler, or no room.
+        subprocess.SubprocessError: the compiler failed, or takes too long.
+    """
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise FileNotFoundError("there is no C compiler")
@@ -102,7 +108,8 @@ def _compile(made: Path) -> None:
         built.replace(made)  # whole or not at all, whoever else does the same
 
 
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+def declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library with the types of its functions; AttributeError where it is another one."""
     pointer, text, size, count = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_int64
     signatures = {
         "table_new": (pointer, [size, ctypes.c_uint64]),
