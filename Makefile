@@ -34,9 +34,6 @@ up: $(UV) ## Start the whole platform with sample data; Ctrl-C stops it and keep
 	@$(WEB) bundle & $(UV) sync --quiet --locked --all-packages && wait
 	@$(RUN)rosetta up $(ARGS)
 
-servers: sync ## Start the servers of docker-compose.yml without Docker; Ctrl-C stops them and keeps the data
-	@$(RUN)python -m scripts.servers
-
 bundle: $(UV) ## Build the dashboard into web/dist, when its sources changed
 	@$(WEB) bundle
 
