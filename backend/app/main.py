@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,6 +33,7 @@ from app.infrastructure.tasks import BackgroundTasks
 from app.infrastructure.tasks.leadership import Leadership
 from app.infrastructure.tasks.passes import Passes
 from rosetta import __version__, migrate
+from rosetta.errors import ConfigurationError
 
 _log = get_logger(__name__)
 
@@ -141,9 +143,14 @@ def __getattr__(name: str) -> FastAPI:
 
 
 def main() -> None:
-    """Serves until it is told to stop."""
-    settings = get_settings()
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    """Serves until it is told to stop. Settings that are missing or wrong are a sentence and exit status 78."""
+    try:
+        settings = get_settings()
+        app = create_app(settings)
+    except ConfigurationError as error:
+        print(f"{error.message}\n{error.remedy or ''}".rstrip(), file=sys.stderr)  # noqa: T201 - logs may not be set up
+        sys.exit(78)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False)
 
 
 if __name__ == "__main__":

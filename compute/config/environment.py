@@ -11,8 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from compute.config.settings import COMPUTE_FOLDER, Settings
 from rosetta.database import libpq_url
 from rosetta.enums import AppEnv
-from rosetta.errors import ConfigurationError
 from rosetta.secrets import check_secret_key
+from rosetta.setting_errors import refused_settings
+from rosetta.tracing import traces_wanted
 
 
 class Environment(BaseSettings):
@@ -32,15 +33,11 @@ def load_settings() -> Settings:
     try:
         found = model().model_dump()
     except pydantic.ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}" for problem in error.errors()
-        )
-        raise ConfigurationError(
-            f"compute cannot start: {problems}",
-            remedy="Set it in the environment or in compute/.env; compute/.env.example lists every setting.",
-        ) from None
+        raise refused_settings("compute", error) from None
     settings = Settings(**found | {"config_database_url": libpq_url(found["config_database_url"])})
     check_secret_key(settings.secret_key, settings.app_env is AppEnv.PRODUCTION)
+    # The pipelines' processes make them; what those lack is said once, and here.
+    traces_wanted(settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
     return settings
 
 

@@ -7,11 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rosetta.enums import AppEnv
 from rosetta.secrets import check_secret_key
+from rosetta.setting_errors import refused_settings
 
 BACKEND_FOLDER = Path(__file__).resolve().parents[2]
 # A released package carries the built dashboard; in a checkout `pnpm build` leaves it in web.
@@ -112,5 +113,11 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()  # type: ignore[call-arg, unused-ignore]
+    """The process's settings, read once.
+
+    Raises ConfigurationError, naming the setting and never its value, when one is missing or wrong.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg, unused-ignore]
+    except ValidationError as error:
+        raise refused_settings("backend", error) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app import main as backend
 from app.core import config, security
 from app.core.config import Settings
 from pydantic import ValidationError
@@ -60,6 +61,23 @@ def test_what_is_not_safe_is_refused(monkeypatch: pytest.MonkeyPatch, values: di
     with pytest.raises((ValidationError, ConfigurationError)) as refusal:
         read(monkeypatch, **values)
     assert "canary" not in str(refusal.value)
+
+
+def test_what_is_missing_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setenv("LOG_LEVEL", "canary")
+    config.get_settings.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        backend.main()
+    assert ended.value.code == 78
+    told, remedy = capsys.readouterr().err.splitlines()
+    assert told.startswith(
+        "backend cannot start: DATABASE_URL: Field required; SECRET_KEY: Field required; LOG_LEVEL: "
+    )
+    assert "backend/.env.example" in remedy
+    assert "canary" not in told
 
 
 def test_authentication_can_be_off_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
