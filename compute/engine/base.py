@@ -9,7 +9,7 @@ from typing import Protocol
 
 from compute.core.batch import ChangeBatch, TableSpec
 from rosetta.identifiers import TableId
-from rosetta.lsn import StreamPosition
+from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 
 
@@ -78,6 +78,14 @@ class ChangeEngine(Protocol):
 
     def acknowledge(self, sequence: int) -> None:
         """Says that every destination holds the batches up to and with `sequence` durably (or parked)."""
+
+    def mark(self, content: str, lsn: Lsn) -> None:
+        """Has `content` come as a watermark, once, at a point between transactions at or behind `lsn`.
+
+        For a source that is a standby, into whose log nothing can be written; `lsn`: up to where it has replayed.
+        What stands before that point was committed before a snapshot that is taken after the watermark came. May be
+        called from any thread.
+        """
 
     def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
         """Replaces the tables whose changes are delivered, from the next batch on; others are passed over."""

@@ -16,7 +16,7 @@ from rosetta.postgres import connect, translate_error
 _RESYNC = "Resync the pipeline: its tables are copied again and a new slot is made."
 _SLOT = """
     SELECT confirmed_flush_lsn::text, wal_status, active,
-           pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text
+           pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text, pg_catalog.pg_is_in_recovery()
       FROM (SELECT) AS always LEFT JOIN pg_catalog.pg_replication_slots ON slot_name = %s AND slot_type = 'logical'
 """
 
@@ -47,6 +47,7 @@ class SlotWatch:
         self._endpoint = source.endpoint
         self._name = source.slot
         self._position = position
+        self.on_standby = False  # as it was at the last look
 
     def check_start(self) -> int:
         """Returns the source's next 64-bit transaction id.
@@ -76,7 +77,7 @@ class SlotWatch:
         return OutageError(f"reading slot {self._name}: {failure}", code="ENGINE_FAILED")
 
     def _look(self) -> _Slot:
-        flushed, status, active, xid = self._read()
+        flushed, status, active, xid, self.on_standby = self._read()
         if flushed is None:
             raise ResyncRequiredError(f"slot {self._name} does not exist", remedy=_RESYNC, code="SLOT_MISSING")
         if status == "lost":

@@ -13,7 +13,7 @@ from compute.engine.debezium import jvm
 from compute.engine.debezium.properties import connector_properties
 from compute.engine.slot import SlotWatch
 from rosetta.enums import Profile
-from rosetta.errors import OutageError, RosettaError
+from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 
@@ -60,12 +60,15 @@ class DebeziumEngine:
         Raises:
             ResyncRequiredError: the slot is lost or already beyond `position`.
             OutageError: the source cannot be reached. That another process reads the slot shows in `take`.
-            ConfigurationError: the JVM or its jars are not the ones this engine is made for.
+            ConfigurationError: the JVM or its jars are not the ones this engine is made for, or the source is a
+                standby.
         """
         if self._stream is not None:
             raise RuntimeError("an engine starts once; make a new one")
         self._slot = SlotWatch(self._source, position)
         reference_xid = self._slot.check_start()
+        if self._slot.on_standby:
+            raise _standby()
         jvm.start(self._profile, self._heap_scale)
         properties = jvm.java_class("java.util.Properties")()
         server = f"rosetta_{uuid.uuid4().hex}"
@@ -103,6 +106,10 @@ class DebeziumEngine:
     def acknowledge(self, sequence: int) -> None:
         """See the contract; the slot follows within half a second, or when the engine stops."""
         self._stream.acknowledge(sequence)
+
+    def mark(self, content: str, lsn: Lsn) -> None:  # noqa: ARG002 - see the contract
+        """Raises ConfigurationError: only standbys need it, and this engine does not read them."""
+        raise _standby()
 
     def set_tables(self, tables: Mapping[TableId, TableSpec]) -> None:
         """See the contract."""
@@ -159,6 +166,14 @@ class DebeziumEngine:
             return
         self._error = self._slot.explain(failure)
         raise self._error
+
+
+def _standby() -> ConfigurationError:
+    return ConfigurationError(
+        "the source is a standby, which only the engine pgoutput reads",
+        code="STANDBY_ENGINE",
+        remedy="UPDATE pipelines SET engine = 'pgoutput' WHERE id = ...; or enter the primary server in the source.",
+    )
 
 
 def _numbers(position: StreamPosition) -> list[int]:

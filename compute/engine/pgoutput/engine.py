@@ -23,7 +23,7 @@ from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.session import ReplicationSession, is_busy
 from compute.engine.pgoutput.swift import Machine, PlainMachine
 from compute.engine.pgoutput.wire import WireError
-from compute.engine.slot import SlotWatch
+from compute.engine.slot import QUIET_WAL_BYTES, SlotWatch
 from rosetta.enums import Profile
 from rosetta.errors import OutageError, RosettaError
 from rosetta.identifiers import TableId
@@ -164,6 +164,10 @@ class PgoutputEngine:
         """See the contract."""
         self._started().reader.set_tables(tables)
 
+    def mark(self, content: str, lsn: Lsn) -> None:
+        """See the contract; comes within half a second of the source being there."""
+        self._started().reader.mark(content, lsn)
+
     def state(self) -> EngineState:
         """What is so now; STREAMING once the slot is ours and still stands where it was looked at."""
         if self._stopped:
@@ -250,14 +254,24 @@ class PgoutputEngine:
             came, reads = True, 0
             while reads < _ROUND_READS and (came := session.read(intake)):
                 reads += 1
+            self._rest(session, parts)
             reader.offer()
-            session.tell(outbox.acknowledged)
+            session.tell(outbox.acknowledged, ask=reader.awaits(session.sent))
             if came:
                 continue
             if outbox.busy and pace.is_fast(session.received_bytes):
                 self._stopping.wait(_GATHER_SECONDS)
             else:
                 session.wait(_IDLE_SECONDS)
+
+    def _rest(self, session: ReplicationSession, parts: _Parts) -> None:
+        """Goes on to where the source has come though nothing came of it.
+
+        On a primary a message in its log does that for a quiet database (see `Heartbeat`); a standby has only its word.
+        """
+        behind = session.sent - parts.outbox.acknowledged
+        rest = parts.slot.on_standby and behind > QUIET_WAL_BYTES and not parts.outbox.busy
+        parts.reader.reach(session.sent, rest=rest)
 
     def _tell(self) -> None:
         """Done while the outbox is full: the source must go on hearing of us."""

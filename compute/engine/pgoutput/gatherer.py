@@ -61,6 +61,7 @@ class Gatherer:
         self._batch = Gathering(start, self._specs, start)
         self._on_offer = False  # from the end of one round of reading to the start of the next
         self._reached = start
+        self._wanted: deque[tuple[int, str]] = deque()  # watermarks of our own, and from where on
         # Tables of this batch by their relation's id; None: passed over.
         self._open: dict[bytes, Table | None] = {}
         self._relations: dict[bytes, Relation] = {}  # as the stream described them last
@@ -74,7 +75,31 @@ class Gatherer:
         if self._on_offer and not self._outbox.reclaim():
             self._renew()
         self._on_offer = False
+        self._watchful = self._watchful or bool(self._wanted)
         if self._batch.specs is not self._specs:
+            self._publish()
+
+    def mark(self, content: str, lsn: Lsn) -> None:
+        """See `ChangeEngine.mark`. May be called from any thread."""
+        self._wanted.append((lsn, content))
+
+    def awaits(self, lsn: int) -> bool:
+        """Whether a watermark is wanted for which the stream must come beyond `lsn`."""
+        return any(wanted > lsn for wanted, _ in tuple(self._wanted))
+
+    def reach(self, lsn: int, *, rest: bool) -> None:
+        """Takes note that everything that was committed up to `lsn` has come; between rounds of reading.
+
+        `rest`: that position is worth a batch of its own, for no transaction comes to bring one.
+        """
+        place = self._place
+        lsn = max(lsn, place.base)
+        due = any(wanted <= lsn for wanted, _ in tuple(self._wanted))
+        if place.in_transaction or not (due or rest) or self._is_inside(lsn):
+            return
+        self._cut_before(StreamPosition(Lsn(lsn)))
+        place.base = lsn
+        if self._place_marks():
             self._publish()
 
     def offer(self) -> None:
@@ -125,6 +150,22 @@ class Gatherer:
         batch, limits = self._batch, self._limits
         return batch.retained_bytes >= limits.soft_bytes or batch.changes >= limits.enough_changes
 
+    def _is_inside(self, lsn: int) -> bool:
+        """Whether a transaction that begins before `lsn` is still to come, of which somebody holds a part.
+
+        What it has behind that part is known by where the transaction before it ended, so that must stay as it was.
+        """
+        parts = [self._start] if self._behind else []
+        return any(not one.at_boundary and one.commit_lsn <= lsn for one in (*parts, *self._cuts))
+
+    def _place_marks(self) -> bool:
+        """Puts what is wanted up to here at the end of the batch; whether there was any."""
+        due = [one for one in tuple(self._wanted) if one[0] <= self._place.base]
+        for one in sorted(due, key=lambda one: one[0]):
+            self._wanted.remove(one)
+            self._batch.watermarks.append(one[1])
+        return bool(due)
+
     def _next_ordinal(self, lsn: int) -> int:
         return self._place.ordinal + 1 if lsn == self._place.lsn else 0
 
@@ -135,7 +176,7 @@ class Gatherer:
             self._publish()
         self._cut_before(position)
         self._behind = self._behind and position <= self._start
-        self._watchful = self._behind or bool(self._cuts)
+        self._watchful = self._behind or bool(self._cuts) or bool(self._wanted)
         return not self._behind
 
     def _cut_before(self, position: StreamPosition) -> None:
@@ -160,5 +201,5 @@ class Gatherer:
         batch, position = self._batch, max(end or self._position(), self._reached)
         batch.end = self._reached = position
         self._renew()
-        if position > batch.start:
+        if position > batch.start or batch.watermarks:
             self._outbox.put(batch, self._chore)

@@ -51,6 +51,8 @@ class StreamReader(Gatherer):
         self._place.in_transaction = False
         self._place.lsn = NO_LSN
         self._place.base = max(self._place.base, end)
+        if self._wanted:
+            self._place_marks()
         if self._is_enough() or self._batch.watermarks:
             self._publish()
 

@@ -16,6 +16,7 @@ from rosetta.lsn import Lsn
 
 # The source hears of us at least this often; its default patience is a minute.
 _STATUS_SECONDS: Final = 2.0
+_ASK_SECONDS: Final = 0.05
 _END_SECONDS: Final = 3.0
 _RECEIVE_BYTES: Final = RETURNED_BYTES // 2
 _OBJECT_IN_USE: Final = "55006"
@@ -60,8 +61,9 @@ class ReplicationSession:
         self._needed_bytes = _HEAD_BYTES
         self._unsent = b""
         self._received = 0
+        self.sent = 0  # up to where the source has read its log, and sent what it is to send
         self._flushed = Lsn(0)
-        self._told_at = 0.0
+        self._told_at = self._asked_at = 0.0
         self._is_asked = False
         self._ended = False
 
@@ -101,14 +103,20 @@ class ReplicationSession:
         """Returns when something came, or in time."""
         select.select([self._socket], [], [], timeout_seconds)
 
-    def tell(self, flushed: Lsn, *, now: bool = False) -> None:
-        """Says what is durable here, when that is news, or was asked for, or it is time again."""
+    def tell(self, flushed: Lsn, *, now: bool = False, ask: bool = False) -> None:
+        """Says what is durable here, when that is news, or was asked for, or it is time again.
+
+        `ask`: the source is to say how far it has come; that is not asked all the time.
+        """
         moment = time.monotonic()
-        if now or self._is_asked or flushed > self._flushed or moment - self._told_at >= _STATUS_SECONDS:
+        ask = ask and moment - self._asked_at >= _ASK_SECONDS
+        if ask:
+            self._asked_at = moment
+        if now or ask or self._is_asked or flushed > self._flushed or moment - self._told_at >= _STATUS_SECONDS:
             self._flushed = max(self._flushed, flushed)
             micros = round((time.time() - _EPOCH_SECONDS) * 1e6)
             received = max(self._received, self._flushed)
-            self._send(frame(b"d", _STATUS(b"r", received, self._flushed, self._flushed, micros, False)))
+            self._send(frame(b"d", _STATUS(b"r", received, self._flushed, self._flushed, micros, ask)))
             self._told_at, self._is_asked = moment, False
 
     def end(self) -> None:
@@ -156,7 +164,8 @@ class ReplicationSession:
         """Takes what is no change: a keepalive, an error, a notice, the stream's end."""
         kind = message[0]
         if kind == _COPY_DATA and message[5] == _KEEPALIVE:
-            self._received = max(self._received, _u64(message, 6)[0])
+            self.sent = _u64(message, 6)[0]
+            self._received = max(self._received, self.sent)
             self._is_asked = self._is_asked or bool(message[22])
         elif kind == _ERROR:
             raise server_error(message[5:])

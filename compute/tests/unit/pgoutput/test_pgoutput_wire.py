@@ -128,6 +128,17 @@ def test_nothing_but_what_was_acknowledged_is_said_to_be_durable(pair: Pair) -> 
     assert pair.status() == (6000, 150, 150)
 
 
+def test_how_far_the_source_has_come_is_asked_now_and_then(pair: Pair) -> None:
+    pair.session.tell(Lsn(100), ask=True)
+    assert pair.theirs.recv(1000)[-1:] == b"\1"
+    pair.session.tell(Lsn(100), ask=True)
+    pair.session.tell(Lsn(100), now=True)  # neither asks again so soon, and the first says nothing
+    said = pair.theirs.recv(1000)
+    assert (len(said), said[-1:]) == (39, b"\0")
+    pair.feed(encoder.keepalive(5000, False))
+    assert pair.session.sent == 5000
+
+
 def test_an_error_is_told_without_its_details(pair: Pair) -> None:
     with pytest.raises(WireError, match=r"the slot is gone \(SQLSTATE 55000\)") as caught:
         pair.feed(encoder.error("55000", "the slot is gone", "a row: secret"))
