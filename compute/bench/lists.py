@@ -82,8 +82,9 @@ def measure_lists(engine: EngineKind) -> dict[str, Any]:
 def _start(stack: Stack, engine: EngineKind) -> None:
     addresses = stack.addresses
     tables = "".join(
-        f"CREATE TABLE stream_{n} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz, note text);"
-        f"CREATE PUBLICATION stream_{n} FOR TABLE stream_{n};"
+        f"CREATE TABLE public.stream_{n}"
+        " (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz, note text);"
+        f"CREATE PUBLICATION stream_{n} FOR TABLE public.stream_{n};"
         for n in range(STREAMING)
     )
     _run(addresses.source, tables)
@@ -100,7 +101,7 @@ def _start(stack: Stack, engine: EngineKind) -> None:
             "engine": engine.value,
         }
         api.call("POST", f"pipelines/{api.call('POST', 'pipelines', made)['id']}/start")
-    _run(addresses.source, "".join(f"INSERT INTO stream_{n} (note) VALUES ('first');" for n in range(STREAMING)))
+    _run(addresses.source, "".join(f"INSERT INTO public.stream_{n} (note) VALUES ('first');" for n in range(STREAMING)))
     deadline = time.monotonic() + _STARTED_SECONDS
     while not all(_arrived(addresses)):
         if time.monotonic() > deadline:
@@ -116,8 +117,9 @@ def _written(url: str) -> Iterator[None]:
     failures: list[BaseException] = []
 
     def write(number: int) -> None:
+        table = f"public.stream_{number}"
         rows = round(ROWS_PER_SECOND * _BURST_SECONDS)
-        text = f"INSERT INTO stream_{number} (at, note) SELECT now(), repeat('x', 100) FROM generate_series(1, {rows})"
+        text = f"INSERT INTO {table} (at, note) SELECT now(), repeat('x', 100) FROM generate_series(1, {rows})"
         try:
             with closing(psycopg2.connect(url)) as session:
                 session.autocommit = True
