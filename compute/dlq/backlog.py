@@ -46,7 +46,7 @@ _PAGE = f"""
                 ORDER BY commit_lsn, change_lsn, ordinal FETCH FIRST {_PAGE_ROWS} ROWS WITH TIES) AS first
             WINDOW place AS (ORDER BY commit_lsn, change_lsn, ordinal)) AS page
         WHERE before = 0 OR before < %(bytes)s)
-    ORDER BY commit_lsn, change_lsn, ordinal, part, table_sync_id"""
+    ORDER BY commit_lsn, change_lsn, ordinal, part, table_sync_id, id"""
 _STRANDED = """
     SELECT id, destination_id, schema_name, table_name FROM dlq_records
     WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s AND error_class = %(error_class)s

@@ -200,6 +200,10 @@ def _batches(rows: Sequence[OpenRow], sequence: int) -> Iterator[ChangeBatch]:
 
 
 def _changes(part: Sequence[OpenRow]) -> TableChanges:
-    """What rows of the ledger that hold the same say, for the syncs that they are of."""
-    syncs = tuple(sorted(row.sync_id for row in part if row.sync_id is not None))
+    """What rows of the ledger that hold the same say, for the syncs that they are of.
+
+    One that is there twice (the answer to the first was lost) counts once: as changes for somebody else it would come
+    behind newer ones of its table.
+    """
+    syncs = tuple(sorted({row.sync_id for row in part if row.sync_id is not None}))
     return replace(part[0].changes(), made_for=MadeFor(syncs, part[0].payload.rules))
