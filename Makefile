@@ -24,7 +24,7 @@ unexport VIRTUAL_ENV UV_DEFAULT_INDEX UV_INDEX
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help sync up bundle wheel test lint types bench chaos e2e docs shipping clean
+.PHONY: help sync up servers bundle wheel test lint types bench chaos e2e docs shipping clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ up: export ROSETTA_STARTED_AT := $(shell date +%s)
 up: $(UV) ## Start the whole platform with sample data; Ctrl-C stops it and keeps the data
 	@$(WEB) bundle & $(UV) sync --quiet --locked --all-packages && wait
 	@$(RUN)rosetta up $(ARGS)
+
+servers: sync ## Start the servers of docker-compose.yml without Docker; Ctrl-C stops them and keeps the data
+	@$(RUN)python -m scripts.servers
 
 bundle: $(UV) ## Build the dashboard into web/dist, when its sources changed
 	@$(WEB) bundle
@@ -90,6 +93,8 @@ shipping: $(UV)
 
 # uv is the last thing to appear, so an interrupted bootstrap starts afresh.
 $(UV): Makefile
+	@test -w . || { echo "$(CURDIR) cannot be written to: copy it to where it can, and type make there" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON); install Python 3.11 or newer, or name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rosetta needs Python 3.11 or newer; name one with PYTHON=...")'
 	@echo "Preparing .tool with uv $(UV_VERSION)"
 	@$(PYTHON) -m venv --clear .tool

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = (
-    *(".rosetta", ".reports", "logs", ".tool", ".venv", "dist", "build"),
+    *(".rosetta", ".servers", ".reports", "logs", ".tool", ".venv", "dist", "build"),
     *("web/dist", "web/node_modules"),
     *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache", ".hypothesis"),
 )
@@ -29,13 +29,14 @@ def stack_runs(home: Path) -> bool:
 
 
 def main() -> int:
-    home = ROOT / ".rosetta"
-    if stack_runs(home):
-        print("The stack is running; stop it with Ctrl-C first.", file=sys.stderr)
+    homes = (ROOT / ".rosetta", ROOT / ".servers")
+    if any(map(stack_runs, homes)):
+        print("The stack, or `make servers`, is running; stop it with Ctrl-C first.", file=sys.stderr)
         return 1
-    clusters = home / "clusters"
-    if clusters.is_symlink():
-        shutil.rmtree(clusters.readlink(), ignore_errors=True)
+    for home in homes:
+        clusters = home / "clusters"
+        if clusters.is_symlink():
+            shutil.rmtree(clusters.readlink(), ignore_errors=True)
     for name in MADE:
         shutil.rmtree(ROOT / name, ignore_errors=True)
     for cache in (*ROOT.rglob("__pycache__"), *ROOT.glob("*.egg-info")):

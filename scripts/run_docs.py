@@ -8,7 +8,7 @@ Blocks in `sh` and `sql` are run, in the order in which they stand; others are n
     prints="pattern"    what the output must have
     within="seconds"    run again and again, by a shell of its own, until it succeeds
 
-The servers of docker-compose.yml are there, with its ports, names and passwords, but without Docker. A document that
+The servers of docker-compose.yml are there without Docker, as `make servers` has them. A document that
 has `<!-- with services -->` in it finds the backend and compute running, too, on the config database of these servers.
 """
 
@@ -23,24 +23,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rosetta.local.home import Home
+from rosetta.local.process import spawn, stop
+from rosetta.local.settings import inherited_environment
 from scripts.check_docs import ROOT, documents
+from scripts.servers import running_servers, url
 
 FENCE: Final = re.compile(r"^( *)```(sh|sql)\b([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 OPTION: Final = re.compile(r'(\w+)="([^"]*)"')
 OPTIONS: Final = frozenset({"skip", "until", "on", "prints", "within"})
 DOCUMENT_SECONDS: Final = 400
-# Role, which is also its password and its database, and port.
-DATABASES: Final[Mapping[str, tuple[str, int]]] = {
-    "config": ("rosetta", 5433),
-    "source": ("postgres", 5434),
-    "target": ("postgres", 5435),
-}
-REDIS_PORT: Final = 6379
 # Read first: they start what others talk about, on the ports that the servers leave free.
 FIRST: Final = ("README.md", "backend/GETTING_STARTED.md")
 WITH_SERVICES: Final = "<!-- with services -->"
@@ -116,9 +113,8 @@ def script(runnable: list[Block], folder: Path) -> str:
 def command_of(block: Block, file: Path, log: Path) -> str:
     """What stands for a block in the script, and leaves its output in `log` where that is looked at."""
     if block.language == "sql":
-        user, port = DATABASES[block.options.get("on", "config")]
-        url = f"postgresql://{user}:{user}@127.0.0.1:{port}/{user}"
-        return f"psql --no-psqlrc --set ON_ERROR_STOP=1 '{url}' <'{file}' |& tee '{log}'\n"
+        place = url(block.options.get("on", "config"))
+        return f"psql --no-psqlrc --set ON_ERROR_STOP=1 '{place}' <'{file}' |& tee '{log}'\n"
     if "within" in block.options:
         return f"persist {int(block.options['within'])} '{file}' |& tee '{log}'\n"
     if "until" in block.options:
@@ -149,34 +145,8 @@ def fresh_copy() -> Iterator[Path]:
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Path]:
-    """The servers of docker-compose.yml on its ports; gives the folder of PostgreSQL's commands."""
-    from rosetta.local.postgres import PostgresCluster
-    from rosetta.local.process import spawn, stop
-    from rosetta.local.valkey import valkey_binary
-
-    folder.chmod(0o755)
-    (folder / "redis").mkdir()
-    redis: list[str | Path] = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(REDIS_PORT)]
-    redis += ["--dir", folder / "redis", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-    with ExitStack() as running:
-        for service, (name, port) in DATABASES.items():
-            cluster = PostgresCluster(folder / service, port, name, superuser=name)
-            cluster.start()
-            running.callback(cluster.stop)
-            if name != "postgres":
-                with closing(cluster.connect()) as connection, connection.cursor() as cursor:
-                    cursor.execute(f"CREATE DATABASE {name}")
-        process = spawn(redis, log=folder / "redis.log", death_signal=signal.SIGTERM)
-        running.callback(stop, process, signal.SIGTERM, 10)
-        yield cluster.bin()
-
-
-@contextmanager
 def services(copy: Path, environment: Mapping[str, str], folder: Path) -> Iterator[None]:
     """Backend and compute of the copy, until the end."""
-    from rosetta.local.process import spawn, stop
-
     common = {
         **environment,
         "DATABASE_URL": "postgresql://rosetta:rosetta@localhost:5433/rosetta",
@@ -241,8 +211,6 @@ def run(document: Path, copy: Path, environment: Mapping[str, str], folder: Path
 
 
 def main() -> int:
-    from rosetta.local.settings import inherited_environment
-
     parser = argparse.ArgumentParser(description="Runs the code of the documents.")
     parser.add_argument("documents", nargs="*", help="some of them, relative to the checkout; all when left out")
     asked = parser.parse_args().documents
@@ -251,8 +219,9 @@ def main() -> int:
     failures = 0
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="rosetta-docs-servers-")))
+        folder.chmod(0o755)
         copy = running.enter_context(fresh_copy())
-        tools = running.enter_context(servers(folder))
+        tools = running.enter_context(running_servers(Home(folder / "servers"), print))
         unwanted = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON"}
         environment = {name: value for name, value in inherited_environment().items() if name not in unwanted}
         environment["PATH"] = f"{ROOT / '.tool' / 'bin'}:{tools}:{environment['PATH']}"

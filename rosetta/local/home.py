@@ -122,11 +122,11 @@ class Home:
             if time.monotonic() > deadline:
                 os.close(descriptor)
                 raise OutageError(
-                    f"another `rosetta up` runs with the data in {self.path}",
-                    remedy="Stop it with Ctrl-C, or set ROSETTA_HOME to another folder.",
+                    f"servers that run already use the data in {self.path}",
+                    remedy="Stop them with Ctrl-C where they were started, or set ROSETTA_HOME to another folder.",
                 )
             if not waiting:
-                report(f"processes of another `rosetta up` still use {self.path}; waiting for them to end")
+                report(f"servers that run already use {self.path}; waiting for them to end")
             waiting = True
             time.sleep(0.2)
         return descriptor

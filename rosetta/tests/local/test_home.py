@@ -67,7 +67,7 @@ def test_a_second_stack_is_refused_until_the_last_process_of_the_first_is_gone(h
         assert child.stdout.readline() == "ready\n"
         os.close(descriptor)  # as if the first stack's supervisor had been killed
         assert home.in_use()
-        with pytest.raises(OutageError, match="another `rosetta up`"):
+        with pytest.raises(OutageError, match="servers that run already use"):
             home.lock(said.append, timeout_seconds=0.1)
         child.stdin.close()
         child.wait(10)
