@@ -1,12 +1,4 @@
 import type { QueryClient } from '@tanstack/react-query'
-import { Outlet, createRootRouteWithContext } from '@tanstack/react-router'
-import { Toaster } from '@/components/shared/toaster'
+import { createRootRouteWithContext } from '@tanstack/react-router'
 
-export const Route = createRootRouteWithContext<{ queryClient: QueryClient }>()({
-  component: () => (
-    <>
-      <Outlet />
-      <Toaster />
-    </>
-  ),
-})
+export const Route = createRootRouteWithContext<{ queryClient: QueryClient }>()()

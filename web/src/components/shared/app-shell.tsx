@@ -7,6 +7,7 @@ import { Dialog, SheetContent } from '@/components/ui/dialog'
 import { followEvents } from '@/repo/events'
 import { ConnectionBanner } from './connection-banner'
 import { Sidebar } from './sidebar'
+import { Toaster } from './toaster'
 import { UserMenu } from './user-menu'
 
 const CommandPalette = lazy(() => import('./command-palette'))
@@ -84,6 +85,7 @@ export function AppShell() {
           <CommandPalette onClose={() => setPalette(false)} />
         </Suspense>
       )}
+      <Toaster />
     </div>
   )
 }

@@ -15,7 +15,8 @@ export function Toaster() {
   return (
     <Sonner
       theme={dark ? 'dark' : 'light'}
-      position="bottom-right"
+      // Where a page has neither its text nor its buttons.
+      position="bottom-left"
       closeButton
       style={COLORS}
       icons={{
