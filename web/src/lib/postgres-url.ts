@@ -1,4 +1,4 @@
-export interface PostgresUrl {
+interface PostgresUrl {
   pg_host?: string
   pg_port?: number
   pg_database?: string

@@ -37,7 +37,7 @@ export const deleteNotification = change({
   invalidates: TOUCHED,
 })
 
-export interface AuditFilter {
+interface AuditFilter {
   action?: string
   actor_name?: string
   limit?: number

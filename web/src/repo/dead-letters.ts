@@ -8,7 +8,7 @@ export interface Lane {
   destinationId: number
 }
 
-export interface ParkedFilter {
+interface ParkedFilter {
   table_name?: string
   schema_name?: string
   error_class?: ErrorClass

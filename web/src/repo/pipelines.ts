@@ -17,7 +17,7 @@ const MOVING = new Set(['STARTING', 'SNAPSHOTTING', 'PAUSING', 'RESTARTING'])
 const MOVING_TABLE = new Set(['PENDING', 'COPYING', 'RESYNC'])
 
 /** On its way from one state to another, so worth looking at more often. */
-export function isMoving(pipeline: Pipeline): boolean {
+function isMoving(pipeline: Pipeline): boolean {
   return pipeline.destinations.some(
     (destination) =>
       MOVING.has(destination.metadata?.status ?? '') ||

@@ -13,17 +13,13 @@ export type WalMonitor = Schemas['WalMonitorView']
 // Required: an answer always has the fields that have a default.
 export type Pipeline = Required<Schemas['PipelineView']>
 export type PipelineDestination = Schemas['PipelineDestinationView']
-export type Metadata = Schemas['MetadataView']
-export type ObservedStatus = Schemas['ObservedStatus']
 export type DesiredStatus = Schemas['DesiredStatus']
-export type HealthStatus = Schemas['HealthStatus']
 export type TableSync = Schemas['TableSyncView']
 export type TableRules = Required<
   Pick<Schemas['TableSyncUpdate'], 'columns' | 'filters' | 'masks' | 'custom_sql'>
 >
 export type RulesPreview = Schemas['RulesPreview']
 export type TableSchema = Required<Schemas['TableSchemaView']>
-export type TableSyncState = Schemas['TableSyncState']
 export type Source = Schemas['SourceView']
 export type SourceDetail = Schemas['SourceDetailView']
 export type SourceTable = Schemas['SourceTableView']
@@ -32,7 +28,6 @@ export type SourceConnection = Pick<
   'pg_host' | 'pg_port' | 'pg_database' | 'pg_username' | 'pg_password' | 'sslmode'
 >
 export type SourceBody = SourceConnection & { name: string; publication_name: string }
-export type SslMode = Schemas['SslMode']
 export type SourceAnswer = Schemas['ConnectionView']
 export type TargetAnswer = Schemas['TargetConnectionView']
 /** How a connection test went well. */
@@ -43,7 +38,6 @@ export type Publication = Required<Schemas['PublicationView']>
 export type Slots = Required<Schemas['SlotsView']>
 export type TableName = Schemas['TableName']
 export type Forced = Schemas['ForcedView']
-export type Cleanup = Schemas['CleanupView']
 export type SchemaVersion = Required<Schemas['SchemaVersionView']>
 export type KeyPair = Schemas['KeyView']
 export type Credits = Schemas['CreditsView']

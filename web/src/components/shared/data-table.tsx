@@ -100,16 +100,14 @@ export function DataTable<Item extends Row>({
     >
       <table className="w-full text-sm" aria-rowcount={rows.length + 1}>
         <TableHeader className={windowed ? 'bg-muted sticky top-0 z-10' : undefined}>
-          <TableRow className="hover:bg-transparent">
-            {columns.map((column) => (
-              <Heading
-                key={column.id}
-                column={column}
-                direction={table.getColumn(column.id)?.getIsSorted() ?? false}
-                onSort={() => table.getColumn(column.id)?.toggleSorting()}
-              />
-            ))}
-          </TableRow>
+          {columns.map((column) => (
+            <Heading
+              key={column.id}
+              column={column}
+              direction={table.getColumn(column.id)?.getIsSorted() ?? false}
+              onSort={() => table.getColumn(column.id)?.toggleSorting()}
+            />
+          ))}
         </TableHeader>
         <tbody className="[&>tr:last-child]:border-0">
           {before > 0 && <tr aria-hidden style={{ height: before }} />}

@@ -10,7 +10,7 @@ import {
 } from 'lucide-react'
 import type { Role } from '@/repo/types'
 
-export interface Place {
+interface Place {
   to: '/' | '/pipelines' | '/sources' | '/destinations' | '/activity' | '/settings' | '/common-errors'
   label: string
   icon: LucideIcon

@@ -1,6 +1,6 @@
 import { cn } from '@/lib/cn'
 
-export const RANGES = [
+const RANGES = [
   { value: '1h', label: '1 h', minutes: 60, step: 1 },
   { value: '6h', label: '6 h', minutes: 360, step: 5 },
   { value: '1d', label: '1 d', minutes: 1440, step: 15 },

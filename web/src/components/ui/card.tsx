@@ -30,10 +30,6 @@ export function CardTitle({ className, children, ...props }: ComponentProps<'h2'
   )
 }
 
-export function CardDescription({ className, ...props }: ComponentProps<'p'>) {
-  return <p className={cn('text-muted-foreground text-sm', className)} {...props} />
-}
-
 export function CardContent({ className, ...props }: ComponentProps<'div'>) {
   return <div className={cn('px-5 py-4', className)} {...props} />
 }

@@ -3,7 +3,7 @@ import { Select as Primitive } from 'radix-ui'
 import type { ComponentProps } from 'react'
 import { cn } from '@/lib/cn'
 
-export interface SelectOption {
+interface SelectOption {
   value: string
   label: string
 }

@@ -14,8 +14,13 @@ export function Table({ className, ...props }: ComponentProps<'table'>) {
   )
 }
 
-export function TableHeader({ className, ...props }: ComponentProps<'thead'>) {
-  return <thead className={cn('bg-muted/50 [&_tr]:border-b', className)} {...props} />
+/** The one row of heads above the others. */
+export function TableHeader({ className, children, ...props }: ComponentProps<'thead'>) {
+  return (
+    <thead className={cn('bg-muted/50', className)} {...props}>
+      <tr className="border-b">{children}</tr>
+    </thead>
+  )
 }
 
 export function TableBody({ className, ...props }: ComponentProps<'tbody'>) {
@@ -31,7 +36,7 @@ export function TableHead({ className, ...props }: ComponentProps<'th'>) {
     <th
       scope="col"
       className={cn(
-        'text-muted-foreground h-10 px-4 text-start align-middle text-xs font-medium whitespace-nowrap',
+        'text-muted-foreground h-10 px-4 first:ps-5 last:pe-5 text-start align-middle text-xs font-medium whitespace-nowrap',
         className,
       )}
       {...props}
@@ -40,5 +45,5 @@ export function TableHead({ className, ...props }: ComponentProps<'th'>) {
 }
 
 export function TableCell({ className, ...props }: ComponentProps<'td'>) {
-  return <td className={cn('px-4 py-2.5 align-middle', className)} {...props} />
+  return <td className={cn('px-4 first:ps-5 last:pe-5 py-2.5 align-middle', className)} {...props} />
 }

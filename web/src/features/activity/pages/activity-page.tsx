@@ -4,7 +4,7 @@ import { useCan } from '@/lib/use-role'
 import { AuditLog } from '../components/audit-log'
 import { NotificationList } from '../components/notification-list'
 
-export type ActivityTab = 'notifications' | 'audit'
+type ActivityTab = 'notifications' | 'audit'
 
 export function ActivityPage({ tab, onTab }: { tab: ActivityTab; onTab: (tab: ActivityTab) => void }) {
   const maySeeAudit = useCan('admin')

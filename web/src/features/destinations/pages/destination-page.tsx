@@ -29,7 +29,7 @@ import { placeOf } from '../data/place'
 
 const CreditsTab = lazy(() => import('../components/credits-tab'))
 
-export type DestinationTab = 'used-by' | 'preflight' | 'credits' | 'settings'
+type DestinationTab = 'used-by' | 'preflight' | 'credits' | 'settings'
 
 interface DestinationPageProps {
   destinationId: number

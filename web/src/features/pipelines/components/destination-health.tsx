@@ -17,15 +17,13 @@ export function DestinationHealth({ pipeline }: { pipeline: Pipeline }) {
       ) : (
         <Table aria-label="Health of the destinations" className="border-t">
           <TableHeader>
-            <TableRow className="hover:bg-transparent">
-              <TableHead>Destination</TableHead>
-              <TableHead>State</TableHead>
-              <TableHead>Health</TableHead>
-              <TableHead className="text-end">Lag</TableHead>
-              <TableHead className="text-end">Behind</TableHead>
-              <TableHead className="text-end">Parked</TableHead>
-              <TableHead className="text-end">Last success</TableHead>
-            </TableRow>
+            <TableHead>Destination</TableHead>
+            <TableHead>State</TableHead>
+            <TableHead>Health</TableHead>
+            <TableHead className="text-end">Lag</TableHead>
+            <TableHead className="text-end">Behind</TableHead>
+            <TableHead className="text-end">Parked</TableHead>
+            <TableHead className="text-end">Last success</TableHead>
           </TableHeader>
           <TableBody>
             {pipeline.destinations.map(({ id, destination, metadata, parked_changes }) => (

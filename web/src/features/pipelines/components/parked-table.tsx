@@ -24,23 +24,21 @@ export function ParkedTable({ records, picked, onPick, onInspect }: ParkedTableP
   return (
     <Table aria-label="Parked records">
       <TableHeader>
-        <TableRow className="hover:bg-transparent">
-          <TableHead className="w-10 pe-0">
-            <Checkbox
-              aria-label="Pick every record of this page"
-              checked={every ? true : picked.size > 0 ? 'indeterminate' : false}
-              onCheckedChange={(on) => onPick(new Set(on === true ? records.map(({ id }) => id) : []))}
-            />
-          </TableHead>
-          <TableHead>Table</TableHead>
-          <TableHead>State</TableHead>
-          <TableHead>Why</TableHead>
-          <TableHead className="text-end">Attempts</TableHead>
-          <TableHead className="text-end">Parked</TableHead>
-          <TableHead>
-            <span className="sr-only">Actions</span>
-          </TableHead>
-        </TableRow>
+        <TableHead className="w-10 pe-0">
+          <Checkbox
+            aria-label="Pick every record of this page"
+            checked={every ? true : picked.size > 0 ? 'indeterminate' : false}
+            onCheckedChange={(on) => onPick(new Set(on === true ? records.map(({ id }) => id) : []))}
+          />
+        </TableHead>
+        <TableHead>Table</TableHead>
+        <TableHead>State</TableHead>
+        <TableHead>Why</TableHead>
+        <TableHead className="text-end">Attempts</TableHead>
+        <TableHead className="text-end">Parked</TableHead>
+        <TableHead>
+          <span className="sr-only">Actions</span>
+        </TableHead>
       </TableHeader>
       <TableBody>
         {records.map((record) => (

@@ -29,11 +29,9 @@ export function RulesColumns({ draft, onChange }: RulesColumnsProps) {
       </label>
       <Table aria-label="Columns">
         <TableHeader>
-          <TableRow className="hover:bg-transparent">
-            <TableHead>Column</TableHead>
-            <TableHead>Name at the target</TableHead>
-            <TableHead>Value</TableHead>
-          </TableRow>
+          <TableHead>Column</TableHead>
+          <TableHead>Name at the target</TableHead>
+          <TableHead>Value</TableHead>
         </TableHeader>
         <TableBody>
           {draft.columns.map((column, place) => {

@@ -6,6 +6,7 @@ import { ApiError } from '@/repo/api-error'
 import { api } from '@/repo/client'
 import { createQueryClient } from '@/repo/freshness'
 import type { RulesPreview } from '@/repo/types'
+import { PARCELS } from '@/test/parcels'
 import type { TableRow } from '../data/pipeline-facts'
 import RulesEditor from './rules-editor'
 
@@ -24,16 +25,6 @@ const ROW = {
   filters: [],
   custom_sql: null,
 } as unknown as TableRow
-const TABLE = {
-  schema_name: 'shop',
-  table_name: 'parcels',
-  key: ['id'],
-  columns: [
-    { name: 'id', type: 'bigint', nullable: false },
-    { name: 'label', type: 'text', nullable: true },
-    { name: 'email', type: 'text', nullable: true },
-  ],
-}
 const PREVIEW: RulesPreview = {
   rows: 500,
   rows_passing: 120,
@@ -45,7 +36,7 @@ const PREVIEW: RulesPreview = {
 }
 
 async function opened() {
-  vi.spyOn(api, 'get').mockResolvedValue({ tables: [TABLE] })
+  vi.spyOn(api, 'get').mockResolvedValue({ tables: [PARCELS] })
   const onClose = vi.fn()
   render(
     <QueryClientProvider client={createQueryClient()}>

@@ -27,13 +27,11 @@ export function RulesPreview({ preview }: { preview: Preview }) {
       {preview.sample.length > 0 && (
         <Table aria-label="Rows as the target would have them">
           <TableHeader>
-            <TableRow className="hover:bg-transparent">
-              {columns.map(([name, type]) => (
-                <TableHead key={name}>
-                  {name} <span className="text-muted-foreground font-normal">{type}</span>
-                </TableHead>
-              ))}
-            </TableRow>
+            {columns.map(([name, type]) => (
+              <TableHead key={name}>
+                {name} <span className="text-muted-foreground font-normal">{type}</span>
+              </TableHead>
+            ))}
           </TableHeader>
           <TableBody>
             {preview.sample.map((row, place) => (

@@ -17,7 +17,7 @@ import { ChoiceList } from './choice-list'
 import { PresetBar } from './preset-bar'
 import { TablePicker } from './table-picker'
 
-export interface StepProps {
+interface StepProps {
   draft: Draft
   onDraft: (change: Partial<Draft>) => void
 }

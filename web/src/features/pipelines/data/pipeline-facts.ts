@@ -58,7 +58,7 @@ export function tableRows(pipeline: Pipeline): TableRow[] {
   )
 }
 
-export interface TableFilter {
+interface TableFilter {
   text: string
   state: string
   destinationId: number | null

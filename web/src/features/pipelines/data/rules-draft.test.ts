@@ -1,28 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import type { TableRules, TableSchema } from '@/repo/types'
+import type { TableRules } from '@/repo/types'
+import { PARCELS } from '@/test/parcels'
 import { draftOf, rulesOf } from './rules-draft'
-
-const TABLE: TableSchema = {
-  schema_name: 'shop',
-  table_name: 'parcels',
-  key: ['id'],
-  columns: [
-    { name: 'id', type: 'bigint', nullable: false },
-    { name: 'label', type: 'text', nullable: true },
-    { name: 'email', type: 'text', nullable: true },
-  ],
-}
 
 describe('what is saved comes back as it was', () => {
   it.each<TableRules>([
     { columns: null, masks: {}, filters: [], custom_sql: null },
     { columns: null, masks: { email: 'hash' }, filters: ["label LIKE 'a%'"], custom_sql: null },
     { columns: { id: 'id', label: 'name' }, masks: { label: 'redact' }, filters: [], custom_sql: null },
-  ])('%j', (saved) => expect(rulesOf(draftOf(TABLE, saved))).toEqual(saved))
+  ])('%j', (saved) => expect(rulesOf(draftOf(PARCELS, saved))).toEqual(saved))
 
   it('a list of columns as names that stay', () =>
     expect(
-      rulesOf(draftOf(TABLE, { columns: ['id', 'email'], masks: {}, filters: [], custom_sql: null })).columns,
+      rulesOf(draftOf(PARCELS, { columns: ['id', 'email'], masks: {}, filters: [], custom_sql: null }))
+        .columns,
     ).toEqual({
       id: 'id',
       email: 'email',
@@ -31,7 +22,7 @@ describe('what is saved comes back as it was', () => {
   it('a condition as it is written', () =>
     expect(
       rulesOf(
-        draftOf(TABLE, {
+        draftOf(PARCELS, {
           columns: null,
           masks: {},
           filters: [{ column: 'id', operator: '>', value: '5' }],
@@ -42,7 +33,7 @@ describe('what is saved comes back as it was', () => {
 })
 
 it('masks nothing that is not sent, and takes an empty name for the same name', () => {
-  const draft = draftOf(TABLE, { columns: null, masks: { email: 'null' }, filters: [], custom_sql: null })
+  const draft = draftOf(PARCELS, { columns: null, masks: { email: 'null' }, filters: [], custom_sql: null })
   const columns = draft.columns.map((column) => ({
     ...column,
     sent: column.name !== 'email',
@@ -58,7 +49,7 @@ it('masks nothing that is not sent, and takes an empty name for the same name', 
 
 it('sends a statement alone, and what stood beside it comes back without it', () => {
   const saved: TableRules = { columns: null, masks: {}, filters: [], custom_sql: 'SELECT id FROM batch' }
-  const draft = draftOf(TABLE, saved)
+  const draft = draftOf(PARCELS, saved)
   expect(rulesOf({ ...draft, statement: ' SELECT id, label FROM batch ', filters: ['id > 5'] })).toEqual({
     ...saved,
     custom_sql: 'SELECT id, label FROM batch',

@@ -24,7 +24,7 @@ import {
   worstLagSeconds,
 } from '../data/pipeline-facts'
 
-export interface PipelineSearch {
+interface PipelineSearch {
   q?: string
   state?: string
 }

@@ -41,7 +41,7 @@ export function NewToken() {
             onChange={(event) => setName(event.target.value)}
           />
         </Field>
-        <Field label="Role" className="w-full sm:w-64">
+        <Field label="Role" className="w-full sm:w-72">
           <Select value={role} onValueChange={(next) => setRole(next as Role)} options={ROLES} />
         </Field>
         <Field label="Valid for" className="w-32">

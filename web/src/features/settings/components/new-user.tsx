@@ -38,7 +38,7 @@ export function NewUser() {
             onChange={(event) => setEmail(event.target.value)}
           />
         </Field>
-        <Field label="Role" className="w-full sm:w-64">
+        <Field label="Role" className="w-full sm:w-72">
           <Select value={role} onValueChange={(next) => setRole(next as Role)} options={ROLES} />
         </Field>
         <Button type="submit" pending={creating.isPending}>

@@ -33,16 +33,14 @@ export function TokensPanel() {
             ) : (
               <Table aria-label="Tokens">
                 <TableHeader>
-                  <TableRow className="hover:bg-transparent">
-                    <TableHead>Name</TableHead>
-                    <TableHead>Begins with</TableHead>
-                    <TableHead>Role</TableHead>
-                    <TableHead>Expires</TableHead>
-                    <TableHead>Last used</TableHead>
-                    <TableHead>
-                      <span className="sr-only">Actions</span>
-                    </TableHead>
-                  </TableRow>
+                  <TableHead>Name</TableHead>
+                  <TableHead>Begins with</TableHead>
+                  <TableHead>Role</TableHead>
+                  <TableHead>Expires</TableHead>
+                  <TableHead>Last used</TableHead>
+                  <TableHead>
+                    <span className="sr-only">Actions</span>
+                  </TableHead>
                 </TableHeader>
                 <TableBody>
                   {data.items.map((token) => (

@@ -19,10 +19,11 @@ import { humanize } from '@/lib/format'
 import { told, toldError } from '@/lib/notify'
 import { createSignInLink, deleteUser, updateUser, usersQuery } from '@/repo/settings'
 import type { Role, User } from '@/repo/types'
+import { ROLES } from '../data/roles'
 import { NewUser } from './new-user'
 import { ShownOnce } from './shown-once'
 
-const ROLES = ['viewer', 'operator', 'admin'].map((value) => ({ value, label: humanize(value) }))
+const SHORT_ROLES = ROLES.map(({ value }) => ({ value, label: humanize(value) }))
 
 export function UsersPanel() {
   const query = useQuery(usersQuery)
@@ -34,14 +35,12 @@ export function UsersPanel() {
           {(data) => (
             <Table aria-label="Users">
               <TableHeader>
-                <TableRow className="hover:bg-transparent">
-                  <TableHead>E-mail</TableHead>
-                  <TableHead>Role</TableHead>
-                  <TableHead>Last sign-in</TableHead>
-                  <TableHead>
-                    <span className="sr-only">Actions</span>
-                  </TableHead>
-                </TableRow>
+                <TableHead>E-mail</TableHead>
+                <TableHead>Role</TableHead>
+                <TableHead>Last sign-in</TableHead>
+                <TableHead>
+                  <span className="sr-only">Actions</span>
+                </TableHead>
               </TableHeader>
               <TableBody>
                 {data.items.map((user) => (
@@ -87,7 +86,7 @@ function UserRow({ user }: { user: User }) {
           value={user.role}
           disabled={changing.isPending}
           onValueChange={(role) => changing.mutate({ id: user.id, role: role as Role })}
-          options={ROLES}
+          options={SHORT_ROLES}
         />
       </TableCell>
       <TableCell>

@@ -2,7 +2,7 @@ import type { Settings } from '@/repo/settings'
 
 const GIB = 1024 ** 3
 
-export interface Threshold {
+interface Threshold {
   key: string
   label: string
   hint: string

@@ -7,7 +7,7 @@ import { ThresholdsForm } from '../components/thresholds-form'
 import { TokensPanel } from '../components/tokens-panel'
 import { UsersPanel } from '../components/users-panel'
 
-export type SettingsPart = 'account' | 'general' | 'users' | 'tokens'
+type SettingsPart = 'account' | 'general' | 'users' | 'tokens'
 
 export function SettingsPage({
   part,

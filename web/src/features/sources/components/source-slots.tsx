@@ -151,13 +151,11 @@ function SlotList({ sourceId }: { sourceId: number }) {
       ) : (
         <Table aria-label="Replication slots" className="border-t">
           <TableHeader>
-            <TableRow className="hover:bg-transparent">
-              <TableHead>Slot</TableHead>
-              <TableHead>Pipeline</TableHead>
-              <TableHead>Read</TableHead>
-              <TableHead className="text-end">Retained</TableHead>
-              <TableHead className="text-end">Confirmed LSN</TableHead>
-            </TableRow>
+            <TableHead>Slot</TableHead>
+            <TableHead>Pipeline</TableHead>
+            <TableHead>Read</TableHead>
+            <TableHead className="text-end">Retained</TableHead>
+            <TableHead className="text-end">Confirmed LSN</TableHead>
           </TableHeader>
           <TableBody>
             {data.slots.map((slot) => (

@@ -1,6 +1,6 @@
 import type { WalMetric } from '@/repo/types'
 
-export interface WalSeries {
+interface WalSeries {
   /** Seconds since 1970; those after the last measurement belong to the forecast. */
   times: number[]
   /** What the largest slot retains. */

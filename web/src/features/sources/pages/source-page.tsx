@@ -20,7 +20,7 @@ import { SourcePresets } from '../components/source-presets'
 import { SourceSlots } from '../components/source-slots'
 import { SourceTables } from '../components/source-tables'
 
-export type SourceTab = 'preflight' | 'tables' | 'history' | 'slots' | 'presets' | 'used-by' | 'settings'
+type SourceTab = 'preflight' | 'tables' | 'history' | 'slots' | 'presets' | 'used-by' | 'settings'
 
 interface SourcePageProps {
   sourceId: number
