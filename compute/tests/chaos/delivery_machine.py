@@ -166,6 +166,7 @@ class Delivery(Course):
     # -- what must be so --------------------------------------------------------------------------
 
     @precondition(lambda self: 1 in self.world.away and 2 not in self.world.away)
+    @precondition(lambda self: self.world.backlogs[2].away is None)  # what it has parked comes first
     @rule(key=st.sampled_from(KEYS))
     def the_other_target_goes_on(self, key: str) -> None:
         self.commit([key], [])
@@ -182,3 +183,10 @@ class Delivery(Course):
         self.holds(
             "bounded_memory", lambda: self.world.place(self.world.backlogs[1].reached) == wanted or self.is_back(1)
         )
+
+    @precondition(lambda self: 1 in self.world.away and self.world.backlogs[1].away is not None)
+    @rule(key=st.sampled_from(KEYS))
+    def what_can_be_neither_written_nor_parked_is_told(self, key: str) -> None:
+        """And it is not acknowledged, which is looked at wherever that would be done."""
+        self.commit([key], [])
+        self.holds("no_silent_completion", lambda: self.process.lanes[1].state.blocked is not None)
