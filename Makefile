@@ -13,7 +13,9 @@ WEB := .tool/bin/python scripts/web.py $(if $(filter true,$(CI)),,--skip)
 # because they wait a third of the time.
 WHOLE_SUITE := --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=25
 
+# The certificates of this machine, whatever a network that looks into connections adds to them.
 export UV_SYSTEM_CERTS := true
+export NODE_USE_SYSTEM_CA := 1
 export UV_PYTHON_DOWNLOADS := never
 # The environment is built on the interpreter that runs make's bootstrap, whatever else is installed.
 export UV_PYTHON := $(CURDIR)/.tool/bin/python

@@ -100,11 +100,13 @@ def with_pnpm(tools: Tools) -> Tools:
     binaries = folder / "node_modules" / ".bin"
     if not (binaries / "pnpm").exists():
         print(f"Preparing .tool with {PNPM}", flush=True)
-        npm: list[str | Path] = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, PNPM]
+        npm: list[str | Path] = ["npm", "install", "--loglevel=error", "--no-audit", "--no-fund"]
+        # `make up` waits for this: where no registry answers, its usual pauses of a minute would be lost time.
+        npm += ["--fetch-retries=1", "--prefix", folder, PNPM]
         try:
             tools.run(npm, ROOT, quiet=True)
         except subprocess.CalledProcessError as error:
-            raise UnavailableError(f"{PNPM} cannot be fetched: {_last_line(error)}") from error
+            raise UnavailableError(f"{PNPM} cannot be fetched: {_reason(error)}") from error
     return Tools((*tools.folders, binaries))
 
 
@@ -117,7 +119,7 @@ def install() -> Tools:
         try:
             tools.run(["pnpm", "install", "--frozen-lockfile", "--reporter=append-only"], quiet=True)
         except subprocess.CalledProcessError as error:
-            raise UnavailableError(f"the dashboard's dependencies cannot be fetched: {_last_line(error)}") from error
+            raise UnavailableError(f"the dashboard's dependencies cannot be fetched: {_reason(error)}") from error
         INSTALLED.write_text(wanted)
     return tools
 
@@ -151,8 +153,10 @@ def _digest(paths: Iterator[Path] | list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _last_line(error: subprocess.CalledProcessError) -> str:
+def _reason(error: subprocess.CalledProcessError) -> str:
+    """The last line that says something; npm's very last one names its log."""
     lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
+    lines = [line for line in lines if "complete log of this run" not in line]
     return lines[-1] if lines else f"exit code {error.returncode}"
 
 
