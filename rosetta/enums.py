@@ -3,14 +3,6 @@
 from enum import StrEnum
 
 
-class AppEnv(StrEnum):
-    """What a service runs for (`APP_ENV`): production accepts no secret of an example, test alone planted bugs."""
-
-    DEVELOPMENT = "development"
-    TEST = "test"
-    PRODUCTION = "production"
-
-
 class DesiredStatus(StrEnum):
     """What a person asked of a pipeline (`pipelines.status`)."""
 

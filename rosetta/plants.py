@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from rosetta.enums import AppEnv
+from rosetta.app_env import AppEnv
 from rosetta.errors import ConfigurationError
 
 PLANTS: Final = MappingProxyType(

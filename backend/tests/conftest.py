@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from tests.clients import API, Sql, Tokens, client_of
 
 from rosetta import migrate
-from rosetta.enums import AppEnv, Role
+from rosetta.app_env import AppEnv
+from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
 from rosetta.tokens import hash_token, new_token, token_prefix
 

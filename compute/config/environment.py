@@ -9,8 +9,8 @@ import pydantic
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from compute.config.settings import COMPUTE_FOLDER, Settings
+from rosetta.app_env import AppEnv
 from rosetta.database import libpq_url
-from rosetta.enums import AppEnv
 from rosetta.secrets import check_secret_key
 from rosetta.setting_errors import refused_settings
 from rosetta.tracing import traces_wanted

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from rosetta.enums import AppEnv
+from rosetta.app_env import AppEnv
 
 COMPUTE_FOLDER: Final = Path(__file__).resolve().parent.parent
 

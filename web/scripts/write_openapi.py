@@ -13,7 +13,7 @@ sys.path.insert(0, str(WEB.parent / "backend"))
 from app.core.config import Settings  # noqa: E402
 from app.main import create_app  # noqa: E402
 
-from rosetta.enums import AppEnv  # noqa: E402
+from rosetta.app_env import AppEnv  # noqa: E402
 
 
 def main() -> None:

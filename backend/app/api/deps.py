@@ -76,8 +76,9 @@ from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
 from app.infrastructure.snowflake import SnowflakeCredits, SnowflakeSessions, SnowflakeTarget
 from app.infrastructure.targets import MetersByType, TargetsByType
 from app.infrastructure.tasks.passes import wal_schedule
+from rosetta.app_env import AppEnv
 from rosetta.custom_sql import Sandbox
-from rosetta.enums import AppEnv, DestinationType
+from rosetta.enums import DestinationType
 from rosetta.secrets import Keyring
 from rosetta.table_rules import MaskingKey, TableRules
 

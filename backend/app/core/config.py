@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from rosetta.enums import AppEnv
+from rosetta.app_env import AppEnv
 from rosetta.secrets import check_secret_key
 from rosetta.setting_errors import refused_settings
 

@@ -15,7 +15,8 @@ from app.main import create_app
 from fastapi import FastAPI
 from tests.clients import Endpoint, Sql, Tokens, client_of, endpoints_of
 
-from rosetta.enums import AppEnv, Role
+from rosetta.app_env import AppEnv
+from rosetta.enums import Role
 
 ADMIN_ONLY = ("/api/v1/tokens", "/api/v1/settings", "/api/v1/users", "/api/v1/audit-log")
 OWN = ("/api/v1/auth/logout", "/api/v1/auth/password")  # everybody may, for themselves

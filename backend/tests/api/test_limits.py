@@ -15,7 +15,8 @@ from app.main import create_app
 from pydantic import SecretStr
 from tests.clients import API, Tokens, client_of
 
-from rosetta.enums import AppEnv, Role
+from rosetta.app_env import AppEnv
+from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
 
 Served = Callable[..., Any]
