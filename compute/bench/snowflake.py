@@ -48,7 +48,7 @@ class _Answers(Session):
     def check(self) -> None: ...
     def rollback(self) -> None: ...
 
-    def run(self, sql: str, doing: str) -> int:  # noqa: ARG002 - the session's
+    def run(self, sql: str, _doing: str, /) -> int:
         self.statements += 1
         if found := re.match(r"PUT 'file://(.*?)'", sql):
             import pyarrow.parquet as pq
@@ -56,7 +56,7 @@ class _Answers(Session):
             self.sent_rows = pq.read_metadata(found[1]).num_rows
         return 1
 
-    def rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:  # noqa: ARG002 - the session's
+    def rows(self, sql: str, _doing: str, /) -> list[tuple[Any, ...]]:
         self.statements += 1
         if sql.startswith("COPY INTO"):
             return [("rows.parquet", "LOADED", self.sent_rows, self.sent_rows)]

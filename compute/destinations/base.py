@@ -49,7 +49,6 @@ class Capabilities:
     current_state: bool
     append: bool
     soft_delete: bool
-    max_value_bytes: int | None = None
     gathering: Gathering | None = None
 
 
@@ -272,7 +271,7 @@ class Destination(Protocol):
         `refused`, in append mode and without a key, DataError is raised and nothing was merged.
         """
 
-    def matches(self, check: RangeCheck) -> bool:
+    def matches(self, check: RangeCheck, /) -> bool:
         """Whether the target has the very rows of the range, none of them newer than the check's snapshot.
 
         Then the range counts as merged: a chunk read in that snapshot would change nothing. False where that is

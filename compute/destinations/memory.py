@@ -21,15 +21,14 @@ from compute.destinations.base import (
     WriteResult,
     ignore_refusals,
 )
+from compute.destinations.copies import KEYS_AT_ONCE, copy_incomplete, copy_not_started
 from compute.destinations.memory_batch import BatchWriter, Rule
 from compute.destinations.memory_chunks import ChunkWriter, order
 from compute.destinations.memory_tables import Table, apply_net, find
 from rosetta.enums import SyncMode
-from rosetta.errors import ConfigurationError, DataError, FencedError, OutageError, SchemaMismatchError
+from rosetta.errors import DataError, FencedError, OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
 from rosetta.lsn import StreamPosition
-
-_KEYS_AT_ONCE = 500
 
 
 @dataclass
@@ -88,7 +87,7 @@ class MemoryDestination:
         if table.source != target.source:
             raise SchemaMismatchError(f"{target.target} is already written from {table.source}", code="TARGET_TAKEN")
 
-    def matches(self, check: RangeCheck) -> bool:  # noqa: ARG002 - the contract's
+    def matches(self, _check: RangeCheck, /) -> bool:
         """Keeps no hashes of its rows, so that it cannot tell."""
         return False
 
@@ -101,12 +100,12 @@ class MemoryDestination:
     def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
         doubtful = [key for key, row in self._table(target).rows.items() if not (row.confirmed or row.deleted)]
         keys = sorted((tuple(part or "" for part in key) for key in doubtful), key=order)
-        return [key for key in keys if after is None or order(key) > order(after)][:_KEYS_AT_ONCE]
+        return [key for key in keys if after is None or order(key) > order(after)][:KEYS_AT_ONCE]
 
     def finish_copy(self, target: TableTarget) -> None:
         table = self._table(target)
         if table.copying and self.unfilled_keys(target):
-            raise DataError(f"{target.target} has unfilled rows", code="COPY_INCOMPLETE")
+            raise copy_incomplete(target)
         apply_net(table, target, table.held)
         table.copying, table.tombstones, table.graves, table.held = False, {}, {}, []
 
@@ -135,7 +134,7 @@ class MemoryDestination:
             self._begin("rows")
             table, target = self._table(chunk.target), chunk.target
             if target.mode is SyncMode.CURRENT and not table.copying:
-                raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
+                raise copy_not_started(target)
             written = ChunkWriter(self.store.tables, self.store.rules, chunk)
             try:
                 written.merge()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from compute.destinations.base import RangeCheck, Refusals, RowChunk, TableTarget
+from compute.destinations.copies import KEYS_AT_ONCE, TargetCopies, copy_not_started
 from compute.destinations.postgres.chunk_rescue import ChunkRescue
 from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.refusals import is_about_table
@@ -20,13 +19,11 @@ from rosetta.dialects.postgres.merge_table import (
     start_copy_sql,
 )
 from rosetta.enums import SyncMode
-from rosetta.errors import ConfigurationError, DataError
-
-_KEYS_AT_ONCE: Final = 500
+from rosetta.errors import DataError
 
 
-class Copies:
-    """What `Destination` promises of copies. In append mode a copy needs no notes: nothing is overwritten."""
+class Copies(TargetCopies):
+    """In PostgreSQL."""
 
     def __init__(self, session: Session, progress: Progress, staging: Staging) -> None:
         self._session = session
@@ -53,8 +50,8 @@ class Copies:
     def _write_rows(self, chunk: RowChunk) -> int:
         target = chunk.target
         table = self._staging.table(target, chunk.columns, target.schema.key)
-        if target.mode is SyncMode.CURRENT and not self._is_open(table):
-            raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
+        if target.mode is SyncMode.CURRENT and not self._has_side_tables(table):
+            raise copy_not_started(target)
         doing = f"copying into {target.target}"
         with self._progress.transaction():
             written = self._copied_straight(table, chunk, doing)
@@ -85,7 +82,7 @@ class Copies:
     def matches(self, check: RangeCheck) -> bool:
         target = check.target
         table = self._staging.table(target, check.columns, target.schema.key)
-        if target.mode is not SyncMode.CURRENT or not table.key or not self._is_open(table):
+        if target.mode is not SyncMode.CURRENT or not table.key or not self._has_side_tables(table):
             return False
         doing, (lower, upper) = f"comparing {target.target}", (check.lower, check.upper)
         sql = range_check.range_at_target_sql(
@@ -98,37 +95,23 @@ class Copies:
                 self._session.run(range_check.forget_notes_sql(table, lower, upper, check.snapshot), doing)
         return same
 
-    def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
-        if target.mode is not SyncMode.CURRENT or not target.schema.key:
-            return []
-        table = self._staging.whole_table(target)
-        if not self._is_open(table):
-            return []
-        sql = chunk_merge.unfilled_keys_sql(table, _KEYS_AT_ONCE)
+    def _unfilled(self, target: TableTarget) -> list[tuple[str, ...]]:
+        sql = chunk_merge.unfilled_keys_sql(self._staging.whole_table(target), KEYS_AT_ONCE)
         return [tuple(row) for row in self._session.rows(sql, f"reading the notes of {target.target}")]
 
-    def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
-        if target.mode is not SyncMode.CURRENT or not target.schema.key:
-            return []
-        sql = chunk_merge.unconfirmed_keys_sql(self._staging.whole_table(target), after, _KEYS_AT_ONCE)
+    def _unconfirmed(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+        sql = chunk_merge.unconfirmed_keys_sql(self._staging.whole_table(target), after, KEYS_AT_ONCE)
         return [tuple(row) for row in self._session.rows(sql, f"looking for surplus rows of {target.target}")]
 
-    def finish(self, target: TableTarget) -> None:
-        if target.mode is not SyncMode.CURRENT:
-            return
+    def _end(self, target: TableTarget) -> None:
         table = self._staging.whole_table(target)
-        if not self._is_open(table):
-            return
-        if self.unfilled_keys(target):
-            raise DataError(
-                f"{target.target} has rows whose unchanged values no chunk brought",
-                code="COPY_INCOMPLETE",
-                remedy="Resync the table.",
-            )
         with self._progress.transaction():
             if not table.key:
                 release_held(self._session, table)
             self._session.run(drop_copy_sql(table.copy_name), f"finishing the copy of {target.target}")
 
-    def _is_open(self, table: MergeTable) -> bool:
+    def _is_open(self, target: TableTarget) -> bool:
+        return self._has_side_tables(self._staging.whole_table(target))
+
+    def _has_side_tables(self, table: MergeTable) -> bool:
         return bool(self._session.rows(copy_open_sql(table), f"looking for a copy of {table.target}")[0][0])

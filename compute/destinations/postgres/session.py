@@ -11,6 +11,7 @@ from typing import Any, Final
 import psycopg2
 import psycopg2.extensions
 
+from compute.destinations.target_session import TargetSession
 from rosetta.errors import OutageError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 
@@ -23,7 +24,7 @@ _SETTINGS: Final = (
 _COPY_BUFFER_BYTES: Final = 1 << 18
 
 
-class Session:
+class Session(TargetSession):
     """A session that autocommits; transactions are written out in SQL, so that a batch takes few round trips.
 
     Used by one thread. After an error that lost the connection `connected` is False, and only `connect` helps.
@@ -50,13 +51,13 @@ class Session:
             with suppress(psycopg2.Error):  # it may be lost already, and nothing of ours is open in it
                 connection.close()
 
-    def run(self, sql: str, doing: str) -> int:
+    def run(self, sql: str, doing: str, /) -> int:
         """Runs statements; returns the row count of the last."""
         with self._cursor(doing) as cursor:
             cursor.execute(sql)
             return cursor.rowcount
 
-    def rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, doing: str, /) -> list[tuple[Any, ...]]:
         """Runs statements; returns the rows of the last."""
         with self._cursor(doing) as cursor:
             cursor.execute(sql)
@@ -72,25 +73,7 @@ class Session:
                 cursor.copy_expert(sql, io.BytesIO(data), _COPY_BUFFER_BYTES)
             return cursor.rowcount
 
-    @contextmanager
-    def transaction(self, doing: str) -> Iterator[None]:
-        """Commits what runs inside; rolls back when it raises."""
-        self.run("BEGIN", doing)
-        with self.undone_on_error():
-            yield
-            self.run("COMMIT", doing)
-
-    @contextmanager
-    def undone_on_error(self) -> Iterator[None]:
-        """Rolls the open transaction back when what runs inside raises, also an end of the process."""
-        try:
-            yield
-        except BaseException:
-            self.rollback()
-            raise
-
     def rollback(self) -> None:
-        """Ends an open transaction; a connection on which that fails is given up."""
         if self._connection is None:
             return
         try:

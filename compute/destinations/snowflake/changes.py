@@ -78,7 +78,7 @@ class Changes:
             self._session.rollback()
             return WriteResult(0, Durability.DURABLE, durable)
         applied = {sync_id: sync for sync_id, sync in work.items() if sync_id not in unfit}
-        try:
+        with self._session.undone_on_error():
             for sync in applied.values():
                 self._apply(sync, batch)
             records = tuple(record for sync in applied.values() for record in sync.refused())
@@ -86,9 +86,6 @@ class Changes:
             if refusal:
                 refused(refusal)
             self._progress.commit(batch.end)
-        except BaseException:
-            self._session.rollback()
-            raise
         rows = sum(sync.row_count for sync in applied.values())
         stale = frozenset((sync_id, *version) for sync_id, sync in applied.items() for version in sync.stale)
         position = batch.end if batch.end is not None else durable

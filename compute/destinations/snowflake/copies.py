@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from compute.destinations.base import Refusal, Refusals, RowChunk, TableTarget
+from compute.destinations.base import RangeCheck, Refusal, Refusals, RowChunk, TableTarget
 from compute.destinations.chunk_rows import ChunkRow, refused_row, rows_of
+from compute.destinations.copies import KEYS_AT_ONCE, TargetCopies, copy_not_started
 from compute.destinations.snowflake.payload import write_rows
 from compute.destinations.snowflake.progress import Progress
 from compute.destinations.snowflake.session import Session
@@ -15,11 +14,9 @@ from rosetta.dialects.snowflake.merge_table import MergeTable
 from rosetta.enums import SyncMode
 from rosetta.errors import ConfigurationError, DataError
 
-_KEYS_AT_ONCE: Final = 500
 
-
-class Copies:
-    """What `Destination` promises of copies. In append mode a copy needs no notes: nothing is overwritten."""
+class Copies(TargetCopies):
+    """In Snowflake."""
 
     def __init__(self, session: Session, progress: Progress, staging: Staging) -> None:
         self._session = session
@@ -33,14 +30,9 @@ class Copies:
         table, doing = self._table(target), f"starting the copy of {target.target}"
         for sql in chunk_merge.create_copy_sql(table):
             self._session.run(sql, doing)
-        self._progress.begin()
-        since = self._progress.stamp
-        try:
+        with self._progress.transaction():
+            since = self._progress.stamp
             self._session.run(tables.mark_copy_sql(table.target, since=since), doing)
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
         self._since[target.sync_id] = since
 
     def since(self, target: TableTarget) -> int:
@@ -50,7 +42,7 @@ class Copies:
             return known
         rows = self._session.rows(tables.copy_state_sql(self._table(target).target), f"looking for {target.target}")
         if not rows or not rows[0][0]:
-            raise ConfigurationError(f"no copy of {target.target} was started", code="COPY_NOT_STARTED")
+            raise copy_not_started(target)
         return self._since.setdefault(target.sync_id, int(rows[0][1]))
 
     def write_rows(self, chunk: RowChunk, refused: Refusals | None) -> int:
@@ -71,8 +63,7 @@ class Copies:
     def _merged(self, chunk: RowChunk, table: MergeTable, file: StagedFile, refused: Refusals | None) -> int:
         """Merges the chunk in one transaction; with `refused` what fits of it."""
         doing = f"copying into {chunk.target.target}"
-        self._progress.begin()
-        try:
+        with self._progress.transaction():
             left_out: set[int] = set()
             if file.sent.rows:
                 self._staging.load(file, table, doing)
@@ -83,10 +74,6 @@ class Copies:
             else:
                 written = self._merge(chunk, table, left_out, doing)
             self._staging.clear(table, doing)
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
         self._staging.remove(file)
         return written
 
@@ -132,35 +119,22 @@ class Copies:
             self._session.run(chunk_merge.forget_notes_sql(table, told), doing)
         return unfit
 
-    def unfilled_keys(self, target: TableTarget) -> list[tuple[str, ...]]:
-        if target.mode is not SyncMode.CURRENT or not self._is_open(target):
-            return []
-        sql = chunk_merge.unfilled_keys_sql(self._table(target), _KEYS_AT_ONCE)
+    def matches(self, _check: RangeCheck, /) -> bool:
+        """Snowflake cannot compute the source's hashes, so that it cannot tell."""
+        return False
+
+    def _unfilled(self, target: TableTarget) -> list[tuple[str, ...]]:
+        sql = chunk_merge.unfilled_keys_sql(self._table(target), KEYS_AT_ONCE)
         return self._session.rows(sql, f"reading the notes of {target.target}")
 
-    def unconfirmed_keys(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
-        if target.mode is not SyncMode.CURRENT:
-            return []
-        sql = chunk_merge.unconfirmed_keys_sql(self._table(target), after, self.since(target), _KEYS_AT_ONCE)
+    def _unconfirmed(self, target: TableTarget, after: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+        sql = chunk_merge.unconfirmed_keys_sql(self._table(target), after, self.since(target), KEYS_AT_ONCE)
         return self._session.rows(sql, f"looking for surplus rows of {target.target}")
 
-    def finish(self, target: TableTarget) -> None:
-        if target.mode is not SyncMode.CURRENT or not self._is_open(target):
-            return
-        if self.unfilled_keys(target):
-            raise DataError(
-                f"{target.target} has rows whose unchanged values no chunk brought",
-                code="COPY_INCOMPLETE",
-                remedy="Resync the table.",
-            )
+    def _end(self, target: TableTarget) -> None:
         table, doing = self._table(target), f"finishing the copy of {target.target}"
-        self._progress.begin()
-        try:
+        with self._progress.transaction():
             self._session.run(tables.mark_copy_sql(table.target, since=None), doing)
-            self._progress.commit(None)
-        except BaseException:
-            self._session.rollback()
-            raise
         self._since.pop(target.sync_id, None)
         for sql in chunk_merge.drop_copy_sql(table):
             self._session.run(sql, doing)

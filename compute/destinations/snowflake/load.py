@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from compute.core.batch import TableChanges
@@ -92,7 +93,7 @@ class SyncLoad:
         """Sends what is not on the stage yet."""
         for changes in self.changes[len(self.loads) :]:
             table = staging.table(self.target, changes.columns)
-            file = staging.put(self.target, lambda path, its=changes, of=table: write_changes(its, of, path))  # type: ignore[misc]
+            file = staging.put(self.target, partial(write_changes, changes, table))
             load = Load(changes, table, file)
             error = DataError(f"{self.doing}: a key has a value that its type cannot hold", code=_UNFIT)
             load.refused |= dict.fromkeys(file.sent.unheld_keys, error)

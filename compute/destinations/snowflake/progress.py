@@ -6,45 +6,36 @@ import time
 from dataclasses import dataclass
 
 from compute.core import failpoints
+from compute.destinations.progress import FencedProgress
 from compute.destinations.snowflake.session import Session
 from rosetta.dialects.snowflake import tables
-from rosetta.errors import FencedError
 from rosetta.lsn import Lsn, StreamPosition
 
 
 @dataclass
-class Progress:
-    """Reads and moves the position; every transaction that writes begins with `begin` and ends with `commit`.
+class Progress(FencedProgress):
+    """As of Snowflake.
 
-    Snowflake reads without locks, so the fence is checked by the last statement of a transaction: it updates the row of
+    It reads without locks, so the fence is checked by the last statement of a transaction: it updates the row of
     our epoch, or none. `stamp` is the time that a transaction's rows bear, microseconds since 1970; it always grows.
     """
 
     session: Session
-    pipeline_id: int
-    destination_id: int
-    epoch: int = -1
     stamp: int = 0
     _known: StreamPosition | None = None
 
     def take_fence(self, epoch: int) -> None:
-        """Refuses every writer with a smaller epoch from now on. Raises FencedError when this one is smaller."""
         self.epoch = epoch
         doing = "taking the fence"
         self.session.run(tables.take_fence_sql(self.pipeline_id, self.destination_id, epoch), doing)
         self._known = self._read(doing)
 
     def begin(self) -> StreamPosition | None:
-        """Opens a transaction; returns the durable position. Raises FencedError when a newer writer was here."""
         self.session.run("BEGIN", "reading progress")
-        try:
+        with self.session.undone_on_error():
             return self._read("reading progress")
-        except BaseException:
-            self.session.rollback()
-            raise
 
     def commit(self, position: StreamPosition | None) -> None:
-        """Commits, and with it the position. An error here may hide a commit: the next `begin` tells."""
         place = None
         if position is not None:
             place = (str(position.commit_lsn), str(position.change_lsn), position.ordinal)
@@ -52,7 +43,7 @@ class Progress:
         failpoints.hit("before_commit")
         if self.session.run(tables.write_progress_sql(owner, self.stamp, place), "committing") != 1:
             self.session.rollback()
-            raise self._fenced()
+            raise self.fenced()
         self.session.run("COMMIT", "committing")
         self._known = position if position is not None else self._known
 
@@ -64,15 +55,9 @@ class Progress:
     def _read(self, doing: str) -> StreamPosition | None:
         rows = self.session.rows(tables.progress_sql(self.pipeline_id, self.destination_id), doing)
         if len(rows) != 1 or int(rows[0][0]) != self.epoch:
-            raise self._fenced()
+            raise self.fenced()
         _, commit_lsn, change_lsn, ordinal, stamp = rows[0]
         self.stamp = max(time.time_ns() // 1_000, int(stamp) + 1)
         if commit_lsn is None:
             return None
         return StreamPosition(Lsn.parse(commit_lsn), Lsn.parse(change_lsn), int(ordinal))
-
-    def _fenced(self) -> FencedError:
-        return FencedError(
-            f"another writer has taken over pipeline {self.pipeline_id} at destination {self.destination_id} "
-            f"since epoch {self.epoch}"
-        )

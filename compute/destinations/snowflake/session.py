@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from rosetta.errors import OutageError
+from compute.destinations.target_session import TargetSession
+from rosetta.errors import OutageError, RosettaError
 from rosetta.snowflake import SnowflakeEndpoint, connect, translate_error
+from rosetta.undoing import undone_on_error
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -24,7 +26,7 @@ _PARAMETERS: Final = {
 }
 
 
-class Session:
+class Session(TargetSession):
     """A session that autocommits unless it is inside `begin` and `commit`. Used by one thread.
 
     After an error that lost the connection `connected` is False, and only `connect` helps. No error repeats what
@@ -52,35 +54,30 @@ class Session:
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            # It may be lost already: nothing of ours is open in it, or Snowflake undoes it.
-            with suppress(Exception):
-                connection.close()
+            connection.close()  # raises nothing; what is open in one that is lost, Snowflake undoes
 
     def check(self) -> None:
         """Raises OutageError when the session is known to be lost; asks nobody, so that idling costs nothing."""
         if self._connection is None or self._connection.is_closed():
             raise OutageError("the session is closed", code="NOT_CONNECTED")
 
-    def run(self, sql: str, doing: str) -> int:
+    def run(self, sql: str, doing: str, /) -> int:
         """Runs a statement; returns the rows that it touched."""
         with self._cursor(doing) as cursor:
             cursor.execute(sql)
             return cursor.rowcount or 0
 
-    def rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, doing: str, /) -> list[tuple[Any, ...]]:
         """Runs a query; returns all of its rows."""
         with self._cursor(doing) as cursor:
             cursor.execute(sql)
             return [tuple(row) for row in cursor.fetchall()]
 
     def rollback(self) -> None:
-        """Ends an open transaction; a session in which that fails is given up."""
         if self._connection is None:
             return
-        try:
+        with suppress(RosettaError), undone_on_error(self.close):
             self.run("ROLLBACK", "undoing")
-        except Exception:  # noqa: BLE001 - whatever it is, the session is of no use any more
-            self.close()
 
     @contextmanager
     def _cursor(self, doing: str) -> Iterator[SnowflakeCursor]:

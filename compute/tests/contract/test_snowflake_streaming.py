@@ -47,8 +47,9 @@ def streaming(endpoint: SnowflakeEndpoint, server: StreamingServer) -> tuple[Str
     )
     rest, seconds = StreamingRest(at), iter(range(0, 100_000, 5))
     clock = Clock(lambda: float(next(seconds)), lambda _: None)
-    stream = Stream(rest, progress_pipe(at), channel_name(1, 1), clock)
-    return StreamingDestination(endpoint, 1, 1, stream=stream), rest
+    made = StreamingDestination(endpoint, 1, 1)
+    made.stream = Stream(rest, progress_pipe(at), channel_name(1, 1), clock)
+    return made, rest
 
 
 def test_copies_and_replays_by_statements_changes_by_stream(lane: SnowflakeLane, server: StreamingServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 from compute.destinations.base import (
@@ -17,10 +18,9 @@ from compute.destinations.base import (
     ignore_refusals,
 )
 from compute.destinations.snowflake.destination import SnowflakeDestination
-from compute.destinations.snowflake.options import DEFAULTS, Options
 from compute.destinations.snowflake.streaming.channel import Pipe
 from compute.destinations.snowflake.streaming.rest import StreamingRest
-from compute.destinations.snowflake.streaming.rows import MAX_REQUEST_BYTES, encode, truncation
+from compute.destinations.snowflake.streaming.rows import encode, truncation
 from compute.destinations.snowflake.streaming.stream import Part, Stream
 from rosetta.dialects.snowflake.merge_table import MergeTable
 from rosetta.dialects.snowflake.names import OWN_SCHEMA, own
@@ -53,37 +53,29 @@ class StreamingDestination(SnowflakeDestination):
         current_state=False,
         append=True,
         soft_delete=False,
-        max_value_bytes=MAX_REQUEST_BYTES,
     )
 
-    def __init__(
-        self,
-        endpoint: SnowflakeEndpoint,
-        pipeline_id: int,
-        destination_id: int,
-        options: Options = DEFAULTS,
-        stream: Stream | None = None,
-    ) -> None:
-        """`stream`: another one than the account's, for tests."""
-        super().__init__(endpoint, pipeline_id, destination_id, options)
-        name = channel_name(pipeline_id, destination_id)
-        self._stream = stream or Stream(StreamingRest(endpoint), progress_pipe(endpoint), name)
+    @cached_property
+    def stream(self) -> Stream:
+        """The account's; tests put another one in its place before they open the destination."""
+        endpoint = self._session.endpoint
+        return Stream(StreamingRest(endpoint), progress_pipe(endpoint), channel_name(*self._owner))
 
     def open(self, epoch: int) -> None:
         super().open(epoch)
         self._session.run(_CREATE_PROGRESS, "creating Rosetta's own tables")
-        self._stream.open(epoch)
+        self.stream.open(epoch)
 
     def close(self) -> None:
-        self._stream.close()
+        self.stream.close()
         super().close()
 
     def ping(self) -> None:
         super().ping()
-        self._stream.check()
+        self.stream.check()
 
     def durable_position(self) -> StreamPosition | None:
-        return self._stream.durable_position()
+        return self.stream.durable_position()
 
     def ensure_table(self, target: TableTarget) -> bool | None:
         if target.mode is not SyncMode.APPEND:
@@ -95,7 +87,7 @@ class StreamingDestination(SnowflakeDestination):
         return super().ensure_table(target)
 
     def start_copy(self, target: TableTarget) -> None:
-        self._stream.begin_anew(target.sync_id, self._pipe(self._staging.described(target, target.schema.column_names)))
+        self.stream.begin_anew(target.sync_id, self._pipe(self._staging.described(target, target.schema.column_names)))
         super().start_copy(target)
 
     def write_changes(self, batch: WriteBatch, refused: Refusals = ignore_refusals) -> WriteResult:
@@ -103,12 +95,12 @@ class StreamingDestination(SnowflakeDestination):
         if batch.end is None:
             return replace(super().write_changes(batch, refused), position=self.durable_position())
         parts, records = self._parts(batch)
-        written = self._stream.write(batch.end, parts)
+        written = self.stream.write(batch.end, parts)
         fit = tuple(record for record in records if record.target.sync_id not in written.refused)
         refusal = Refusal(written.refused, fit)
         if refusal:
             refused(refusal)  # progress is not written before this returns
-            self._stream.told(written.refused)
+            self.stream.told(written.refused)
         return WriteResult(written.rows, Durability.ACCEPTED, batch.end, refusal)
 
     def _parts(self, batch: WriteBatch) -> tuple[list[Part], list[RefusedRecord]]:

@@ -59,7 +59,9 @@ def destination(server: StreamingServer) -> Iterator[StreamingDestination]:
     clock = Clock(lambda: float(next(seconds)), lambda _: None)
     stream = Stream(rest, progress_pipe(endpoint), channel_name(1, 2), clock)
     stream.open(1)
-    yield StreamingDestination(endpoint, 1, 2, stream=stream)
+    made = StreamingDestination(endpoint, 1, 2)
+    made.stream = stream
+    yield made
     rest.close()
 
 
