@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rosetta.dialects.merge_table import MergedTable
 from rosetta.dialects.postgres.target_facts import TargetColumn, TargetTable
 from rosetta.dialects.postgres.text import literal, qualified, quoted
-from rosetta.identifiers import TableId
 
 OWN_SCHEMA = "_rosetta"
 # META_COLUMNS, then what filling finds out: columns that nobody has brought yet, and since when.
@@ -16,42 +16,20 @@ META_NAMES = ("_op", "_lsn", "_seq", "_xid", "_ts", "_unchanged", "_from")
 
 
 @dataclass(frozen=True, slots=True)
-class MergeTable:
-    """Everything that the text of a merge depends on; equal ones give equal SQL.
-
-    Staged columns are called c1, c2, ... in the order of the payload, so no name of a user can collide with
-    one of ours or grow too long. In every statement `t` is the target and `s` the staging table.
-
-    Attributes:
-        key: positions in `columns`.
-        copy_name: suffix of the side tables that live while a copy runs.
-    """
-
-    target: TableId
-    staging: str
-    columns: tuple[TargetColumn, ...]
-    key: tuple[int, ...]
-    soft_delete: bool
-    copy_name: str
+class MergeTable(MergedTable[TargetColumn]):
+    """As PostgreSQL writes it."""
 
     @property
     def name(self) -> str:
         return qualified(self.target)
 
     @property
-    def tombstones(self) -> str:
-        """Keys deleted while a copy runs: a chunk that was read before must not bring them back."""
-        return f"{OWN_SCHEMA}.{quoted('tombstones_' + self.copy_name)}"
-
-    @property
-    def unfilled(self) -> str:
-        """Keys of rows that arrived without their unchanged TOAST values before a chunk brought them."""
-        return f"{OWN_SCHEMA}.{quoted('unfilled_' + self.copy_name)}"
-
-    @property
     def held(self) -> str:
         """Changes of a table without a key, held back until its copy is there."""
-        return f"{OWN_SCHEMA}.{quoted('held_' + self.copy_name)}"
+        return self.side_table("held")
+
+    def side_table(self, kind: str) -> str:
+        return _side_table(kind, self.copy_name)
 
     def staged(self, prefix: str = "") -> tuple[str, ...]:
         return tuple(f"{prefix}c{number}" for number in range(1, len(self.columns) + 1))
@@ -148,7 +126,11 @@ def drop_copy_sql(copy_name: str) -> str:
 
 def side_tables(copy_name: str) -> tuple[str, ...]:
     """Tombstones, unfilled rows and held changes of a copy, of which none need exist."""
-    return tuple(f"{OWN_SCHEMA}.{quoted(f'{kind}_{copy_name}')}" for kind in ("tombstones", "unfilled", "held"))
+    return tuple(_side_table(kind, copy_name) for kind in ("tombstones", "unfilled", "held"))
+
+
+def _side_table(kind: str, copy_name: str) -> str:
+    return f"{OWN_SCHEMA}.{quoted(f'{kind}_{copy_name}')}"
 
 
 def copy_open_sql(table: MergeTable) -> str:

@@ -7,45 +7,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from rosetta.dialects.merge_table import MergedTable
 from rosetta.dialects.snowflake.names import literal, own, qualified, quoted
 from rosetta.dialects.snowflake.tables import TargetColumn
-from rosetta.identifiers import TableId
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class MergeTable:
-    """Everything that the text of a merge depends on.
-
-    In every statement `t` is the target and `s` the staging table.
-
-    Attributes:
-        columns: of the payload, in its order: C1, C2, ... of the staging table.
-        key: positions in `columns`.
-        copy_name: suffix of the side tables that live while a copy runs.
-    """
-
-    target: TableId
-    staging: str
-    columns: tuple[TargetColumn, ...]
-    key: tuple[int, ...]
-    soft_delete: bool
-    copy_name: str
+class MergeTable(MergedTable[TargetColumn]):
+    """As Snowflake writes it."""
 
     @property
     def name(self) -> str:
         return qualified(self.target)
 
-    @property
-    def tombstones(self) -> str:
-        """Keys deleted while a copy runs: a chunk that was read before must not bring them back."""
-        return own(f"TOMBSTONES_{self.copy_name}")
-
-    @property
-    def unfilled(self) -> str:
-        """Keys of rows that arrived without their unchanged values before a chunk brought them."""
-        return own(f"UNFILLED_{self.copy_name}")
+    def side_table(self, kind: str) -> str:
+        return own(f"{kind.upper()}_{self.copy_name}")
 
     @property
     def side_key(self) -> tuple[str, ...]:
