@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from compute.core import failpoints
 from compute.destinations.base import Durability, Refusal, Refusals, WriteBatch, WriteResult
 from compute.destinations.snowflake.copies import Copies
 from compute.destinations.snowflake.load import SyncLoad, by_sync
@@ -100,6 +101,7 @@ class Changes:
 
     def _clean(self, work: dict[int, SyncLoad]) -> None:
         """Removes files; a failure only leaves them for the next writer to remove, the batch is committed."""
+        failpoints.hit("before_clean")
         for sync in work.values():
             for load in sync.loads:
                 try:

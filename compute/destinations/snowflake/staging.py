@@ -21,7 +21,10 @@ from rosetta.dialects.snowflake.tables import TargetColumn
 from rosetta.dialects.snowflake.types import TypeOptions, type_of
 from rosetta.enums import DeleteMode
 from rosetta.errors import OutageError
+from rosetta.logs import get_logger
 from rosetta.types import Column
+
+_log = get_logger("compute.snowflake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,9 @@ class Staging:
             self._session.run(tables.put_sql(str(folder / "rows.parquet"), path), f"sending rows of {target.target}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        failpoints.hit("after_put")
+        if sent.unheld:
+            _log.info("values_kept_as_text", target=str(target.target), rows=sent.unheld)
         return StagedFile(path, sent)
 
     def load(self, file: StagedFile, table: MergeTable, doing: str) -> None:

@@ -180,40 +180,48 @@ def test_tables_grow_and_what_cannot_be_held_is_refused(lane: SnowflakeLane, des
         destination.ensure_table(target(schema("loose", (("a", "text"),), ()), sync_id=6))
 
 
+# Where a writer is killed in the middle of a load, and whether the load is committed by then.
+KILLS = {"before_put": False, "after_put": False, "after_load": False, "before_commit": False, "before_clean": True}
 _KILLED = """
-import sys
+import json, sys
 from compute.core import failpoints
-from compute.tests.contract.changes import Change, batch, changes, schema, target
 from compute.destinations.snowflake.destination import SnowflakeDestination
+from compute.tests.contract.test_snowflake import KILLED, loads
 from rosetta.snowflake import snowflake_endpoint
-import json
-of = target(schema("killed"), sync_id=9)
 writer = SnowflakeDestination(snowflake_endpoint(json.loads(sys.argv[1])), 7, 1)
 writer.open(1)
-writer.ensure_table(of)
-failpoints.arm(sys.argv[2])
-writer.write_changes(batch(10, (of, changes(of.schema, [Change("c", 1, ("1", "a", "x"))]))))
+writer.ensure_table(KILLED)
+writer.write_changes(loads()[0])
+failpoints.arm(sys.argv[2] + ":kill")
+writer.write_changes(loads()[1])
 """
+KILLED = target(schema("killed"), sync_id=9)
 
 
-def test_a_killed_writer_is_replaced_and_fenced(snowflake: SnowflakeDouble) -> None:
+def loads() -> tuple[WriteBatch, WriteBatch]:
+    """What is there, and what the killed writer had in its hands."""
+    before = [Change("c", 1, ("1", "a", "x")), Change("c", 2, ("2", "b", "y"))]
+    its = [Change("u", 11, ("1", "A", UNCHANGED)), Change("d", 12, ("2", None, None)), Change("c", 13, ("3", "c", "z"))]
+    first, second = (changes(KILLED.schema, part) for part in (before, its))
+    return batch(10, (KILLED, first)), batch(20, (KILLED, second))
+
+
+@pytest.mark.parametrize("point", KILLS if os.environ.get("ROSETTA_SNOWFLAKE_CONTRACT") else ["before_commit"])
+def test_a_killed_writer_is_replaced_and_fenced(snowflake: SnowflakeDouble, point: str) -> None:
     lane = SnowflakeLane(snowflake)
-    database = lane.endpoint.database
-    ended = subprocess.run(
-        [sys.executable, "-c", _KILLED, json.dumps(snowflake.config(database)), "before_commit:kill"],
-        timeout=60,
-        check=False,
-    )
+    config = json.dumps(snowflake.config(lane.endpoint.database))
+    ended = subprocess.run([sys.executable, "-c", _KILLED, config, point], timeout=60, check=False)
     assert ended.returncode == -9
     snowflake.control(end_sessions=True)  # as Snowflake does with what a lost client had open, some minutes later
-    of = target(schema("killed"), sync_id=9)
     first, second = lane.writer(7), lane.writer(7)
     first.open(2)
-    assert (lane.rows(of), first.durable_position()) == ([], None)
+    after = [("1", "A", "x"), ("3", "c", "z")]
+    assert lane.rows(KILLED) == (after if KILLS[point] else [("1", "a", "x"), ("2", "b", "y")])
+    assert first.durable_position() == position(20 if KILLS[point] else 10)
     second.open(3)
-    load = batch(10, (of, changes(of.schema, [Change("c", 1, ("1", "a", "x"))])))
-    with pytest.raises(FencedError):
-        first.write_changes(load)
-    second.write_changes(load)
-    assert lane.rows(of) == [("1", "a", "x")]
+    if not KILLS[point]:
+        with pytest.raises(FencedError):
+            first.write_changes(loads()[1])
+    second.write_changes(loads()[1])
+    assert (lane.rows(KILLED), second.durable_position()) == (after, position(20))
     lane.close()

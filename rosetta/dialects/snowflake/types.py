@@ -70,11 +70,6 @@ class SnowflakeType:
     def family(self) -> str:
         return self.name.partition("(")[0]
 
-    @property
-    def keeps_raw(self) -> bool:
-        """Whether the source has values that the type cannot hold."""
-        return self.form in {Form.NUMBER, Form.MONEY, Form.DATE, Form.TIME, Form.TIMESTAMP, Form.TIMESTAMP_TZ}
-
     def cast(self, text: str) -> str:
         """The typed value of an expression of text; an error where the text is none."""
         return self._read(text, "")
