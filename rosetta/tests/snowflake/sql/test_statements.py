@@ -55,7 +55,7 @@ def statements_of_tables() -> Made:
         "schema": tables.schema_sql("SHOP"),
         "staging": tables.create_staging_sql(hard.staging, 6, 2),
         "copy_into": tables.copy_into_sql(hard.staging, f"@{own('FILES')}/1_2/7/3_1/"),
-        "put": tables.put_sql("/tmp/rows.parquet", f"@{own('FILES')}/1_2/7/3_1/"),
+        "put": tables.put_sql("/loads/rows.parquet", f"@{own('FILES')}/1_2/7/3_1/"),
         "claim": (
             tables.claim_sql(target, source, 1, 2),
             tables.owners_sql(target),

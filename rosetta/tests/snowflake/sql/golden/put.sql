@@ -1,1 +1,1 @@
-PUT 'file:///tmp/rows.parquet' @"_ROSETTA"."FILES"/1_2/7/3_1/ AUTO_COMPRESS = FALSE OVERWRITE = TRUE PARALLEL = 4;
+PUT 'file:///loads/rows.parquet' @"_ROSETTA"."FILES"/1_2/7/3_1/ AUTO_COMPRESS = FALSE OVERWRITE = TRUE PARALLEL = 4;
