@@ -81,7 +81,7 @@ def _table(table: TableReport, resync_asked: bool) -> dict[str, Any]:
         "source": str(table.source),
         "target": str(table.target),
         "outcome": table.outcome.value,
-        "reason": table.reason,
+        "reason": table.remark,
         "missing_columns": list(table.missing_columns),
         "source_rows": table.source_rows,
         "target_rows": table.target_rows,

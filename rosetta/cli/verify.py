@@ -52,7 +52,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     target_url: Annotated[str | None, typer.Option(help="With --source-url: the target's URL.")] = None,
     publication: Annotated[str | None, typer.Option(help="With --source-url: the source's publication.")] = None,
 ) -> None:
-    """Compare every row of a pipeline's tables with its PostgreSQL targets, while it runs.
+    """Compare every row of a pipeline's tables with its targets, while it runs.
 
     Exit code: 0 everything is equal, 1 something differs, 2 something could not be compared.
     """
@@ -133,7 +133,7 @@ def _cells(table: TableReport) -> tuple[str, ...]:
 
 
 def _details(table: TableReport) -> list[str]:
-    lines = [f"{table.source}: {table.reason}"] if table.reason else []
+    lines = [f"{table.source}: {table.remark}"] if table.remark else []
     lines += [f"{table.source}: {_sentence(table, found)}" for found in table.differences[:DIFFERENCES_SHOWN]]
     more = len(table.differences) - DIFFERENCES_SHOWN
     return lines + ([f"{table.source}: and {more} more, all of them with --json"] if more > 0 else [])

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from rosetta.dialects.postgres.checksum import Key
-from rosetta.dialects.postgres.table_facts import TableFacts, parse_table_facts, table_facts_sql
-from rosetta.identifiers import TableId
 from rosetta.types.schema import TableSchema
 from rosetta.verification.differences import describe
-from rosetta.verification.pairing import PairedTables, pair_tables
+from rosetta.verification.pairing import PairedTables
 from rosetta.verification.report import Outcome, TableReport
-from rosetta.verification.request import Bounds, TablePair
+from rosetta.verification.request import Bounds, TablePair, Target
 from rosetta.verification.scan import TableScan
-from rosetta.verification.session import Session, Sides
+from rosetta.verification.session import Sides
 from rosetta.verification.settling import Settlement, Settling
 
 
-def compare_tables(
-    sides: Sides, pair: TablePair, schema: TableSchema, pipeline: tuple[int, int] | None, bounds: Bounds
-) -> TableReport:
+def compare_tables(sides: Sides, pair: TablePair, schema: TableSchema, target: Target, bounds: Bounds) -> TableReport:
     """Compares all rows. Raises the errors of `rosetta.errors` when a side cannot be read."""
-    source_facts = _facts(sides.source, pair.source)
-    target_facts = _facts(sides.target, pair.target)
+    source_facts = sides.source.facts(pair.source)
     if source_facts is None:
         return TableReport(pair.source, pair.target, Outcome.NOT_COMPARED, reason="the source has no such table")
-    if target_facts is None:
+    tables = sides.target.paired(pair, schema, source_facts)
+    if tables is None:
         return TableReport(pair.source, pair.target, Outcome.DIFFERENT, reason="the target has no such table")
-    tables = pair_tables(pair, schema, source_facts, target_facts)
     if not tables.comparable:
         return TableReport(
             pair.source,
@@ -35,7 +30,7 @@ def compare_tables(
             missing_columns=tables.missing_columns,
         )
     scan = TableScan(sides, tables, bounds)
-    settling = Settling(sides, tables, pipeline, bounds.deadline_seconds)
+    settling = Settling(sides, tables, target.pipeline, bounds.deadline_seconds + target.lag_seconds)
     found, truncated = _settled(scan, settling, bounds.max_differences)
     return _report(sides, tables, scan, found, truncated=truncated, reveal=bounds.reveal_values)
 
@@ -58,7 +53,13 @@ def _settled(scan: TableScan, settling: Settling, limit: int) -> tuple[Settlemen
 
 
 def _report(
-    sides: Sides, tables: PairedTables, scan: TableScan, found: Settlement, *, truncated: bool, reveal: bool
+    sides: Sides,
+    tables: PairedTables,
+    scan: TableScan,
+    found: Settlement,
+    *,
+    truncated: bool,
+    reveal: bool,
 ) -> TableReport:
     differences, changed_meanwhile = describe(sides, tables, found.different, reveal=reveal)
     unsettled = len(found.unsettled) + changed_meanwhile
@@ -70,12 +71,13 @@ def _report(
     different = bool(differences or tables.missing_columns)
     undecided = Outcome.NOT_COMPARED if unsettled else Outcome.EQUAL
     return TableReport(
-        source=tables.source.table,
-        target=tables.target.table,
+        source=tables.pair.source,
+        target=tables.pair.target,
         outcome=Outcome.DIFFERENT if different else undecided,
         key_columns=tables.key,
         reason=reason,
         missing_columns=tables.missing_columns,
+        uncompared_columns=tables.uncompared_columns,
         source_rows=scan.effort.source_rows,
         target_rows=scan.effort.target_rows,
         rows_hashed=scan.effort.rows_hashed,
@@ -84,11 +86,6 @@ def _report(
         truncated=truncated,
         unsettled=unsettled,
     )
-
-
-def _facts(session: Session, table: TableId) -> TableFacts | None:
-    value = session.value(table_facts_sql(table))
-    return None if value is None else parse_table_facts(value)
 
 
 def _listed(columns: tuple[str, ...]) -> str:

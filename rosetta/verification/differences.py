@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from rosetta.dialects.postgres.checksum import Key, values_sql
+from rosetta.dialects.postgres.checksum import ComparedTable, Key
+from rosetta.verification.dialect import Dialect
 from rosetta.verification.pairing import PairedTables
 from rosetta.verification.report import DifferenceKind, RowDifference
 from rosetta.verification.session import Sides
@@ -13,7 +14,7 @@ from rosetta.verification.settling import RowState, Settled
 
 _KEYS_AT_ONCE = 500
 
-_Values = list[str | None]
+_Values = tuple[str | None, ...]
 
 
 def describe(
@@ -57,10 +58,17 @@ def _changed_columns(
     """Per key the columns that differ now, with both sides' values or hashes; none when the row changed again."""
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         part = keys[start : start + _KEYS_AT_ONCE]
-        rows = sides.both(tables.sides, partial(values_sql, keys=part, reveal=reveal))
-        source, target = ({tuple(key): values for key, values in found} for found in rows)
+        found = sides.both(tables.sides, partial(_values_sql, keys=part, reveal=reveal))
+        source, target = (
+            {side.dialect.fields_of(key): side.dialect.fields_of(values) for key, values in rows}
+            for side, rows in zip((sides.source, sides.target), found, strict=True)
+        )
         for key in part:
             yield key, _unequal(tables.columns, source.get(key), target.get(key))
+
+
+def _values_sql(dialect: Dialect, table: ComparedTable, *, keys: Sequence[Key], reveal: bool) -> str:
+    return dialect.values_sql(table, keys, reveal=reveal)
 
 
 def _unequal(

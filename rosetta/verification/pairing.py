@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,14 +25,17 @@ class PairedTables:
         key: the source's names of the key columns; empty when rows are told apart by their hash.
         ranged: both sides can read ranges of the key in the same order through an index.
         missing_columns: the source's names of columns that the target lacks.
+        uncompared_columns: the source's names of columns of which only is compared whether they have a value.
     """
 
+    pair: TablePair
     source: ComparedTable
     target: ComparedTable
     columns: tuple[str, ...]
     key: tuple[str, ...]
     ranged: bool
     missing_columns: tuple[str, ...]
+    uncompared_columns: tuple[str, ...] = ()
 
     @property
     def sides(self) -> tuple[ComparedTable, ComparedTable]:
@@ -44,15 +47,42 @@ class PairedTables:
         return bool(self.columns) and not set(self.key) & set(self.missing_columns)
 
 
-def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target: TableFacts) -> PairedTables:
-    """Matches columns by name. Columns that only the target has (`_rosetta_*` and others) are left out."""
+@dataclass(frozen=True, slots=True)
+class MatchedColumns:
+    """Which columns of a source are compared, by name.
+
+    Attributes:
+        names: the target's name by the source's, of those that both have.
+        key: the source's names of the key columns.
+        usable_key: the same; empty when one of them is not compared, so that rows cannot be told apart by it.
+        missing: the source's names of columns that the target lacks.
+        absent_key: of key columns that are not replicated.
+    """
+
+    names: Mapping[str, str]
+    key: tuple[str, ...]
+    usable_key: tuple[str, ...]
+    missing: tuple[str, ...]
+    absent_key: tuple[str, ...]
+
+
+def match_columns(
+    pair: TablePair, schema: TableSchema, source: Collection[str], target: Callable[[str], bool]
+) -> MatchedColumns:
+    """Matches columns by name; `target` tells whether the target has one. Columns that only it has are left out."""
     names = pair.columns if pair.columns is not None else {name: name for name in schema.column_names}
-    missing = tuple(name for name, renamed in names.items() if name not in source.types or renamed not in target.types)
-    columns = tuple(name for name in names if name not in missing)
+    missing = tuple(name for name, renamed in names.items() if name not in source or not target(renamed))
+    found = {name: renamed for name, renamed in names.items() if name not in missing}
     key = schema.key or schema.primary_key
-    absent_key = tuple(name for name in key if name not in columns and name not in missing)
-    usable = () if absent_key or set(key) & set(missing) else key
-    target_key = tuple(names[name] for name in usable)
+    absent = tuple(name for name in key if name not in names)
+    return MatchedColumns(found, key, () if absent or set(key) & set(missing) else key, missing, absent)
+
+
+def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target: TableFacts) -> PairedTables:
+    """Two tables of PostgreSQL. Columns that only the target has (`_rosetta_*` and others) are left out."""
+    matched = match_columns(pair, schema, source.types, target.types.__contains__)
+    usable, columns = matched.usable_key, tuple(matched.names)
+    target_key = tuple(matched.names[name] for name in usable)
     typed = all(
         source.types[mine] == target.types[theirs] and source.types[mine] in ORDERED_TYPES and mine not in pair.masked
         for mine, theirs in zip(usable, target_key, strict=True)
@@ -61,27 +91,32 @@ def pair_tables(pair: TablePair, schema: TableSchema, source: TableFacts, target
         source.collations[mine] == target.collations[theirs] for mine, theirs in zip(usable, target_key, strict=True)
     )
     return PairedTables(
+        pair=pair,
         source=ComparedTable(
             schema.table,
             _columns(columns, source, pair.masked),
             _columns(usable, source, pair.masked),
             typed,
             source.partitioned,
-            f"({pair.condition})" if pair.condition else None,
+            source_condition(pair),
         ),
         target=ComparedTable(
             pair.target,
-            _columns(tuple(names[name] for name in columns), target),
+            _columns(tuple(matched.names.values()), target),
             _columns(target_key, target),
             typed,
             target.partitioned,
             f"t.{quoted(_SOFT_DELETED)} IS NOT TRUE" if _SOFT_DELETED in target.types else None,
         ),
         columns=columns,
-        key=key,
-        ranged=bool(key) and same_order and source.has_index_on(usable) and target.has_index_on(target_key),
-        missing_columns=missing + absent_key,
+        key=matched.key,
+        ranged=bool(matched.key) and same_order and source.has_index_on(usable) and target.has_index_on(target_key),
+        missing_columns=matched.missing + matched.absent_key,
     )
+
+
+def source_condition(pair: TablePair) -> str | None:
+    return f"({pair.condition})" if pair.condition else None
 
 
 def _columns(

@@ -22,12 +22,14 @@ from rosetta.identifiers import TableId
 from rosetta.postgres import PostgresEndpoint
 from rosetta.sealed import open_config
 from rosetta.secrets import Keyring
+from rosetta.snowflake import snowflake_endpoint
+from rosetta.snowflake.options import FLUSH_SECONDS, flush_of, naming_of
 from rosetta.table_rules import MaskingKey, TableRules, source_view
 from rosetta.tables import Pipeline, PipelineDestination, TableSync
 from rosetta.types.schema import TableSchema
 from rosetta.verification.report import PipelineReport, VerificationReport
 from rosetta.verification.request import Bounds, TablePair, Target
-from rosetta.verification.session import Session
+from rosetta.verification.session import PostgresSession
 from rosetta.verification.verifier import verify_tables
 
 
@@ -54,7 +56,7 @@ class Publication:
 
 def read_publication(endpoint: PostgresEndpoint, name: str, bounds: Bounds) -> Publication:
     """Raises the errors of `rosetta.errors` when the source cannot be read."""
-    with closing(Session(endpoint, bounds)) as session:
+    with closing(PostgresSession(endpoint, bounds)) as session:
         schemas = parse_tables(session.value(publication_tables_sql(name)))
         filters = session.rows(publication_filters_sql(name))
     return Publication(schemas, {TableId(schema, table): condition for schema, table, condition in filters})
@@ -133,15 +135,17 @@ def _verify_destination(
     selection: Selection,
     bounds: Bounds,
 ) -> VerificationReport:
-    row = joined.destination
-    if row.type is not DestinationType.POSTGRESQL:
-        return VerificationReport(row.name, (), reason=f"destinations of type {row.type} cannot be verified yet")
+    row, owner = joined.destination, (joined.pipeline_id, joined.destination_id)
     try:
         config = open_config(row, keyring)
-        target = Target(row.name, destination_endpoint(config), (joined.pipeline_id, joined.destination_id))
+        if row.type is DestinationType.POSTGRESQL:
+            target, schema = Target(row.name, destination_endpoint(config), owner), config.get("pg_schema")
+        else:
+            lag_seconds = flush_of(config).get("seconds", FLUSH_SECONDS)
+            target = Target(row.name, snowflake_endpoint(config), owner, naming_of(config), lag_seconds)
+            schema = config.get("snowflake_schema")
     except RosettaError as error:
         return VerificationReport(row.name, (), reason=error.message)
-    schema = config.get("pg_schema")
     key = MaskingKey(keyring.masking_key)
     pairs = chosen_pairs(_pairs(publication, joined, str(schema) if schema else None, key), selection.tables)
     return verify_tables(endpoint, target, pairs, bounds)

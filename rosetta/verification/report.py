@@ -111,6 +111,8 @@ class TableReport:
     Attributes:
         reason: why it was not compared, or what differs apart from rows (a table or columns are missing).
         missing_columns: source columns that the target lacks; the others were compared.
+        uncompared_columns: source columns whose values the target keeps in another form: it was only compared whether
+            there is a value.
         source_rows, target_rows: rows compared on each side.
         rows_hashed: source rows hashed, counting a row again each time a range was descended into.
         rows_fetched: (key, hash) pairs that left either server.
@@ -124,6 +126,7 @@ class TableReport:
     key_columns: tuple[str, ...] = ()
     reason: str | None = None
     missing_columns: tuple[str, ...] = ()
+    uncompared_columns: tuple[str, ...] = ()
     source_rows: int = 0
     target_rows: int = 0
     rows_hashed: int = 0
@@ -132,6 +135,13 @@ class TableReport:
     truncated: bool = False
     unsettled: int = 0
     seconds: float = 0.0
+
+    @property
+    def remark(self) -> str | None:
+        """The reason, and what was not compared of the values."""
+        columns = ", ".join(self.uncompared_columns)
+        parts = [self.reason, f"of {columns} only whether there is a value was compared" if columns else None]
+        return "; ".join(part for part in parts if part) or None
 
     def repair(self) -> TableRepair | None:
         """None when there is nothing to repair by rows."""
@@ -148,6 +158,7 @@ class TableReport:
             "outcome": self.outcome.value,
             "reason": self.reason,
             "missing_columns": list(self.missing_columns),
+            "uncompared_columns": list(self.uncompared_columns),
             "source_rows": self.source_rows,
             "target_rows": self.target_rows,
             "difference_count": len(self.differences),
@@ -216,9 +227,10 @@ def reports_as_json(reports: Sequence[PipelineReport]) -> dict[str, Any]:
 
     {"version", "outcome", "exit_code", "pipelines": [{"pipeline", "outcome", "reason", "destinations": [
     {"destination", "outcome", "reason", "seconds", "tables": [{"source", "target", "outcome", "reason",
-    "missing_columns", "source_rows", "target_rows", "difference_count", "truncated", "unsettled", "key_columns",
-    "differences": [{"kind", "key", "row_hash", "columns", "source_copies", "target_copies", "in_position",
-    "values"?}], "seconds"}], "repair": [{"source", "target", "key_columns", "keys"}]}]}]}
+    "missing_columns", "uncompared_columns", "source_rows", "target_rows", "difference_count", "truncated",
+    "unsettled", "key_columns", "differences": [{"kind", "key", "row_hash", "columns", "source_copies",
+    "target_copies", "in_position", "values"?}], "seconds"}], "repair": [{"source", "target", "key_columns", "keys"}]
+    }]}]}
     """
     outcome = Outcome.of_all(report.outcome for report in reports)
     return {

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rosetta.dialects.snowflake.names import Naming
 from rosetta.enums import SyncMode
 from rosetta.identifiers import TableId
 from rosetta.postgres import PostgresEndpoint
+from rosetta.snowflake import SnowflakeEndpoint
 from rosetta.types.schema import TableSchema
 
 
@@ -43,11 +45,19 @@ class TablePair:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A destination's database; `pipeline` is (pipeline id, destination id) in its progress table, where known."""
+    """A destination's database.
+
+    Attributes:
+        pipeline: (pipeline id, destination id) in its progress table, where known.
+        naming: how names of the source become names in an account.
+        lag_seconds: how long changes are gathered before they are written there.
+    """
 
     name: str
-    endpoint: PostgresEndpoint
+    endpoint: PostgresEndpoint | SnowflakeEndpoint
     pipeline: tuple[int, int] | None = None
+    naming: Naming = field(default_factory=Naming)
+    lag_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from rosetta.dialects.postgres.checksum import (
     Key,
     KeyRange,
-    buckets_sql,
-    members_sql,
-    totals_sql,
     upper_bound_sql,
 )
+from rosetta.verification.dialect import Dialect
 from rosetta.verification.pairing import PairedTables
 from rosetta.verification.request import Bounds
 from rosetta.verification.session import Rows, Sides
@@ -74,7 +72,7 @@ class TableScan:
 
     def _rows_if_different(self, within: KeyRange) -> int | None:
         """None when count and checksum agree, else the rows of the longer side."""
-        (source,), (target,) = self._sides.both(self._tables.sides, lambda table: totals_sql(table, within))
+        (source,), (target,) = self._sides.both(self._tables.sides, lambda side, table: side.totals_sql(table, within))
         self.effort.source_rows += source[0]
         self.effort.target_rows += target[0]
         self.effort.rows_hashed += source[0]
@@ -85,7 +83,9 @@ class TableScan:
         if bucket_count == 1:
             yield [0]
             return
-        source, target = self._sides.both(self._tables.sides, lambda table: buckets_sql(table, within, bucket_count))
+        source, target = self._sides.both(
+            self._tables.sides, lambda side, table: side.buckets_sql(table, within, bucket_count)
+        )
         self.effort.rows_hashed += sum(count for _, count, _ in source)
         rows: dict[int, int] = {}
         for bucket, count, _ in set(source) ^ set(target):
@@ -103,14 +103,15 @@ class TableScan:
 
     def _differing_keys(self, within: KeyRange, bucket_count: int, buckets: list[int]) -> set[Key]:
         source, target = self._sides.both(
-            self._tables.sides, lambda table: members_sql(table, within, bucket_count, buckets)
+            self._tables.sides, lambda side, table: side.members_sql(table, within, bucket_count, buckets)
         )
         self.effort.rows_fetched += len(source) + len(target)
-        return {key for key, _, _ in _members(source) ^ _members(target)}
+        found = _members(self._sides.source.dialect, source) ^ _members(self._sides.target.dialect, target)
+        return {key for key, _, _ in found}
 
 
-def _members(rows: Rows) -> set[tuple[Key, str, int]]:
-    return {(tuple(key), row_hash, copies) for key, row_hash, copies in rows}
+def _members(dialect: Dialect, rows: Rows) -> set[tuple[Key, str, int]]:
+    return {(dialect.fields_of(key), row_hash, copies) for key, row_hash, copies in rows}
 
 
 def _bucket_count(rows: int, leaf_rows: int) -> int:

@@ -16,9 +16,6 @@ from rosetta.dialects.postgres.checksum import (
     ComparedTable,
     Key,
     current_position_sql,
-    lookup_sql,
-    progress_exists_sql,
-    progress_sql,
 )
 from rosetta.lsn import Lsn
 from rosetta.verification.pairing import PairedTables
@@ -66,7 +63,7 @@ class Settling:
         self._tables = tables
         self._pipeline = pipeline
         self._deadline_seconds = deadline_seconds
-        self._has_progress = bool(sides.target.value(progress_exists_sql()))
+        self._has_progress = bool(sides.target.value(sides.target.dialect.progress_exists_sql()))
 
     def settle(self, keys: Iterable[Key]) -> Settlement:
         """Returns when every key is settled or the deadline has passed; each key is looked at twice at least."""
@@ -107,8 +104,8 @@ class Settling:
         states = dict.fromkeys(keys, _ABSENT)
         at_once = _KEYS_PER_LOOKUP if table.typed_key and table.key else len(keys)
         for part in _parts(keys, at_once):
-            for found, row_hash, copies in session.rows(lookup_sql(table, part)):
-                key = tuple(found)
+            for found, row_hash, copies in session.rows(session.dialect.lookup_sql(table, part)):
+                key = session.dialect.fields_of(found)
                 if key in states:
                     states[key] |= {(row_hash, copies)}
         return states
@@ -119,7 +116,8 @@ class Settling:
     def _target_passed(self, floor: Lsn) -> bool:
         if not self._has_progress:
             return False
-        reached = self._sides.target.value(progress_sql(self._pipeline))
+        target = self._sides.target
+        reached = target.value(target.dialect.progress_sql(self._pipeline))
         return reached is not None and Lsn.parse(reached) >= floor
 
 

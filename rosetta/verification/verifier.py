@@ -16,7 +16,7 @@ from rosetta.types.schema import TableSchema
 from rosetta.verification.comparison import compare_tables
 from rosetta.verification.report import Outcome, TableReport, VerificationReport
 from rosetta.verification.request import Bounds, TablePair, Target
-from rosetta.verification.session import Session, Sides
+from rosetta.verification.session import PostgresSession, Sides, target_session
 
 
 def verify_tables(
@@ -35,7 +35,7 @@ def verify_tables(
     try:
         schemas = _schemas(source, pairs, bounds)
         # once here, so that a target that is away is said once and not waited for per table
-        Session(target.endpoint, bounds).close()
+        target_session(target, bounds).close()
     except RosettaError as error:
         return VerificationReport(target.name, (), time.monotonic() - started, reason=error.message)
     with ThreadPoolExecutor(max(1, bounds.jobs), thread_name_prefix="verify") as threads:
@@ -48,7 +48,7 @@ def verify_tables(
 def _schemas(source: PostgresEndpoint, pairs: Sequence[TablePair], bounds: Bounds) -> Mapping[TableId, TableSchema]:
     given = {pair.source: pair.schema for pair in pairs if pair.schema is not None}
     wanted = dict.fromkeys(pair.source for pair in pairs if pair.schema is None)
-    with closing(Session(source, bounds)) as session:
+    with closing(PostgresSession(source, bounds)) as session:
         return parse_tables(session.value(tables_sql(wanted))) | given
 
 
@@ -60,8 +60,8 @@ def _verify_pair(
     if schema is None or obstacle:
         return TableReport(pair.source, pair.target, Outcome.NOT_COMPARED, reason=obstacle)
     try:
-        with Sides(source, target.endpoint, bounds) as sides:
-            report = compare_tables(sides, pair, schema, target.pipeline, bounds)
+        with Sides(source, target, bounds) as sides:
+            report = compare_tables(sides, pair, schema, target, bounds)
     except RosettaError as error:
         report = TableReport(pair.source, pair.target, Outcome.NOT_COMPARED, reason=error.message)
     return replace(report, seconds=time.monotonic() - started)

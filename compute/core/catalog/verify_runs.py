@@ -43,7 +43,8 @@ _RESYNC = """
     FROM pipeline_destinations pd JOIN destinations d ON d.id = pd.destination_id
     WHERE s.pipeline_destination_id = pd.id AND pd.pipeline_id = %(pipeline_id)s AND d.name = %(destination)s
       AND s.schema_name = %(source_schema)s AND s.table_name = %(source_name)s
-      AND COALESCE(s.target_schema, NULLIF(d.config ->> 'pg_schema', ''), s.schema_name) = %(target_schema)s
+      AND COALESCE(s.target_schema, NULLIF(d.config ->> CASE d.type WHEN 'SNOWFLAKE' THEN 'snowflake_schema'
+        ELSE 'pg_schema' END, ''), s.schema_name) = %(target_schema)s
       AND COALESCE(s.target_name, s.table_name) = %(target_name)s AND s.desired_state = 'ACTIVE'
     RETURNING s.id"""
 

@@ -10,6 +10,7 @@ from compute.destinations.base import Gathering
 from rosetta.dialects.snowflake.names import Naming
 from rosetta.dialects.snowflake.types import TypeOptions
 from rosetta.errors import ConfigurationError
+from rosetta.snowflake.options import FLUSH_SECONDS, flush_of, naming_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,14 @@ def options_of(config: Mapping[str, object]) -> Options:
     if scale is not None and (not isinstance(scale, int) or not 0 <= scale <= 37):
         raise ConfigurationError("snowflake_numeric_scale is a whole number from 0 to 37", code="INVALID_CONFIGURATION")
     return Options(
-        Naming(preserve=config.get("snowflake_preserve_names") is True),
+        naming_of(config),
         TypeOptions(numeric_scale=scale, local_time=config.get("snowflake_local_time") is True),
         _gathering(config),
     )
 
 
 def _gathering(config: Mapping[str, object]) -> Gathering:
-    chosen: dict[str, float] = {}
-    for name in ("seconds", "rows", "bytes"):
-        value = config.get(f"snowflake_flush_{name}")
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < (0 if name == "seconds" else 1):
-            raise ConfigurationError(f"snowflake_flush_{name} is a number above 0", code="INVALID_CONFIGURATION")
-        chosen[name] = value
-    default = Gathering()
+    chosen, default = flush_of(config), Gathering(seconds=FLUSH_SECONDS)
     return Gathering(
         seconds=chosen.get("seconds", default.seconds),
         rows=int(chosen.get("rows", default.rows)),

@@ -6,6 +6,9 @@ record's it quotes by fixed ASCII rules, so two servers of different versions, e
 agree on it. A range's checksum is the count of its rows and the sum of the first 64 bits of their hashes:
 it does not depend on the order of the rows, and equal rows do not cancel each other out.
 
+Where the other side is no PostgreSQL server, rows are `portable`: the hash is the MD5 of a text that any database can
+write (see `portable_text`), and the checksum sums its last 60 bits.
+
 All texts expect a session under `EXACT_TEXT_SETTINGS`.
 """
 
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from rosetta.dialects.postgres.text import literal, qualified, quoted
 from rosetta.identifiers import TableId
@@ -58,6 +61,7 @@ class ComparedTable:
         typed_key: keys are looked up by their types' operators (an index can serve), not by text.
         partitioned: rows are in partitions below the table.
         condition: SQL that holds for the rows that count, or None.
+        portable: the other side is a database of another kind.
     """
 
     table: TableId
@@ -66,6 +70,7 @@ class ComparedTable:
     typed_key: bool
     partitioned: bool = False
     condition: str | None = None
+    portable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,9 @@ def exact_text(column: ComparedColumn) -> str:
 
 
 def row_hash(table: ComparedTable) -> str:
-    """The SHA-256 (bytea) of a row `t` of the table."""
+    """The hash (bytea) of a row `t` of the table: SHA-256, or MD5 where it is portable."""
+    if table.portable:
+        return f"decode({_md5(portable_text([exact_text(column) for column in table.columns]))}, 'hex')"
     return f"sha256(convert_to({row_text(table.columns)}, 'UTF8'))"
 
 
@@ -97,9 +104,25 @@ def row_text(columns: Sequence[ComparedColumn]) -> str:
     return f"ARRAY[{', '.join(exact_text(column) for column in columns)}]::text[]::text"
 
 
+def portable_text(texts: Sequence[str]) -> str:
+    """Texts as one, different for different texts: joined by `|`, `~` for an escape, NULL as `~n`."""
+    return " || '|' || ".join(
+        f"""COALESCE(replace(replace(({text}) COLLATE "C", '~', '~~'), '|', '~p'), '~n')""" for text in texts
+    )
+
+
+def _md5(text: str) -> str:
+    return f"md5(convert_to({text}, 'UTF8'))"
+
+
+def fields_of(found: Any) -> tuple[Any, ...]:
+    """The texts of a key or of a row's values, as a query of this module answers them (text[])."""
+    return tuple(found)
+
+
 def totals_sql(table: ComparedTable, within: KeyRange) -> str:
     """One row: how many rows the range has, and their checksum."""
-    return f"SELECT count(*), sum({_part(row_hash(table))})::text FROM {_rows(table, within)}"
+    return f"SELECT count(*), sum({_part(table, row_hash(table))})::text FROM {_rows(table, within)}"
 
 
 def buckets_sql(table: ComparedTable, within: KeyRange, bucket_count: int) -> str:
@@ -110,7 +133,7 @@ def buckets_sql(table: ComparedTable, within: KeyRange, bucket_count: int) -> st
     """
     return (
         f"SELECT part & {bucket_count - 1}, count(*), sum(part)::text FROM"
-        f" (SELECT {_part(row_hash(table))} AS part FROM {_rows(table, within)} OFFSET 0) AS hashed GROUP BY 1"
+        f" (SELECT {_part(table, row_hash(table))} AS part FROM {_rows(table, within)} OFFSET 0) AS hashed GROUP BY 1"
     )
 
 
@@ -120,7 +143,7 @@ def members_sql(table: ComparedTable, within: KeyRange, bucket_count: int, bucke
     return (
         f"SELECT {_key_of_hashed(table)}, encode(hash, 'hex'), count(*) FROM"
         f" (SELECT {_key_column(table)}{row_hash(table)} AS hash FROM {_rows(table, within)} OFFSET 0) AS hashed"
-        f" WHERE {_part('hash')} & {bucket_count - 1} IN ({wanted}) GROUP BY 1, 2"
+        f" WHERE {_part(table, 'hash')} & {bucket_count - 1} IN ({wanted}) GROUP BY 1, 2"
     )
 
 
@@ -145,7 +168,7 @@ def lookup_sql(table: ComparedTable, keys: Sequence[Key]) -> str:
 def values_sql(table: ComparedTable, keys: Sequence[Key], *, reveal: bool) -> str:
     """Key (text[]) and, per column, the value's exact text (`reveal`) or its hash, of the rows with one of `keys`."""
     texts = [exact_text(column) for column in table.columns]
-    shown = texts if reveal else [f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')" for text in texts]
+    shown = texts if reveal else [_value_hash(table, text) for text in texts]
     return (
         f"SELECT {_key_array(table)}, ARRAY[{', '.join(shown)}]::text[]"
         f" FROM {_rows(table, extra=_has_key(table, keys))}"
@@ -179,9 +202,15 @@ def progress_exists_sql() -> str:
     return "SELECT to_regclass('_rosetta.progress') IS NOT NULL"
 
 
-def _part(hash_expression: str) -> str:
-    """The first 64 bits of a hash, as bigint."""
+def _part(table: ComparedTable, hash_expression: str) -> str:
+    """The first 64 bits of a hash, or the last 60 where it is portable, as bigint."""
+    if table.portable:
+        return f"('x' || right(encode({hash_expression}, 'hex'), 15))::bit(60)::bigint"
     return f"('x' || encode(substr({hash_expression}, 1, 8), 'hex'))::bit(64)::bigint"
+
+
+def _value_hash(table: ComparedTable, text: str) -> str:
+    return _md5(text) if table.portable else f"encode(sha256(convert_to({text}, 'UTF8')), 'hex')"
 
 
 def _key_texts(table: ComparedTable) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +15,11 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from rosetta.dialects.snowflake import chunk_merge, history, merge, tables
+from rosetta.dialects.postgres.checksum import ComparedColumn, ComparedTable, KeyRange
+from rosetta.dialects.snowflake import checksum, chunk_merge, history, merge, tables
 from rosetta.dialects.snowflake.merge_table import MergeTable
 from rosetta.dialects.snowflake.names import own
+from rosetta.dialects.snowflake.portable import TargetValue, portable_text
 from rosetta.dialects.snowflake.tables import TargetColumn
 from rosetta.dialects.snowflake.types import type_of
 from rosetta.enums import DeleteMode, SyncMode
@@ -37,7 +40,7 @@ Made = dict[str, str | tuple[str, ...] | list[str]]
 
 
 def statements() -> Made:
-    return {**statements_of_tables(), **statements_of_rows()}
+    return {**statements_of_tables(), **statements_of_rows(), **statements_of_comparing()}
 
 
 def statements_of_tables() -> Made:
@@ -107,6 +110,30 @@ def statements_of_rows() -> Made:
         "append": history.append_sql(hard, STAMP),
         "append_truncate": history.append_truncate_sql(hard, 77, STAMP),
         "append_rows": history.append_rows_sql(hard, STAMP),
+    }
+
+
+def statements_of_comparing() -> Made:
+    """Of a row's columns each in its own way of being written."""
+    raw = 'CAST(t."_ROSETTA_RAW":"C" AS VARCHAR)'
+    families = ("TEXT", "NUMBER", "DATE", "BOOLEAN", "BINARY", "TIME", "TIMESTAMP_TZ", "VARIANT")
+    made = [
+        portable_text(ComparedColumn("c", "numeric"), (), TargetValue('t."C"', family, 2, raw)) for family in families
+    ]
+    columns = tuple(ComparedColumn("C", "", text.target) for text in made)
+    compared = ComparedTable(TableId("SHOP", 'OR"DERS'), columns, columns[:2], True, condition='NOT t."GONE"')
+    keys = [("a|b", "1.50"), ("~", "2.00")]
+    return {
+        "compare": (
+            checksum.totals_sql(compared, KeyRange()),
+            checksum.buckets_sql(compared, KeyRange(), 64),
+            checksum.members_sql(compared, KeyRange(), 64, [3, 5]),
+            checksum.lookup_sql(compared, keys),
+            checksum.values_sql(compared, keys, reveal=False),
+            checksum.values_sql(compared, keys, reveal=True),
+            checksum.totals_sql(replace(compared, key=()), KeyRange()),
+        ),
+        "compare_progress": (checksum.progress_exists_sql(), checksum.progress_sql((1, 2))),
     }
 
 
