@@ -59,7 +59,9 @@ class Slack(_HttpChannel):
         self._url = url
 
     async def send(self, notification: Notification, *, resolved: bool) -> None:
-        await self._post(self._url, json.dumps({"text": _as_text(notification, resolved)}).encode(), {})
+        # Names are of any text: none of them may mention a channel, or be a link.
+        text = _as_text(notification, resolved).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        await self._post(self._url, json.dumps({"text": text}).encode(), {})
 
 
 class Telegram(_HttpChannel):
@@ -86,12 +88,14 @@ class Email:
 
     async def send(self, notification: Notification, *, resolved: bool) -> None:
         message = EmailMessage()
-        message["Subject"] = f"[Rosetta] {'Resolved: ' if resolved else ''}{notification.title}"
+        # A title names pipelines, and a name that was given by SQL may have several lines; a header has one.
+        title = " ".join(notification.title.split())
+        message["Subject"] = f"[Rosetta] {'Resolved: ' if resolved else ''}{title}"
         message["From"], message["To"] = self._sender, ", ".join(self._recipients)
         message.set_content(_as_text(notification, resolved))
         try:
             await asyncio.to_thread(self._deliver, message)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, smtplib.SMTPException) as error:  # ValueError: an address that cannot be one
             raise _failed(self.name, type(error).__name__) from None
 
     def _deliver(self, message: EmailMessage) -> None:

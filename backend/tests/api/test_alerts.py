@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from typing import Any
 
 import httpx
 import pytest
 from app.core.config import Settings
+from app.core.exceptions import ServiceUnavailableError
 from app.domain.models import Notification
 from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.services import AlertService
 from app.domain.services.alert import AlertLimits
-from app.infrastructure.channels import SIGNATURE_HEADER, channels_of
+from app.domain.services.thresholds import Thresholds
+from app.infrastructure.channels import SIGNATURE_HEADER, Telegram, channels_of
 from app.infrastructure.tasks.passes import Passes
 from fastapi import FastAPI
 from pydantic import SecretStr
 from tests.clients import API, Sql, make_pipeline, passes_of
-from tests.inbox import Inbox, open_inbox
+from tests.inbox import Inbox, open_inbox, open_mailbox
+
+from rosetta.enums import Severity
 
 
 @pytest.fixture
@@ -183,6 +189,77 @@ async def test_a_channel_that_fails_is_tried_again_and_named_without_its_secret(
     sql("UPDATE notifications SET delivered = jsonb_set(delivered, '{slack,not_before}', '\"2001-01-01\"')")
     await passes.alert()
     assert set(sql("SELECT delivered FROM notifications")[0][0]["slack"]) == {"raised_at"}
+
+
+async def test_a_channel_sends_nothing_to_where_an_answer_points(settings: Settings, inbox: Inbox) -> None:
+    inbox.status, inbox.location = 307, "http://169.254.169.254/latest/meta-data"
+    told = settings.model_copy(update={"alert_slack_url": SecretStr(inbox.url)})
+    (slack,) = channels_of(told)
+    with pytest.raises(ServiceUnavailableError, match="status 307"):
+        await slack.send(Notification(kind="K", severity=Severity.INFO, title="t", message="m"), resolved=False)
+    assert len(inbox.heard) == 1
+
+
+async def test_a_name_is_text_in_every_channel(
+    settings: Settings, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SQL a pipeline may be called anything."""
+    sent: list[EmailMessage] = []
+    monkeypatch.setattr("app.infrastructure.channels.Email._deliver", lambda _, message: sent.append(message))
+    named = Notification(
+        id=1, kind="K", severity=Severity.INFO, title="a\r\nBcc: eve@example.org\n\n<!channel>", message="<b>&"
+    )
+    told = settings.model_copy(
+        update={
+            "alert_slack_url": SecretStr(inbox.url),
+            "alert_smtp_url": SecretStr("smtp://127.0.0.1:99999"),
+            "alert_email_to": ["ops@example.org"],
+        }
+    )
+    slack, email = channels_of(told)
+    await slack.send(named, resolved=False)
+    await email.send(named, resolved=False)
+    text = json.loads(inbox.heard[0][1])["text"]
+    assert "&lt;!channel&gt;" in text
+    assert "&lt;b&gt;&amp;" in text
+    assert sent[0]["Subject"] == "[Rosetta] a Bcc: eve@example.org <!channel>"
+    assert sent[0]["Bcc"] is None
+    monkeypatch.undo()
+    with pytest.raises(ServiceUnavailableError, match="ValueError"):  # of the port, which is none
+        await email.send(named, resolved=False)
+
+
+async def test_mail_and_telegram_say_what_happened_and_what_helps(settings: Settings, inbox: Inbox) -> None:
+    named = Notification(kind="K", severity=Severity.CRITICAL, title="It broke", message="Why", remedy="Mend it")
+    with open_mailbox() as mailbox:
+        update = {"alert_smtp_url": SecretStr(mailbox.url), "alert_email_to": ["a@x.org", "b@x.org"]}
+        (email,) = channels_of(settings.model_copy(update=update))
+        await email.send(named, resolved=False)
+        await email.send(named, resolved=True)
+    told, resolved = "\n".join(mailbox.said).split("\nQUIT")[:2]
+    assert base64.b64encode(b"\0ada\0p@ss").decode() in told
+    for line in ("Subject: [Rosetta] It broke", "To: a@x.org, b@x.org", "CRITICAL: It broke", "What helps: Mend it"):
+        assert line in told, line
+    assert told.upper().count("RCPT TO:") == 2
+    assert "Subject: [Rosetta] Resolved: It broke" in resolved
+    assert "What helps" not in resolved
+    telegram = Telegram("t0ken", "42", inbox.url)
+    await telegram.send(named, resolved=False)
+    path, body, _ = inbox.heard[0]
+    assert path == "/bott0ken/sendMessage"
+    assert json.loads(body) == {"chat_id": "42", "text": "CRITICAL: It broke\nWhy\nWhat helps: Mend it"}
+    inbox.status = 403
+    with pytest.raises(ServiceUnavailableError, match="status 403") as refused:
+        await telegram.send(named, resolved=False)
+    assert "t0ken" not in f"{refused.value.message} {refused.value.remedy}"
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "7", None, 2**63, 10**30])
+def test_a_limit_that_means_nothing_counts_as_not_set(value: object) -> None:
+    assert AlertLimits.of({f"alerts.{name}": value for name in AlertLimits.__slots__}) == AlertLimits()
+    names = [name.replace("_", ".", 1) for name in Thresholds.__slots__]
+    assert Thresholds.of(dict.fromkeys(names, value)) == Thresholds()
+    assert Thresholds.of(dict.fromkeys(names, 7)) == Thresholds(7, 7, 7, 7, 7, 7)
 
 
 class _Watcher:

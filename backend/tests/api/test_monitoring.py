@@ -138,6 +138,45 @@ async def test_flow_is_answered_by_table_and_in_sum(
     assert summary["problems"] == []
 
 
+async def test_what_is_older_than_the_settings_say_is_forgotten(
+    app: FastAPI,
+    admin: httpx.AsyncClient,
+    settings: Settings,
+    source_id: int,
+    destination_body: dict[str, Any],
+    sql: Sql,
+) -> None:
+    await make_pipeline(admin, source_id, destination_body)
+    days = {"wal.metric_days": 3, "flow.days": 5, "system.metric_days": 2, "notification.days": 4}
+    assert (await admin.put(f"{API}/settings", json=days)).status_code == 200
+    for age in range(1, 8):
+        sql("INSERT INTO wal_metrics (source_id, recorded_at) VALUES (1, now() - make_interval(days => %s))", age)
+        sql(
+            "INSERT INTO data_flow_record_monitoring (pipeline_id, destination_id, schema_name, table_name, minute)"
+            " VALUES (1, 1, 's', 't', now() - make_interval(days => %s))",
+            age,
+        )
+        sql(
+            "INSERT INTO system_metrics (service, instance_id, metrics, recorded_at)"
+            " VALUES ('x', 'y', '{}', now() - make_interval(days => %s))",
+            age,
+        )
+        for resolved in ("NULL", "now() - make_interval(days => %s)"):
+            values = (f"{age} {resolved}", age) if "%s" in resolved else (f"{age} {resolved}",)
+            sql(
+                "INSERT INTO notifications (kind, severity, dedup_key, title, message, resolved_at)"
+                f" VALUES ('K', 'INFO', %s, 't', 'm', {resolved})",
+                *values,
+            )
+    await passes_of(app, settings).forget()
+    kept = {
+        name: sql(f"SELECT count(*) FROM {name}")[0][0]
+        for name in ("wal_metrics", "data_flow_record_monitoring", "system_metrics", "notifications")
+    }
+    # Of messages those that are open stay, however old.
+    assert kept == {"wal_metrics": 2, "data_flow_record_monitoring": 4, "system_metrics": 1, "notifications": 7 + 3}
+
+
 async def test_notifications_are_read_and_deleted(app: FastAPI, admin: httpx.AsyncClient, sql: Sql) -> None:
     for number in range(3):
         sql(

@@ -14,6 +14,7 @@ from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.repositories.alert import RULES
 from app.domain.schemas.notification import ChannelResult
 from app.domain.services.audit import AuditTrail
+from app.domain.services.thresholds import positive
 from rosetta.backoff import Backoff
 from rosetta.enums import Severity
 from rosetta.errors import RosettaError
@@ -36,9 +37,8 @@ class AlertLimits:
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> AlertLimits:
-        """What the stored settings say; one that is no positive number counts as not set."""
-        stored = {name: settings.get(f"alerts.{name}") for name in cls.__slots__}
-        return cls(**{name: value for name, value in stored.items() if type(value) is int and value > 0})
+        """What the stored settings say; one that is not `positive` counts as not set."""
+        return cls(**positive({name: settings.get(f"alerts.{name}") for name in cls.__slots__}))
 
 
 class Channel(Protocol):

@@ -7,6 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 _GIB: Final = 1 << 30
+_LARGEST: Final = 1 << 53  # up to there every reader of JSON agrees on an integer
+_LARGEST_DAYS: Final = 36_500
+
+
+def positive(values: Mapping[str, object]) -> dict[str, int]:
+    """Those that are positive numbers and can be reckoned with; `_days` of a century at most."""
+    return {
+        name: value
+        for name, value in values.items()
+        if type(value) is int and 0 < value <= (_LARGEST_DAYS if name.endswith("_days") else _LARGEST)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +33,5 @@ class Thresholds:
 
     @classmethod
     def of(cls, settings: Mapping[str, object]) -> Thresholds:
-        """What the stored settings say; one that is no positive number counts as not set."""
-        found: dict[str, int] = {}
-        for name in cls.__slots__:
-            value = settings.get(name.replace("_", ".", 1))
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                found[name] = value
-        return cls(**found)
+        """What the stored settings say; one that is not `positive` counts as not set."""
+        return cls(**positive({name: settings.get(name.replace("_", ".", 1)) for name in cls.__slots__}))
