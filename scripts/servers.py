@@ -98,7 +98,9 @@ def main() -> int:
     except StopRequested:
         _say(f"stopped; the data stay in {home.path}")
     except RosettaError as error:
-        print("\n".join(filter(None, (f"error: {error.message}", error.remedy))), file=sys.stderr)
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.remedy:
+            print(f"remedy: {error.remedy}", file=sys.stderr)
         return 1
     return 0
 
