@@ -81,10 +81,11 @@ def bare_cluster() -> Iterator[PostgresCluster]:
         "max_replication_slots": "1",
         "max_wal_senders": "1",
         "max_slot_wal_keep_size": "100MB",
-        "idle_replication_slot_timeout": "5min",
         "default_transaction_read_only": "on",
     }
     server = PostgresCluster(folder / "pg", free_port(), "cluster-password", settings)
+    if server.major_version() >= 18:
+        settings["idle_replication_slot_timeout"] = "5min"
     server.start()
     yield server
     server.stop()
