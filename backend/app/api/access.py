@@ -7,8 +7,9 @@ make it send (SameSite=Strict); a request by cookie that changes something must 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from ipaddress import ip_address
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -69,8 +70,27 @@ async def authorize(request: Request) -> None:
         )
 
 
+class Credential(NamedTuple):
+    """What a request signs in with."""
+
+    is_session: bool
+    text: str
+
+
+def credential_of(request: Request) -> Credential | None:
+    """The same for all spellings of a header, so that callers can be told apart by it; a token goes before a cookie."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        return Credential(False, text.strip()) if scheme.lower() == "bearer" and text.strip() else None
+    session = request.cookies.get(SESSION_COOKIE)
+    return Credential(True, session) if session else None
+
+
 class AuthenticationMiddleware:
-    """Finds out who asks, before a route is chosen or a body is read; without an answer nothing else is said."""
+    """Finds out who asks, before a route is chosen or a body is read; without an answer nothing else is said.
+
+    An answer that lasts asks again now and then: `request.state.still_known` is false once that is over.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings, database: DatabaseManager) -> None:
         self._app = app
@@ -91,19 +111,26 @@ class AuthenticationMiddleware:
             await response(scope, receive, send)
             return
         request.state.actor = known.actor
+        request.state.still_known = partial(self._still_known, request, known.actor)
         if known.extended_until is not None:
             send = renewing(request, send, request.cookies[SESSION_COOKIE], known.extended_until)
         await self._app(scope, receive, send)
 
-    async def _recognise(self, request: Request) -> Recognised:
+    async def _still_known(self, request: Request, actor: Actor) -> bool:
+        try:
+            return (await self._recognise(request, prolong=False)).actor == actor
+        except ApplicationError:  # also where nobody can tell now: whoever may go on comes again
+            return False
+
+    async def _recognise(self, request: Request, *, prolong: bool = True) -> Recognised:
         if not self._settings.auth_enabled:
             _require_loopback(request)
             return Recognised(_DEVELOPER)
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and text.strip():
+        shown = credential_of(request)
+        if shown is not None and not shown.is_session:
             async with self._database.transaction() as session:
-                return Recognised(await authenticate(TokenRepository(session), text.strip()))
-        known = await self._session_of(request) if not scheme else None
+                return Recognised(await authenticate(TokenRepository(session), shown.text))
+        known = await self._session_of(request, shown.text, prolong) if shown is not None else None
         if known is None:
             raise AuthenticationRequiredError(
                 "A bearer token or a session is needed.",
@@ -111,14 +138,12 @@ class AuthenticationMiddleware:
             )
         return known
 
-    async def _session_of(self, request: Request) -> Recognised | None:
-        token = request.cookies.get(SESSION_COOKIE)
-        if not token:
-            return None
+    async def _session_of(self, request: Request, token: str, prolong: bool) -> Recognised | None:
         if request.method not in _SAFE_METHODS:
             require_known_origin(request, self._settings.cors_origins)
         async with self._database.transaction() as session:
-            return await authenticate_session(SessionRepository(session), token, self._settings.session_length)
+            length = self._settings.session_length if prolong else None
+            return await authenticate_session(SessionRepository(session), token, length)
 
 
 def require_known_origin(request: Request, origins: Collection[str]) -> None:

@@ -14,13 +14,15 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.access import PUBLIC_PATHS
+from app.api.access import PUBLIC_PATHS, credential_of
 from app.api.errors import error_response
 from app.core.config import Settings
 from app.core.exceptions import TooManyRequestsError
 
 _CONNECTION_TEST: Final = re.compile(r"/test-connection$")
-_HEALTH: Final = "/health"
+_UNBOUNDED: Final = frozenset({"/health", "/health/live"})
+# Where a password can be guessed.
+_SIGN_INS: Final = PUBLIC_PATHS | {"/api/v1/auth/password"}
 _REFUSED_PER_MINUTE: Final = 120  # of one address, with no or wrong credentials
 
 
@@ -42,7 +44,7 @@ class RateLimitMiddleware:
         self._refused = RateLimitItemPerMinute(_REFUSED_PER_MINUTE, namespace="refused")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_HEALTH):
+        if scope["type"] != "http" or scope["path"] in _UNBOUNDED:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
@@ -63,7 +65,7 @@ class RateLimitMiddleware:
         address = _address(request)
         if not self._rough.test(self._refused, address):
             return self._wait(self._rough, self._refused, address)
-        if request.url.path in PUBLIC_PATHS:
+        if request.url.path in _SIGN_INS:
             return self._hit(self._exact, self._sign_ins, address)
         caller = _caller(request) or address
         if _CONNECTION_TEST.search(request.url.path):
@@ -86,6 +88,6 @@ def _address(request: Request) -> str:
 
 
 def _caller(request: Request) -> str:
-    """Tells callers apart without keeping what they sign in with."""
-    shown = request.headers.get("authorization") or request.headers.get("cookie") or ""
-    return format(hash(shown), "x") if shown else ""
+    """Tells callers apart without keeping what they sign in with; empty for one who shows nothing."""
+    shown = credential_of(request)
+    return "" if shown is None else format(hash(shown), "x")

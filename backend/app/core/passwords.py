@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 _HASHER = PasswordHasher()  # RFC 9106's low-memory profile, the library's default
+# Each takes 64 MiB while it works, and anybody may try to sign in: how many work at once is bounded, the others wait.
+_THREADS: Final = ThreadPoolExecutor(2, thread_name_prefix="passwords")
 
 
 async def hash_password(password: str) -> str:
     """What is stored of a password."""
-    return await asyncio.to_thread(_HASHER.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, _HASHER.hash, password)
 
 
 async def password_fits(password: str, password_hash: str | None) -> bool:
     """Whether the password is the one; takes as long for a user who has none, or does not exist."""
-    return await asyncio.to_thread(_fits, password, password_hash)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, _fits, password, password_hash)
 
 
 def _fits(password: str, password_hash: str | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import asyncpg
@@ -14,6 +14,7 @@ from rosetta.database import libpq_url
 
 CHANNELS: Final = ("rosetta_config", "rosetta_events")
 _QUEUED: Final = 256
+_MOST_WATCHERS: Final = 1000
 _CONNECT_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 2.0
 _ALIVE_SECONDS: Final = 10.0
@@ -38,7 +39,12 @@ class EventFeed:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listening
 
-    async def watch(self, idle_seconds: float) -> AsyncIterator[str | None]:
+    @property
+    def crowded(self) -> bool:
+        """Whether another watcher would be one too many for this process."""
+        return len(self._watchers) >= _MOST_WATCHERS
+
+    async def watch(self, idle_seconds: float) -> AsyncGenerator[str | None]:
         """Hints as JSON texts, from now on; None after `idle_seconds` without one."""
         hints: asyncio.Queue[str] = asyncio.Queue(_QUEUED)
         self._watchers.add(hints)

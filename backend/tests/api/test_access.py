@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from app.api.access import PUBLIC_PATHS
+from app.api.session_cookies import SESSION_COOKIE
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
@@ -17,6 +19,7 @@ from tests.clients import Endpoint, Sql, Tokens, client_of, endpoints_of
 
 from rosetta.app_env import AppEnv
 from rosetta.enums import Role
+from rosetta.tokens import hash_token, token_prefix
 
 ADMIN_ONLY = ("/api/v1/tokens", "/api/v1/settings", "/api/v1/users", "/api/v1/audit-log")
 OWN = ("/api/v1/auth/logout", "/api/v1/auth/password")  # everybody may, for themselves
@@ -81,6 +84,21 @@ async def test_a_lower_role_is_refused_everywhere(app: FastAPI, tokens: Tokens) 
                 assert answer.json()["code"] == "PERMISSION_DENIED"
                 refused += 1
     assert refused > 30
+
+
+async def test_what_is_kept_of_a_token_is_none(app: FastAPI, tokens: Tokens) -> None:
+    """Whoever reads the table of tokens can do nothing with what stands there."""
+    token = tokens[Role.ADMIN]
+    kept = hash_token(token)
+    for forged in (kept.hex(), base64.urlsafe_b64encode(kept).decode(), token_prefix(token), token[:-1], token + "="):
+        for text in (forged, f"rst_{forged}"):
+            for headers in ({"Authorization": f"Bearer {text}"}, {"Cookie": f"{SESSION_COOKIE}={text}"}):
+                async with client_of(app) as client:
+                    assert (await client.get("/api/v1/auth/me", headers=headers)).status_code == 401, headers
+    # and a token is no session, nor the other way round
+    async with client_of(app) as client:
+        cookie = {"Cookie": f"{SESSION_COOKIE}={token}"}
+        assert (await client.get("/api/v1/auth/me", headers=cookie)).status_code == 401
 
 
 @pytest.mark.parametrize("header", [b"", b"Basic abc", b"Bearer", b"Bearer ", b"Bearer rst_wrong", b"Bearer \xff\xfe"])

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 from app.api.session_cookies import SESSION_COOKIE, SIGNED_IN_COOKIE
+from app.api.v1.endpoints import events
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from fastapi import FastAPI
-from tests.clients import API, Sql, client_of
+from tests.clients import API, Sql, Tokens, client_of, counted
 
+from rosetta.enums import Role
 from rosetta.local.access import create_sign_in_link
 from rosetta.local.postgres import PostgresCluster
+from rosetta.tests.waiting import eventually_async
 
 PASSWORD = "correct horse battery staple"
 ORIGIN = {"Origin": "http://localhost"}
@@ -60,6 +64,19 @@ async def test_a_one_time_link_signs_in_once(browser: httpx.AsyncClient, link: s
     stored = sql("SELECT token_hash FROM user_sessions")
     assert len(stored) == 1
     assert browser.cookies[SESSION_COOKIE].encode() not in bytes(stored[0][0])
+
+
+async def test_of_several_who_use_a_link_at_once_one_signs_in(
+    browser: httpx.AsyncClient, link: str, sql: Sql, cluster: PostgresCluster, config_database: str
+) -> None:
+    other = create_sign_in_link(cluster.dsn(config_database))  # both make the same user, whom there was not before
+
+    async def use(token: str) -> int:
+        return (await browser.post(f"{API}/auth/first-sign-in", json={"token": token})).status_code
+
+    answers = await asyncio.gather(use(link), use(link), use(other), use(link), use(other))
+    assert sorted(answers) == [200, 200, 401, 401, 401]
+    assert sql("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM user_sessions)") == [(1, 2)]
 
 
 async def test_an_old_link_is_refused(browser: httpx.AsyncClient, link: str, sql: Sql) -> None:
@@ -197,6 +214,52 @@ async def test_somebody_can_always_administer(admin: httpx.AsyncClient) -> None:
     assert (await admin.get(f"{API}/users")).json()["total"] == 1
 
 
+async def test_a_deleted_user_is_out_at_once(
+    app: FastAPI, admin: httpx.AsyncClient, browser: httpx.AsyncClient, tokens: Tokens, sql: Sql
+) -> None:
+    user = await add_user(admin)
+    assert await sign_in(browser) == 200
+    sql("UPDATE tokens SET user_id = %s WHERE role = 'operator'", user["id"])
+    async with client_of(app, tokens[Role.OPERATOR]) as program:
+        assert (await program.get(f"{API}/auth/me")).status_code == 200
+        assert (await admin.delete(f"{API}/users/{user['id']}")).status_code == 204
+        assert (await program.get(f"{API}/auth/me")).status_code == 401
+    assert (await browser.get(f"{API}/auth/me")).status_code == 401
+    assert await sign_in(browser) == 401
+
+
+@pytest.mark.parametrize("ended", ["UPDATE tokens SET revoked_at = now()", "UPDATE tokens SET role = 'admin'"])
+async def test_an_open_stream_ends_when_its_token_is_not_what_it_was(
+    app: FastAPI, tokens: Tokens, sql: Sql, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    monkeypatch.setattr(events, "_IDLE_SECONDS", 0.05)
+    with counted(app) as asked:
+        async with client_of(app, tokens[Role.VIEWER]) as watcher:
+            stream = asyncio.ensure_future(watcher.get(f"{API}/events"))
+            # It asks again and again, and goes on as long as the answer is the same.
+            await eventually_async(lambda: asyncio.sleep(0, sum("FROM tokens" in text for text in asked) > 3))
+            assert not stream.done()
+            app.state.events._tell('{"table": "settings"}')
+            sql(ended + " WHERE role = 'viewer'")
+            answer = await asyncio.wait_for(stream, 15)
+    assert answer.text.startswith("retry: 3000")
+    assert 'data: {"table": "settings"}' in answer.text
+    assert app.state.events._watchers == set()
+
+
+async def test_a_stream_ends_with_the_session_and_does_not_prolong_it(
+    app: FastAPI, admin: httpx.AsyncClient, browser: httpx.AsyncClient, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_IDLE_SECONDS", 0.05)
+    await add_user(admin)
+    assert await sign_in(browser) == 200
+    stream = asyncio.ensure_future(browser.get(f"{API}/events"))
+    await eventually_async(lambda: asyncio.sleep(0, bool(app.state.events._watchers)))
+    sql("UPDATE user_sessions SET expires_at = now() + interval '1 second'")
+    assert (await asyncio.wait_for(stream, 15)).status_code == 200
+    assert (await browser.get(f"{API}/auth/me")).status_code == 401
+
+
 async def test_an_invited_user_signs_in_by_link(admin: httpx.AsyncClient, browser: httpx.AsyncClient) -> None:
     user = await add_user(admin, password=None)
     made = await admin.post(f"{API}/users/{user['id']}/sign-in-link")
@@ -224,6 +287,7 @@ async def test_guessing_is_slowed_down(settings: Settings) -> None:
         guesses = [await client.post(f"{API}/auth/login", json={"email": "a@b", "password": "x"}) for _ in range(4)]
         tokens = [await client.get(f"{API}/auth/me", headers={"Authorization": f"Bearer {n}"}) for n in range(130)]
         assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/guess")).status_code == 429
     await database.close()
     assert [guess.status_code for guess in guesses] == [401, 401, 401, 429]
     assert guesses[3].json()["code"] == "TOO_MANY_REQUESTS"

@@ -8,16 +8,19 @@ from typing import Any
 
 import asyncpg
 import httpx
+import psycopg2
 import pytest
+from app.api.session_cookies import SESSION_COOKIE
 from app.core.config import Settings
 from app.core.database import DatabaseManager
 from app.main import create_app
 from pydantic import SecretStr
-from tests.clients import API, Tokens, client_of
+from tests.clients import API, Sql, Tokens, client_of
 
 from rosetta.app_env import AppEnv
 from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
+from rosetta.tokens import hash_token, new_token
 
 Served = Callable[..., Any]
 
@@ -46,6 +49,39 @@ async def test_one_caller_is_answered_so_often_a_minute(served: Served, tokens: 
     other = {"Authorization": f"Bearer {tokens[Role.VIEWER]}"}
     assert (await client.get(f"{API}/sources", headers=other)).status_code == 200
     assert (await client.get("/health")).status_code == 200
+
+
+async def test_one_credential_is_one_caller_however_it_is_written(served: Served, tokens: Tokens, sql: Sql) -> None:
+    client = await served(rate_limit_per_minute=3)
+    del client.headers["Authorization"]
+    token = tokens[Role.ADMIN]
+    spellings = (f"Bearer {token}", f"bearer  {token}", f"BEARER {token}", f"bEARER {token}")
+    asked = [{"Authorization": text, "Cookie": f"spice={n}"} for n, text in enumerate(spellings)]
+    answers = [await client.get(f"{API}/sources", headers=headers) for headers in asked]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    session = new_token()
+    sql("INSERT INTO users (email, role) VALUES ('ada@example.org', 'viewer')")
+    sql(
+        "INSERT INTO user_sessions (user_id, token_hash, expires_at)"
+        " SELECT id, %s, now() + interval '1 day' FROM users",
+        psycopg2.Binary(hash_token(session)),
+    )
+    asked = [{"Cookie": f"a={n}; {SESSION_COOKIE}={session}; b={n}"} for n in range(4)]
+    answers = [await client.get(f"{API}/sources", headers=headers) for headers in asked]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+
+
+async def test_the_own_password_is_guessed_as_slowly_as_a_sign_in(served: Served) -> None:
+    client = await served(sign_in_limit_per_minute=2)
+    body = {"current_password": "a guess", "password": "another long password"}
+    answers = [await client.put(f"{API}/auth/password", json=body) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [422, 422, 429]
+
+
+async def test_so_many_may_watch_and_no_more(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.infrastructure.events._MOST_WATCHERS", 0)
+    refused = await (await served()).get(f"{API}/events")
+    assert (refused.status_code, refused.json()["code"]) == (503, "TOO_MANY_WATCHERS")
 
 
 async def test_connection_tests_are_bounded_by_themselves(served: Served, source_body: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.models import SignInLink, User, UserSession
 from app.domain.repositories.base import BaseRepository, contains
@@ -26,6 +27,14 @@ class UserRepository(BaseRepository[User]):
 
     async def by_email(self, email: str) -> User | None:
         return await self.session.scalar(select(User).where(func.lower(User.email) == email.lower()))
+
+    async def known_or_new(self, email: str, role: Role) -> User | None:
+        """The user with this e-mail, made if need be: one, however many ask. None: deleted at the same moment."""
+        known = await self.by_email(email)
+        if known is not None:
+            return known
+        await self.session.execute(insert(User).values(email=email, role=role).on_conflict_do_nothing())
+        return await self.by_email(email)
 
     async def active_admins(self) -> Sequence[int]:
         """Ids of all who may administer, locked so that two requests cannot each take away the other's last one."""

@@ -84,10 +84,8 @@ class SignInService:
         if user_id is not None:
             user = await self._users.get(user_id)
             return user if user.is_active else None
-        known = await self._users.by_email(LOCAL_ADMIN)
-        if known is None:
-            return await self._users.add(User(email=LOCAL_ADMIN, role=role))
-        return known if known.is_active else None
+        known = await self._users.known_or_new(LOCAL_ADMIN, role)
+        return known if known is not None and known.is_active else None
 
     async def _begin(self, user: User, how: str) -> SignedIn:
         token, now = new_token(), datetime.now(UTC)
@@ -101,13 +99,16 @@ class SignInService:
         return SignedIn(actor, token, expires_at)
 
 
-async def authenticate_session(sessions: SessionRepository, token: str, session_length: timedelta) -> Recognised | None:
-    """Who a session's cookie stands for; None when it is over."""
+async def authenticate_session(
+    sessions: SessionRepository, token: str, session_length: timedelta | None
+) -> Recognised | None:
+    """Who a session's cookie stands for; None when it is over. Without a length, this is no use that prolongs it."""
     token_hash = hash_token(token)
     user = await sessions.user_of(token_hash)
     if user is None:
         return None
-    return Recognised(actor_of(user), await sessions.extend(token_hash, session_length))
+    extended_until = None if session_length is None else await sessions.extend(token_hash, session_length)
+    return Recognised(actor_of(user), extended_until)
 
 
 def actor_of(user: User) -> Actor:
