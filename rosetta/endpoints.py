@@ -26,10 +26,15 @@ class SourceRow(SourceSecrets, Protocol):
     def sslmode(self) -> str: ...
 
 
+def is_one_host(host: str) -> bool:
+    """Whether it is a name or an address: no list, of which libpq would try each, and no socket of this machine."""
+    return bool(host) and "," not in host and not host.startswith(("/", "@"))
+
+
 def source_endpoint(source: SourceRow, keyring: Keyring) -> PostgresEndpoint:
-    """Raises SecretError when the password cannot be opened."""
+    """Raises SecretError when the password cannot be opened, ConfigurationError for a host that is not one."""
     return PostgresEndpoint(
-        host=source.pg_host,
+        host=_one_host(source.pg_host),
         port=source.pg_port,
         database=source.pg_database,
         user=source.pg_username,
@@ -51,10 +56,20 @@ def destination_endpoint(config: Mapping[str, object]) -> PostgresEndpoint:
     except ValueError:
         raise ConfigurationError("pg_port is not a number", remedy="Correct the destination's port.") from None
     return PostgresEndpoint(
-        host=str(config["pg_host"]),
+        host=_one_host(str(config["pg_host"])),
         port=port,
         database=str(config["pg_database"]),
         user=str(config["pg_username"]),
         password=str(config.get("pg_password") or ""),
         sslmode=str(config.get("sslmode") or "prefer"),
+    )
+
+
+def _one_host(host: str) -> str:
+    if is_one_host(host):
+        return host
+    raise ConfigurationError(
+        "a host is one name or one address, not a list and not a socket",
+        code="ADDRESS_NOT_ALLOWED",
+        remedy="Correct the host of the source or the destination.",
     )

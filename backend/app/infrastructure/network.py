@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from app.core.exceptions import ConnectionRejectedError
+from rosetta.endpoints import is_one_host
 from rosetta.errors import ConfigurationError
 
 Address = IPv4Address | IPv6Address
@@ -17,6 +18,7 @@ Network = IPv4Network | IPv6Network
 
 # Cloud metadata services outside the link-local range.
 _METADATA = frozenset({ip_address("100.100.100.200"), ip_address("fd00:ec2::254")})
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is reached
 _ENTRY = re.compile(
     r"\[(?P<bracketed>[^\]]+)\](?::(?P<port6>\d+))?|(?P<plain>[0-9./]+)(?::(?P<port4>\d+))?|(?P<v6>[0-9a-fA-F:./]+)"
 )
@@ -63,7 +65,7 @@ class ConnectPolicy:
 
     async def resolve(self, host: str, port: int, timeout_seconds: float) -> str:
         """The address to connect to, as text. Raises ConnectionRejectedError when there is none that may be."""
-        if "," in host or host.startswith(("/", "@")):
+        if not is_one_host(host):
             raise _refused("A host is one name or one address, not a list and not a socket.")
         addresses = await _lookup(host, port, timeout_seconds)
         own = [
@@ -77,12 +79,25 @@ class ConnectPolicy:
         raise _refused("This address may not be connected to.")
 
     def _may(self, address: Address, port: int, own: Iterable[tuple[Address, int]]) -> bool:
-        effective = getattr(address, "ipv4_mapped", None) or address
+        effective = _meant(address)
         if self.allowed:
             return any(entry.covers(effective, port) for entry in self.allowed)
         if effective.is_link_local or effective.is_multicast or effective.is_unspecified or effective in _METADATA:
             return False
-        return (effective, port) not in own
+        # A server on loopback listens on all of its addresses, unless it was told otherwise.
+        return not any(
+            port == own_port and (effective == _meant(one) or (effective.is_loopback and _meant(one).is_loopback))
+            for one, own_port in own
+        )
+
+
+def _meant(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, or itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address
 
 
 async def _lookup(host: str, port: int, timeout_seconds: float) -> list[Address]:

@@ -24,6 +24,7 @@ async def test_private_and_public_hosts_are_meant_to_be_reached(host: str) -> No
         "169.254.169.254",
         "169.254.1.1",
         "::ffff:169.254.169.254",
+        "64:ff9b::169.254.169.254",
         "fe80::1",
         "fd00:ec2::254",
         "100.100.100.200",
@@ -45,7 +46,7 @@ async def test_what_nobody_means_is_refused(host: str) -> None:
 
 async def test_our_own_database_is_refused_by_every_name() -> None:
     policy = ConnectPolicy(own=[("localhost", 5433)])
-    for host in ("localhost", "127.0.0.1", "::ffff:127.0.0.1"):
+    for host in ("localhost", "127.0.0.1", "::ffff:127.0.0.1", "127.8.8.8", "::1"):
         with pytest.raises(ConnectionRejectedError):
             await resolved(policy, host, 5433)
         assert await resolved(policy, host, 5434)

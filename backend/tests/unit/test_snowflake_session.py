@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -59,3 +61,17 @@ async def test_tls_is_with_the_host_and_a_redirect_leads_nowhere(
         assert caught.value.code in {"CONNECTION_FAILED", "ACCOUNT_NOT_FOUND", "CONNECTION_TIMEOUT"}
         assert other.statements == []
         assert other.logins == 0
+        # A key that is refused has the clock asked for: at the checked address as well, without looking it up again.
+        account.redirected_to, account.ahead_seconds = None, 500
+        looked_up: list[str] = []
+        real = socket.getaddrinfo
+
+        def look_up(host: str, *arguments: Any, **options: Any) -> Any:
+            looked_up.append(host)
+            return real(host, *arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        with pytest.raises(ApplicationError) as caught:
+            await target.server(address)
+        assert caught.value.code == "TOKEN_EXPIRED"
+        assert looked_up.count("localhost") == 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+from app.core.exceptions import ConnectionRejectedError
 from app.domain.ports import Endpoint, TargetAddress, TargetColumn, TargetInfo, TargetTable
 from app.infrastructure.postgres.session import Sessions
 from rosetta.endpoints import destination_endpoint
 from rosetta.enums import SslMode
+from rosetta.errors import ConfigurationError
 from rosetta.identifiers import TableId
 from rosetta.preflight import Finding, check_target, target_facts_sql
 
@@ -58,5 +60,8 @@ class AsyncpgTarget:
 
 
 def _endpoint(address: TargetAddress) -> Endpoint:
-    found = destination_endpoint(address.config)
+    try:
+        found = destination_endpoint(address.config)
+    except ConfigurationError as error:
+        raise ConnectionRejectedError.of(error) from None
     return Endpoint(found.host, found.port, found.database, found.user, found.password, SslMode(found.sslmode))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -60,16 +61,13 @@ class SnowflakeSessions:
     async def run(self, address: TargetAddress, work: Callable[[SnowflakeConnection], T]) -> T:
         """What `work` makes of a session; it runs in a thread. Raises only what `app.domain.ports` promises."""
         endpoint = await self._in_thread(_endpoint, address)
-        address_found = await self._reach(endpoint)
-        try:
-            if endpoint.scheme != "https":  # this very machine, see `host_of`
-                return await self._in_thread(_work, endpoint, None, work)
-            async with pinned(endpoint.host, endpoint.port, address_found) as proxy_port:
+        async with _way(endpoint, await self._reach(endpoint)) as proxy_port:
+            try:
                 return await self._in_thread(_work, endpoint, proxy_port, work)
-        except RosettaError as error:
-            if error.code == "KEY_REJECTED":
-                raise await self._key_error(endpoint, error) from None
-            raise application_error(error) from None
+            except RosettaError as error:
+                if error.code == "KEY_REJECTED":
+                    raise await self._key_error(endpoint, proxy_port, error) from None
+                raise application_error(error) from None
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
@@ -91,11 +89,15 @@ class SnowflakeSessions:
         writer.transport.abort()
         return ip
 
-    async def _key_error(self, endpoint: SnowflakeEndpoint, error: RosettaError) -> ApplicationError:
+    async def _key_error(
+        self, endpoint: SnowflakeEndpoint, proxy_port: int | None, error: RosettaError
+    ) -> ApplicationError:
         """Snowflake says of a wrong key and of a token that came too late that both are invalid; the clock decides."""
         url = f"{endpoint.scheme}://{endpoint.host}:{endpoint.port}/"
+        proxy = None if proxy_port is None else f"http://127.0.0.1:{proxy_port}"
+        seconds = self._connect_timeout_seconds
         try:
-            async with httpx.AsyncClient(timeout=self._connect_timeout_seconds, verify=trust()) as client:
+            async with httpx.AsyncClient(timeout=seconds, verify=trust(), proxy=proxy, trust_env=False) as client:
                 said = (await client.head(url)).headers.get("Date", "")
             skew = abs((datetime.now(UTC) - parsedate_to_datetime(said)).total_seconds())
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError):
@@ -107,6 +109,16 @@ class SnowflakeSessions:
             code="TOKEN_EXPIRED",
             remedy="Set the clock of the machine that Rosetta runs on.",
         )
+
+
+@asynccontextmanager
+async def _way(endpoint: SnowflakeEndpoint, address: str) -> AsyncIterator[int | None]:
+    """The port of a proxy to the checked address; None where that is this very machine, see `host_of`."""
+    if endpoint.scheme != "https":
+        yield None
+        return
+    async with pinned(endpoint.host, endpoint.port, address) as proxy_port:
+        yield proxy_port
 
 
 def application_error(error: RosettaError) -> ApplicationError:
