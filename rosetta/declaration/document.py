@@ -17,6 +17,7 @@ from rosetta.filters import parse_filters
 from rosetta.local.settings import environment_variable
 
 MAX_FILE_BYTES: Final = 5_000_000
+MAX_SECRET_CHARACTERS: Final = 65_536
 SECRET_FIELDS: Final = frozenset(
     {"pg_password", "snowflake_private_key", "snowflake_private_key_passphrase", "snowflake_password"}
 )
@@ -52,13 +53,21 @@ class SecretReference(_Strict):
             return value
         path = self.file or Path()
         try:
-            return path.expanduser().read_text(encoding="utf-8").removesuffix("\n")
+            with path.expanduser().open(encoding="utf-8") as file:  # which may have no end
+                text = file.read(MAX_SECRET_CHARACTERS + 1)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"{place}: the file {path} cannot be read ({type(error).__name__})",
                 code="SECRET_NOT_FOUND",
                 remedy="Check the path and its rights.",
             ) from None
+        if len(text) > MAX_SECRET_CHARACTERS:
+            raise ConfigurationError(
+                f"{place}: the file {path} has more than {MAX_SECRET_CHARACTERS} characters",
+                code="SECRET_TOO_LARGE",
+                remedy="Name the file that holds the secret and nothing else.",
+            )
+        return text.removesuffix("\n")
 
 
 class DeclaredSource(_Strict):

@@ -177,6 +177,10 @@ def test_a_missing_secret_changes_nothing(
     monkeypatch.delenv("SHOP_PASSWORD", raising=False)
     with pytest.raises(ConfigurationError, match="SHOP_PASSWORD is not set"):
         bring_about(tmp_path, DECLARED, remote)
+    for path, told in (("/dev/zero", "more than"), (str(tmp_path / "absent"), "FileNotFoundError")):
+        declared = {**DECLARED, "sources": [{**DECLARED["sources"][0], "pg_password": {"file": path}}]}
+        with pytest.raises(ConfigurationError, match=told):
+            bring_about(tmp_path, declared, remote)
     assert sql("SELECT (SELECT count(*) FROM sources) + (SELECT count(*) FROM destinations)") == [(0,)]
 
 
