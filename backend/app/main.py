@@ -150,7 +150,10 @@ def main() -> None:
     except ConfigurationError as error:
         print(f"{error.message}\n{error.remedy or ''}".rstrip(), file=sys.stderr)  # noqa: T201 - logs may not be set up
         sys.exit(78)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False)
+    trusted = settings.forwarded_allow_ips
+    uvicorn.run(
+        app, host=settings.host, port=settings.port, log_config=None, access_log=False, forwarded_allow_ips=trusted
+    )
 
 
 if __name__ == "__main__":

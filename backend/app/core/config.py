@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     compute_log_folder: Path | None = BACKEND_FOLDER.parent / "logs"
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    # Proxies that are believed who asks (X-Forwarded-For) and by which scheme: addresses or networks, by commas.
+    forwarded_allow_ips: str = "127.0.0.1"
     auth_enabled: bool = True
     # A session that is not used for so long ends.
     session_hours: float = Field(default=12, gt=0, le=24 * 365)
