@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from rosetta.dialects.postgres import literal, quoted
-from rosetta.filters.bound import BoundSql
 from rosetta.filters.condition import LISTS, ORDERED, PATTERNS, Operator
 from rosetta.filters.kinds import TEXTS, Kind
 from rosetta.filters.row_filter import RowFilter, TypedCondition
 
-_NAME: Final = "filter_"
 _C: Final = ' COLLATE "C"'
 
 
@@ -24,29 +21,12 @@ def postgres_condition(row_filter: RowFilter, alias: str | None = None) -> str:
         row_filter: what to write.
         alias: what the statement calls the table.
     """
-    return _joined(row_filter, alias, literal, quoted)
-
-
-def postgres_bound(row_filter: RowFilter, alias: str | None = None) -> BoundSql:
-    """As `postgres_condition`, with parameters `%(filter_1)s` and so on, as psycopg2 takes them."""
-    parameters: dict[str, str | int | float] = {}
-
-    def bound(value: str) -> str:
-        name = f"{_NAME}{len(parameters) + 1}"
-        parameters[name] = value
-        return f"%({name})s"
-
-    text = _joined(row_filter, alias, bound, lambda name: quoted(name).replace("%", "%%"))
-    return BoundSql(text, parameters)
-
-
-def _joined(row_filter: RowFilter, alias: str | None, bound: Callable[[str], str], named: Callable[[str], str]) -> str:
-    start = f"{named(alias)}." if alias else ""
-    parts = [_condition(one, start + named(one.column), bound) for one in row_filter.conditions]
+    start = f"{quoted(alias)}." if alias else ""
+    parts = [_condition(one, start + quoted(one.column)) for one in row_filter.conditions]
     return " AND ".join(f"({part})" for part in parts) or "true"
 
 
-def _condition(condition: TypedCondition, column: str, bound: Callable[[str], str]) -> str:
+def _condition(condition: TypedCondition, column: str) -> str:
     operator, kind = condition.operator, condition.kind
     if operator is Operator.IS_NULL:  # a composite of NULLs IS NULL, and yet is not NULL
         return f"{column} IS NULL" if kind is not Kind.OTHER else f"{column} IS NOT DISTINCT FROM NULL"
@@ -56,7 +36,7 @@ def _condition(condition: TypedCondition, column: str, bound: Callable[[str], st
     type_ = "text" if kind in TEXTS else known.type
     if known.domain or (kind in TEXTS and known.type not in {"text", "character varying"}):
         column = f"CAST({column} AS {type_})"
-    values = [f"CAST({bound(value)} AS {type_})" for value in condition.values]
+    values = [f"CAST({literal(value)} AS {type_})" for value in condition.values]
     if kind in TEXTS:
         column, values = _text(condition, column, values)
     if operator in LISTS:

@@ -19,10 +19,11 @@ from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.tests.support.changes import Written, payload
 from compute.transforms import RowRules
 from rosetta.enums import SyncMode
-from rosetta.filters import check_filters, duckdb_bound
+from rosetta.filters import check_filters
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.table_rules import MaskingKey, TableRules
+from rosetta.tests.filters.duckdb_sql import duckdb_bound
 from rosetta.types import Column, TableSchema
 
 TABLE = TableId("public", "t")
@@ -160,8 +161,8 @@ def test_a_filtered_target_has_the_rows_that_sql_chooses(done: list[Step], filte
 
 def chosen(source: Source, declared: TableRules) -> list[Row]:
     """The rows of the source that pass, by SQL."""
-    bound = duckdb_bound(check_filters(SCHEMA, declared.filters))
+    text, values = duckdb_bound(check_filters(SCHEMA, declared.filters))
     SQL.execute("CREATE OR REPLACE TABLE t (id VARCHAR, n VARCHAR, body VARCHAR)")
     if source.rows:
         SQL.executemany("INSERT INTO t VALUES (?, ?, ?)", list(source.rows.values()))
-    return SQL.execute(f"SELECT * FROM t WHERE {bound.text}", bound.parameters).fetchall()
+    return SQL.execute(f"SELECT * FROM t WHERE {text}", values).fetchall()

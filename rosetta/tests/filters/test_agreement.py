@@ -22,10 +22,8 @@ from rosetta.filters import (
     Operator,
     RowFilter,
     check_filters,
-    duckdb_bound,
     matcher,
     parse_filters,
-    postgres_bound,
     postgres_condition,
 )
 from rosetta.filters.condition import LISTS, NULL_TESTS, ORDERED
@@ -34,6 +32,7 @@ from rosetta.filters.kinds import TEXTS, Kind, kind_of
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint, connect
+from rosetta.tests.filters.duckdb_sql import duckdb_bound
 from rosetta.tests.filters.samples import PATTERNS, SAMPLES, SETUP, Sample
 from rosetta.types import Column, TableSchema
 
@@ -103,33 +102,25 @@ def _questions(draw: st.DrawFn, sample: Sample) -> tuple[list[str], list[RowFilt
 def _asked(
     session: Session, column: Column, rows: Sequence[str], filters: Sequence[RowFilter], table: str | None = None
 ) -> tuple[list[str | None], list[list[bool]]]:
-    """What PostgreSQL prints of each row, NULL the last, and of each filter which rows pass; with bound values too."""
+    """What PostgreSQL prints of each row, NULL the last, and of each filter which rows pass."""
     name = quoted(column.name)
     values = ", ".join(f"(CAST({literal(row)} AS {column.type}))" for row in (*rows, None))
     source = table or f"(VALUES {values}) AS t ({name})"
     text = exact_text(compared(column.name, column.type))
     written = [f"({postgres_condition(one, 't')}) IS TRUE" for one in filters]
     with session.cursor() as cursor:
-        for one in filters:
-            bound = postgres_bound(one, "t")
-            written.append(cursor.mogrify(f"({bound.text}) IS TRUE", dict(bound.parameters)).decode())
         cursor.execute(f"SELECT {text}, {', '.join(written)} FROM {source}")
-        found = [(row[0], row[1 : len(filters) + 1], row[len(filters) + 1 :]) for row in cursor.fetchall()]
-    assert [literals for _, literals, _ in found] == [parameters for _, _, parameters in found]
-    return [text for text, _, _ in found], [
-        [literals[number] for _, literals, _ in found] for number in range(len(filters))
-    ]
+        found = cursor.fetchall()
+    return [text for text, *_ in found], [[row[number] for row in found] for number in range(1, len(filters) + 1)]
 
 
 def _in_duckdb(duck: duckdb.DuckDBPyConnection, filters: Sequence[RowFilter]) -> list[list[bool]]:
     """Of each filter which of `rows` pass; in one query, so each has names of its own for its parameters."""
     texts, parameters = [], {}
     for number, one in enumerate(filters):
-        bound = duckdb_bound(one)
-        texts.append(f"({bound.text.replace('$filter', f'$filter_{number}')}) IS TRUE")
-        parameters.update(
-            {name.replace("filter", f"filter_{number}"): value for name, value in bound.parameters.items()}
-        )
+        text, values = duckdb_bound(one)
+        texts.append(f"({text.replace('$filter', f'$filter_{number}')}) IS TRUE")
+        parameters.update({name.replace("filter", f"filter_{number}"): value for name, value in values.items()})
     found = duck.execute(f"SELECT {', '.join(texts)} FROM rows", parameters).fetchall()
     return [list(column) for column in zip(*found, strict=True)]
 

@@ -1,4 +1,4 @@
-"""A filter as DuckDB's SQL, over columns of VARCHAR that hold what PostgreSQL prints."""
+"""A filter as DuckDB's SQL, over columns of VARCHAR that hold what PostgreSQL prints: another judge, for tests."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from rosetta.dialects.postgres import quoted
-from rosetta.filters.bound import BoundSql
 from rosetta.filters.comparing import Algebra, Constant, Logic, Sign, truth
 from rosetta.filters.row_filter import RowFilter
 
 _NAME: Final = "filter_"
 
 
-def duckdb_bound(row_filter: RowFilter) -> BoundSql:
-    """The filter with its values as parameters `$filter_1` and so on; `true` when it has no condition.
+def duckdb_bound(row_filter: RowFilter) -> tuple[str, dict[str, Constant]]:
+    """The filter, and its values as the parameters `$filter_1` and so on; `true` when it has no condition.
 
     Exact, under DuckDB's default collation. NULL where a condition is NULL of a row, as in PostgreSQL.
     """
     algebra = _Sql()
     parts = [truth(algebra, condition, quoted(condition.column)) for condition in row_filter.conditions]
-    return BoundSql(" AND ".join(parts) or "true", algebra.parameters)
+    return " AND ".join(parts) or "true", algebra.parameters
 
 
 class _SqlLogic(Logic[str]):
@@ -42,7 +41,7 @@ class _Sql(_SqlLogic, Algebra[str]):
     """Expressions in parentheses where they need them."""
 
     def __init__(self) -> None:
-        self.parameters: dict[str, str | int | float] = {}
+        self.parameters: dict[str, Constant] = {}
 
     def compare(self, values: str, sign: Sign, constant: Constant) -> str:
         return f"({values} {sign} {self._bound(constant)})"
