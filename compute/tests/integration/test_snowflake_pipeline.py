@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,24 @@ def add_snowflake(stage: Stage, pipeline: int, name: str, config: dict[str, obje
     )
 
 
+def verify_and_repair(stage: Stage, pipeline: int, session: Session) -> dict[str, Any]:
+    """Tampers with two rows of the first account; the report of a verification that may mend what it finds."""
+    session.run("""UPDATE "PUBLIC"."ORDERS" SET "NAME" = 'tampered' WHERE "ID" = 3""", "tampering")
+    session.run('DELETE FROM "PUBLIC"."ORDERS" WHERE "ID" = 5', "tampering")
+    run = stage.config.one(
+        "INSERT INTO verify_runs (pipeline_id, destination_id, repair) SELECT %s, id, true FROM destinations "
+        "WHERE name = 'account one' RETURNING id",
+        pipeline,
+    )
+
+    def report() -> Any:
+        stage.source("UPDATE orders SET name = name WHERE id = 2")  # what differs is settled once the target went on
+        return stage.config.one("SELECT report FROM verify_runs WHERE id = %s AND completed_at IS NOT NULL", run)
+
+    found: dict[str, Any] = eventually(report, 60)
+    return found
+
+
 def test_two_accounts_and_a_postgresql_follow_one_slot(stage: Stage, snowflake: SnowflakeDouble) -> None:
     private, public = new_key()
     snowflake.control(users={"TESTING.OTHER": [public]})
@@ -89,6 +108,12 @@ def test_two_accounts_and_a_postgresql_follow_one_slot(stage: Stage, snowflake: 
         stage.source("DELETE FROM orders WHERE id % 11 = 0")
         eventually(lambda: stage.same("orders"), 30)
         eventually(lambda: rows(one) == rows(two) == source_rows(stage), 60)
+
+        (verified,) = verify_and_repair(stage, pipeline, one)["destinations"]
+        (table,) = verified["tables"]
+        assert (verified["outcome"], table["changed"], table["missing"], table["extra"]) == ("DIFFERENT", 1, 1, 0)
+        assert (table["resync_asked"], table["reason"]) == (True, "of doc only whether there is a value was compared")
+        eventually(lambda: rows(one) == source_rows(stage), 60)
 
     # One account no longer lets its user in: the others go on, and what it misses waits in its ledger.
     snowflake.control(users={"TESTING.OTHER": []}, end_sessions=True)
