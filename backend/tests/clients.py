@@ -12,6 +12,7 @@ from app.core.config import Settings
 from app.infrastructure.postgres import AsyncpgSource
 from app.infrastructure.tasks.passes import Passes
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import _iter_routes_with_context
 from sqlalchemy import event
 
@@ -63,6 +64,7 @@ class Endpoint:
     method: str
     path: str
     call: Callable[..., Any]
+    dependant: Dependant
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -73,5 +75,8 @@ def endpoints_of(app: FastAPI) -> list[Endpoint]:
     found = []
     for route, context in _iter_routes_with_context(app.routes):
         place: Any = context or route
-        found += [Endpoint(method, place.path, place.endpoint) for method in place.methods - {"HEAD", "OPTIONS"}]
+        found += [
+            Endpoint(method, place.path, place.endpoint, place.dependant)
+            for method in place.methods - {"HEAD", "OPTIONS"}
+        ]
     return sorted(found, key=str)

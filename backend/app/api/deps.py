@@ -1,10 +1,13 @@
-"""The only wiring: from a request to its session, services and adapters."""
+"""The only wiring: from a request to its session, services and adapters.
+
+All of it is async, though little of it waits: a plain function would be run in a thread, of which there are few.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -103,34 +106,27 @@ def meters_of(snowflake: SnowflakeSessions) -> MetersByType:
     return MetersByType({DestinationType.SNOWFLAKE: SnowflakeCredits(snowflake)})
 
 
-def get_database(request: Request) -> DatabaseManager:
-    database: DatabaseManager = request.app.state.database
-    return database
+def _of_app(name: str) -> Any:
+    """What `create_app` left under this name in the application's state."""
+
+    async def get(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(get)
 
 
-def get_app_settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-def get_keyring(request: Request) -> Keyring:
-    keyring: Keyring = request.app.state.keyring
-    return keyring
-
-
-def get_sessions(request: Request) -> Sessions:
-    sessions: Sessions = request.app.state.sessions
-    return sessions
-
-
-def get_actor(request: Request) -> Actor:
+async def get_actor(request: Request) -> Actor:
     actor: Actor = request.state.actor
     return actor
 
 
-DatabaseDep = Annotated[DatabaseManager, Depends(get_database)]
-SettingsDep = Annotated[Settings, Depends(get_app_settings)]
-KeyringDep = Annotated[Keyring, Depends(get_keyring)]
+DatabaseDep = Annotated[DatabaseManager, _of_app("database")]
+SettingsDep = Annotated[Settings, _of_app("settings")]
+KeyringDep = Annotated[Keyring, _of_app("keyring")]
+SessionsDep = Annotated[Sessions, _of_app("sessions")]
+EventFeedDep = Annotated[EventFeed, _of_app("events")]
+TargetDatabaseDep = Annotated[TargetDatabase, _of_app("targets")]
+CreditMeterDep = Annotated[CreditMeter, _of_app("meters")]
 ActorDep = Annotated[Actor, Depends(get_actor)]
 
 
@@ -144,71 +140,71 @@ async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-def get_audit(session: SessionDep, actor: ActorDep) -> AuditTrail:
+async def get_audit(session: SessionDep, actor: ActorDep) -> AuditTrail:
     return AuditTrail(AuditRepository(session), actor)
 
 
 AuditDep = Annotated[AuditTrail, Depends(get_audit)]
 
 
-def get_source_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> SourceService:
+async def get_source_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> SourceService:
     return SourceService(SourceRepository(session), keyring, audit)
 
 
-def get_destination_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> DestinationService:
+async def get_destination_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> DestinationService:
     return DestinationService(DestinationRepository(session), keyring, audit)
 
 
-def get_fan_out_service(session: SessionDep, audit: AuditDep) -> FanOutService:
+async def get_fan_out_service(session: SessionDep, audit: AuditDep) -> FanOutService:
     return FanOutService(PipelineDestinationRepository(session), audit)
 
 
 FanOutServiceDep = Annotated[FanOutService, Depends(get_fan_out_service)]
 
 
-def get_pipeline_service(session: SessionDep, fan_out: FanOutServiceDep, audit: AuditDep) -> PipelineService:
+async def get_pipeline_service(session: SessionDep, fan_out: FanOutServiceDep, audit: AuditDep) -> PipelineService:
     return PipelineService(PipelineRepository(session), fan_out, audit)
 
 
-def get_table_sync_service(session: SessionDep, audit: AuditDep) -> TableSyncService:
+async def get_table_sync_service(session: SessionDep, audit: AuditDep) -> TableSyncService:
     return TableSyncService(TableSyncRepository(session), audit)
 
 
-def get_tag_service(session: SessionDep, audit: AuditDep) -> TagService:
+async def get_tag_service(session: SessionDep, audit: AuditDep) -> TagService:
     return TagService(TagRepository(session), audit)
 
 
-def get_dead_letter_service(
+async def get_dead_letter_service(
     session: SessionDep, keyring: KeyringDep, audit: AuditDep, actor: ActorDep
 ) -> DeadLetterService:
     return DeadLetterService(DeadLetterRepository(session), keyring, audit, actor)
 
 
-def get_backfill_service(session: SessionDep, audit: AuditDep, actor: ActorDep) -> BackfillService:
+async def get_backfill_service(session: SessionDep, audit: AuditDep, actor: ActorDep) -> BackfillService:
     return BackfillService(BackfillRepository(session), audit, actor)
 
 
-def get_verification_service(session: SessionDep, audit: AuditDep) -> VerificationService:
+async def get_verification_service(session: SessionDep, audit: AuditDep) -> VerificationService:
     return VerificationService(VerifyRunRepository(session), audit)
 
 
-def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
+async def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
     return PresetService(PresetRepository(session), audit)
 
 
-def get_schema_monitor(session: SessionDep) -> SchemaMonitorService:
+async def get_schema_monitor(session: SessionDep) -> SchemaMonitorService:
     return SchemaMonitorService(SchemaVersionRepository(session))
 
 
-def get_setting_service(session: SessionDep, audit: AuditDep) -> SettingService:
+async def get_setting_service(session: SessionDep, audit: AuditDep) -> SettingService:
     return SettingService(SettingRepository(session), audit)
 
 
-def get_token_service(session: SessionDep, audit: AuditDep) -> TokenService:
+async def get_token_service(session: SessionDep, audit: AuditDep) -> TokenService:
     return TokenService(TokenRepository(session), audit)
 
 
-def get_sign_in_service(session: SessionDep, settings: SettingsDep) -> SignInService:
+async def get_sign_in_service(session: SessionDep, settings: SettingsDep) -> SignInService:
     return SignInService(
         UserRepository(session),
         SessionRepository(session),
@@ -218,11 +214,11 @@ def get_sign_in_service(session: SessionDep, settings: SettingsDep) -> SignInSer
     )
 
 
-def get_user_service(session: SessionDep, audit: AuditDep) -> UserService:
+async def get_user_service(session: SessionDep, audit: AuditDep) -> UserService:
     return UserService(UserRepository(session), SessionRepository(session), SignInLinkRepository(session), audit)
 
 
-def get_monitoring_service(session: SessionDep) -> MonitoringService:
+async def get_monitoring_service(session: SessionDep) -> MonitoringService:
     return MonitoringService(
         PipelineRepository(session),
         WalRepository(session),
@@ -237,52 +233,37 @@ async def get_wal_monitor_service(session: SessionDep, settings: SettingsDep) ->
     return WalMonitorService(WalRepository(session), thresholds, wal_schedule(settings))
 
 
-def get_notification_service(session: SessionDep, audit: AuditDep) -> NotificationService:
+async def get_notification_service(session: SessionDep, audit: AuditDep) -> NotificationService:
     return NotificationService(NotificationRepository(session), AuditRepository(session), audit)
 
 
-def get_alert_test(settings: SettingsDep, audit: AuditDep) -> AlertTest:
+async def get_alert_test(settings: SettingsDep, audit: AuditDep) -> AlertTest:
     return AlertTest(channels_of(settings), audit)
 
 
-def get_gauges(session: SessionDep) -> GaugeRepository:
+async def get_gauges(session: SessionDep) -> GaugeRepository:
     return GaugeRepository(session)
 
 
-def get_events(request: Request) -> EventFeed:
-    events: EventFeed = request.app.state.events
-    return events
-
-
-def get_source_database(sessions: Annotated[Sessions, Depends(get_sessions)]) -> SourceDatabase:
+async def get_source_database(sessions: SessionsDep) -> SourceDatabase:
     return AsyncpgSource(sessions)
 
 
-def get_target_database(request: Request) -> TargetDatabase:
-    targets: TargetDatabase = request.app.state.targets
-    return targets
-
-
-def get_credit_meter(request: Request) -> CreditMeter:
-    meters: CreditMeter = request.app.state.meters
-    return meters
-
-
-def get_credit_repository(session: SessionDep) -> CreditRepository:
+async def get_credit_repository(session: SessionDep) -> CreditRepository:
     return CreditRepository(session)
 
 
 SourceDatabaseDep = Annotated[SourceDatabase, Depends(get_source_database)]
-TargetDatabaseDep = Annotated[TargetDatabase, Depends(get_target_database)]
-CreditMeterDep = Annotated[CreditMeter, Depends(get_credit_meter)]
 CreditRepositoryDep = Annotated[CreditRepository, Depends(get_credit_repository)]
 
 
-def get_publication_service(session: SessionDep, database: SourceDatabaseDep, audit: AuditDep) -> PublicationService:
+async def get_publication_service(
+    session: SessionDep, database: SourceDatabaseDep, audit: AuditDep
+) -> PublicationService:
     return PublicationService(SourceRepository(session), database, audit)
 
 
-def get_slot_service(session: SessionDep, database: SourceDatabaseDep, audit: AuditDep) -> SlotService:
+async def get_slot_service(session: SessionDep, database: SourceDatabaseDep, audit: AuditDep) -> SlotService:
     return SlotService(PipelineRepository(session), database, audit)
 
 
@@ -305,17 +286,21 @@ async def get_target_address(
 
 
 @lru_cache(maxsize=1)
-def get_sandbox() -> Sandbox:
-    """One process for custom SQL, which starts with the first statement and ends with this one."""
+def _sandbox() -> Sandbox:
     return Sandbox()
 
 
-def get_table_rules_service(
+async def get_sandbox() -> Sandbox:
+    """One process for custom SQL, which starts with the first statement and ends with this one."""
+    return _sandbox()
+
+
+async def get_table_rules_service(
     pipeline_id: PathId,
     database: DatabaseDep,
     keyring: KeyringDep,
     actor: ActorDep,
-    source_database: Annotated[SourceDatabase, Depends(get_source_database)],
+    source_database: SourceDatabaseDep,
     sandbox: Annotated[Sandbox, Depends(get_sandbox)],
 ) -> TableRulesService:
     """For the source of the pipeline in the path."""
@@ -340,7 +325,7 @@ async def get_saved_sync(
 FormerRules = Callable[[int | None], Awaitable[TableRules | None]]
 
 
-def get_former_rules(pipeline_id: PathId, destination_id: PathId, database: DatabaseDep) -> FormerRules:
+async def get_former_rules(pipeline_id: PathId, destination_id: PathId, database: DatabaseDep) -> FormerRules:
     """What a table sync of the destination in the path does now; None for none."""
 
     async def former(sync_id: int | None) -> TableRules | None:
@@ -361,7 +346,7 @@ async def get_existing_pipeline(pipeline_id: PathId, database: DatabaseDep) -> i
     return pipeline_id
 
 
-def get_pipeline_logs(settings: SettingsDep) -> PipelineLogs:
+async def get_pipeline_logs(settings: SettingsDep) -> PipelineLogs:
     return LogFiles(settings.compute_log_folder)
 
 
@@ -381,7 +366,6 @@ WalMonitorServiceDep = Annotated[WalMonitorService, Depends(get_wal_monitor_serv
 NotificationServiceDep = Annotated[NotificationService, Depends(get_notification_service)]
 GaugeRepositoryDep = Annotated[GaugeRepository, Depends(get_gauges)]
 AlertTestDep = Annotated[AlertTest, Depends(get_alert_test)]
-EventFeedDep = Annotated[EventFeed, Depends(get_events)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]
