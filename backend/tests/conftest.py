@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from rosetta import migrate
 from rosetta.app_env import AppEnv
 from rosetta.enums import Role
 from rosetta.local.postgres import PostgresCluster
+from rosetta.tests.parking import runner_of
 from rosetta.tokens import hash_token, new_token, token_prefix
 
 SECRET_KEY = "k3-unit-Zr8qW0vXn5TtB7yLmP2sJd4G"
@@ -61,15 +63,8 @@ def config_database(cluster: PostgresCluster, migrated_database: str) -> str:
 @pytest.fixture
 def sql(cluster: PostgresCluster, config_database: str) -> Iterator[Sql]:
     """Runs SQL on the config database, as a person would."""
-    connection = cluster.connect(config_database)
-
-    def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return cursor.fetchall() if cursor.description else []
-
-    yield run
-    connection.close()
+    with closing(cluster.connect(config_database)) as connection:
+        yield runner_of(connection)
 
 
 @pytest.fixture

@@ -17,6 +17,17 @@ Sql = Callable[..., list[tuple[Any, ...]]]
 CANARY = "canary-value-4f1d"
 
 
+def runner_of(connection: psycopg2.extensions.connection) -> Sql:
+    """Runs a statement with its values; answers with its rows, none where it has none."""
+
+    def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
 @dataclass
 class Parking:
     """One pipeline with two destinations, and what is parked for the first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,29 +11,11 @@ from typer.testing import CliRunner
 
 from rosetta.cli import app
 from rosetta.errors import ConfigurationError
-from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import local_settings
 from rosetta.secrets import Keyring
 from rosetta.tests.parking import Parking, Sql, make_parking
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def url(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> str:
-    return cluster.dsn(new_config_database())
-
-
-@pytest.fixture
-def sql(cluster: PostgresCluster, url: str) -> Iterator[Sql]:
-    with closing(cluster.connect(url.rpartition("/")[2].partition("?")[0])) as connection:
-
-        def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, values or None)
-                return cursor.fetchall() if cursor.description else []
-
-        yield run
 
 
 @pytest.fixture

@@ -6,37 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import OWN_VARIABLES
 from rosetta.secrets import Keyring
 from rosetta.tests.parking import CANARY, Parking, Sql, make_parking
 
 SECRET_KEY = "k3-command-Zr8qW0vXn5TtB7yLmP2sJd4G"
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def url(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> str:
-    return cluster.dsn(new_config_database())
-
-
-@pytest.fixture
-def sql(cluster: PostgresCluster, url: str) -> Iterator[Sql]:
-    with closing(cluster.connect(url.rpartition("/")[2].partition("?")[0])) as connection:
-
-        def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, values or None)
-                return cursor.fetchall() if cursor.description else []
-
-        yield run
 
 
 @pytest.fixture
