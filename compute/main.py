@@ -17,18 +17,16 @@ def main() -> int:
     from compute.core.instance import new_instance_id
     from compute.core.manager import PipelineManager
     from compute.engine.debezium.archive_maker import ArchiveMaker
+    from compute.log_sender import LogSender, log_senders
     from compute.measurer import Measurer
     from compute.server import HealthServer
     from rosetta import logs, migrate, plants
-    from rosetta.tracing import traces_wanted
 
     try:
         settings = load_settings()
         failpoints.arm(settings.rosetta_failpoint)
         plants.arm(settings.rosetta_plant, settings.app_env)
         logs.configure("compute", settings.effective_log_level, settings.log_folder)
-        # Their makers are the pipelines' processes: what these lack is said once, and here.
-        traces_wanted(settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
         instance_id = new_instance_id()
         catalog = Catalog(settings, instance_id, application="rosetta compute", connections=5)
         url = settings.config_database_url
@@ -41,15 +39,16 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: manager.stop())
     server.start()
-    archive, measurer = ArchiveMaker(), Measurer(catalog.measurements, lambda: manager.view)
-    archive.start()
-    measurer.start()
+    measurer = Measurer(catalog.measurements, lambda: manager.view)
+    beside: list[ArchiveMaker | Measurer | LogSender] = [ArchiveMaker(), measurer, *log_senders(settings)]
+    for one in beside:
+        one.start()
     logs.get_logger("compute").info("compute_started", instance_id=instance_id)
     try:
         manager.run()
     finally:
-        archive.stop()
-        measurer.stop()
+        for one in beside:
+            one.stop()
         server.stop()
         catalog.close()
     logs.get_logger("compute").info("compute_stopped", instance_id=instance_id)

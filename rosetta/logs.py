@@ -21,12 +21,19 @@ from rosetta.log_file import SharedRotatingFile
 from rosetta.redaction import redact_fields
 
 FILE_NAME: Final = "app.log"
+# The field of an entry of `log_stream`.
+STREAM_FIELD: Final = "line"
 _MAXIMUM_BYTES: Final = 20 * 1024 * 1024
 _KEPT_FILES: Final = 5
 # At INFO or DEBUG these write statements with their parameters, or URLs with their tokens.
 _TALKATIVE: Final = ("sqlalchemy", "asyncpg", "httpx", "httpcore", "urllib3", "snowflake", "botocore", "asyncio")
 # Servers that bring handlers of their own, which would write unstructured and unredacted.
 _SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn", "gunicorn.error", "gunicorn.access")
+
+
+def log_stream(pipeline_id: int) -> str:
+    """The Redis stream with a pipeline's newest lines, for those who cannot see the files."""
+    return f"rosetta:logs:{pipeline_id}"
 
 
 class Logger:

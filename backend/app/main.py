@@ -27,6 +27,8 @@ from app.core.security import keyring_of
 from app.core.tracing import Tracing, telemetry_of
 from app.infrastructure.channels import channels_of
 from app.infrastructure.events import EventFeed
+from app.infrastructure.log_files import LogFiles
+from app.infrastructure.log_streams import LogStreams
 from app.infrastructure.postgres import AsyncpgSource, Sessions
 from app.infrastructure.snowflake import SnowflakeSessions
 from app.infrastructure.tasks import BackgroundTasks
@@ -66,6 +68,9 @@ def create_app(settings: Settings | None = None, database: DatabaseManager = db_
     snowflake = SnowflakeSessions(policy, settings.connect_timeout_seconds)
     app.state.targets = targets_of(app.state.sessions, snowflake)
     app.state.meters = meters_of(snowflake)
+    redis_url = settings.redis_url
+    streams = None if redis_url is None else LogStreams(redis_url.get_secret_value())
+    app.state.logs = LogFiles(settings.compute_log_folder, streams)
     app.state.events = EventFeed(settings.database_url.get_secret_value())
     errors.install(app)
     app.include_router(health.router)

@@ -35,6 +35,7 @@ class Settings:
     debug: bool = False
     log_level: str = "INFO"
     log_folder: Path | None = COMPUTE_FOLDER.parent / "logs"
+    log_stream_lines: int = field(default=2_000, metadata=_within(ge=0))
     redis_url: str = field(default="redis://localhost:6379/0", repr=False)
 
     dlq_key_prefix: str = "rosetta:dlq"

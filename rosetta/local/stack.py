@@ -214,7 +214,11 @@ class Stack:
         )
 
     def _compute(self) -> Service:
-        environment = {**self._environment("compute"), "HEALTH_PORT": str(self.addresses.ports["compute"])}
+        environment = {
+            **self._environment("compute"),
+            "HEALTH_PORT": str(self.addresses.ports["compute"]),
+            "LOG_STREAM_LINES": "0",  # the backend reads the files
+        }
         return Service(
             "compute",
             lambda: self._python("-m", "compute.main"),

@@ -73,7 +73,6 @@ from app.domain.services.table_rules import RULES, parsed_rules
 from app.domain.services.thresholds import Thresholds
 from app.infrastructure.channels import channels_of
 from app.infrastructure.events import EventFeed
-from app.infrastructure.log_files import LogFiles
 from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
 from app.infrastructure.snowflake import SnowflakeCredits, SnowflakeSessions, SnowflakeTarget
@@ -346,8 +345,9 @@ async def get_existing_pipeline(pipeline_id: PathId, database: DatabaseDep) -> i
     return pipeline_id
 
 
-async def get_pipeline_logs(settings: SettingsDep) -> PipelineLogs:
-    return LogFiles(settings.compute_log_folder)
+async def get_pipeline_logs(request: Request) -> PipelineLogs:
+    logs: PipelineLogs = request.app.state.logs
+    return logs
 
 
 SourceServiceDep = Annotated[SourceService, Depends(get_source_service)]

@@ -14,7 +14,7 @@ from app.domain.ports import LogQuestion
 from app.infrastructure import log_files
 from app.infrastructure.log_files import LogFiles
 
-from rosetta import logs
+from rosetta import log_folder, logs
 from rosetta.log_file import SharedRotatingFile
 
 MINE = LogQuestion(pipeline_id=7, limit=10)
@@ -47,7 +47,7 @@ class Log:
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    monkeypatch.setattr(log_files, "_BLOCK_BYTES", 150)  # lines lie across several blocks
+    monkeypatch.setattr(log_folder, "_BLOCK_BYTES", 150)  # lines lie across several blocks
     made = Log(tmp_path)
     yield made
     made.close()

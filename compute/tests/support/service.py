@@ -32,6 +32,7 @@ class ComputeService:
             "LEASE_SECONDS": "3",
             "POLL_SECONDS": "2",
             "LOG_FOLDER": str(folder / "logs"),
+            "LOG_STREAM_LINES": "0",
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         self._client = httpx.Client(timeout=5, trust_env=False)
