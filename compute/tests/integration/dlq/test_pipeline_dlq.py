@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from compute.tests.support.config_database import ConfigSql
@@ -14,8 +15,10 @@ from compute.tests.support.valkey import Valkey
 from compute.tests.support.waiting import eventually
 from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
+from rosetta.logs import log_stream
 
 pytestmark = [pytest.mark.engine(EngineKind.PGOUTPUT), pytest.mark.integration, pytest.mark.timeout(300)]
+CANARY = "canary-note-5e1b"
 OPEN = "SELECT count(*) FROM dlq_records WHERE state IN ('PARKED', 'RETRYING')"
 
 
@@ -24,7 +27,8 @@ def stage(
     cluster: PostgresCluster, config: ConfigSql, new_database: Callable[[], str], tmp_path: Path, valkey: Valkey
 ) -> Iterator[Stage]:
     valkey.start()
-    service = ComputeService(config.url, tmp_path, redis_url=valkey.url, dlq_check_interval=1)
+    shown = {"log_level": "DEBUG", "log_stream_lines": 500}
+    service = ComputeService(config.url, tmp_path, redis_url=valkey.url, dlq_check_interval=1, **shown)
     made = Stage(cluster, config, service, new_database(), new_database())
     yield made
     made.close()
@@ -46,9 +50,34 @@ def streaming(stage: Stage, count: int) -> Callable[[], bool]:
     return lambda: bool(stage.config.one(query) == count)
 
 
+def lines_kept(valkey: Valkey) -> int:
+    with valkey.client() as client:
+        return int(client.xlen(log_stream(1)))
+
+
 def entries(valkey: Valkey) -> int:
     with valkey.client() as client:
         return sum(int(client.xlen(key)) for key in client.scan_iter("rosetta:dlq:*", _type="stream"))
+
+
+def leaks(stage: Stage, valkey: Valkey, *canaries: str) -> list[tuple[str, str]]:
+    """Which of them stand where: in what the service prints, logs at DEBUG and serves, in its database, in Redis."""
+    service, texts = stage.service, {}
+    texts["printed"] = service.log.read_text()
+    texts["logged"] = (Path(service.environment["LOG_FOLDER"]) / "app.log").read_text()
+    for page in ("health", "metrics"):
+        texts[page] = httpx.get(f"http://127.0.0.1:{service.port}/{page}", trust_env=False).text
+    with stage.config.connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"SELECT t::text FROM {table} t")
+            texts[table] = str(cursor.fetchall())
+    with valkey.client() as client:
+        for key in client.scan_iter(_type="stream"):
+            texts[str(key)] = str(client.xrange(key))
+    assert '"level":"debug"' in texts["logged"]
+    assert "rosetta_process_state" in texts["metrics"]
+    return [(place, canary) for place, text in texts.items() for canary in canaries if canary in text]
 
 
 @pytest.fixture
@@ -70,10 +99,10 @@ def test_f16_a_poison_record_of_a_running_pipeline_outlives_its_process_and_reco
 ) -> None:
     stage, one = running, running.config.one
     pid = stage.service.streaming_pid(1)
-    stage.source("INSERT INTO orders VALUES (11, -1, 'poison'), (12, 12, 'fine')")
+    stage.source(f"INSERT INTO orders VALUES (11, -1, '{CANARY}'), (12, 12, 'fine')")
     eventually(lambda: one(OPEN) == 1 and 12 in ids(stage), 30, "the poison is parked, the rest applied")
     assert 11 not in ids(stage)
-    stage.source("UPDATE orders SET note = 'second' WHERE id = 11")
+    stage.source(f"UPDATE orders SET note = '{CANARY} again' WHERE id = 11")
     eventually(lambda: one(OPEN) == 2, 30, "the later change waits behind it")
     stage.service.kill()
     stage.source("UPDATE orders SET note = 'third' WHERE id = 11")
@@ -86,6 +115,9 @@ def test_f16_a_poison_record_of_a_running_pipeline_outlives_its_process_and_reco
     valkey.flush()
     eventually(lambda: entries(valkey) == one(OPEN), 30, "the streams are made again from the ledger")
     told = "SELECT count(*) FROM notifications WHERE starts_with(kind, 'DLQ')"
+    eventually(lambda: lines_kept(valkey) > 0, 15, "the newest lines of its log are there for a backend elsewhere")
+    secrets = (stage.cluster.password, stage.service.environment["SECRET_KEY"], valkey.url)
+    assert leaks(stage, valkey, CANARY, *secrets) == []
     assert one(told) == 0, "that changes wait is told by the backend, which counts them; these are tried again"
     target(stage, "ALTER TABLE orders DROP CONSTRAINT positive")
     stage.config.run("UPDATE pipeline_destinations SET recover_requested_at = now()")
