@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,6 +146,14 @@ async def test_a_key_is_checked_before_it_is_saved_and_shown_as_snowflake_knows_
     account.keys = [THEIRS]
     assert (await admin.post(f"{path}/test-connection")).status_code == 200
     assert (await admin.get(f"{path}/key")).json()["fingerprint"] == THEIRS.fingerprint
+
+    # the passphrase goes with its key, and the key with the path of another
+    plain = {"snowflake_private_key": b64encode(OURS.der).decode()}
+    assert (await admin.put(path, json=plain)).status_code == 200
+    assert (await admin.get(f"{path}/key")).json()["fingerprint"] == OURS.fingerprint
+    elsewhere = {"snowflake_private_key_path": "/keys/rsa_key.p8"}
+    assert (await admin.put(path, json=elsewhere)).status_code == 200
+    assert "no key file" in (await admin.get(f"{path}/key")).json()["problem"]
     heard = str([key, shown, (await admin.get(path)).json()])
     assert PHRASE not in heard
     assert pem(THEIRS).splitlines()[1] not in heard

@@ -24,7 +24,7 @@ from app.domain.services.audit import AuditTrail
 from app.domain.services.cleanup import left_behind, pending_error
 from app.domain.services.naming import copy_name
 from app.domain.services.sealing import seal_on_sight
-from app.domain.services.snowflake_key import check_key
+from app.domain.services.snowflake_key import check_key, superseded
 from rosetta.enums import DestinationType
 from rosetta.sealed import SECRET_CONFIG_KEYS, open_config
 from rosetta.sealing import allocate_id, seal_destination
@@ -131,12 +131,13 @@ class DestinationService:
         return await self._destinations.add(destination)
 
     async def _reconfigure(self, destination: Destination, given: dict[str, Any]) -> bool:
-        """Whether the config really changed. A secret that is left out, null or empty stays."""
+        """Whether the config really changed. A secret that is left out, null or empty stays, unless replaced."""
         changes = {key: value for key, value in given.items() if value or key not in SECRET_CONFIG_KEYS}
         if not changes:
             return False
         # A secret that is replaced need not open any more: that is how a lost key is mended.
-        kept = {key: value for key, value in destination.config.items() if key not in changes}
+        gone = changes.keys() | superseded(changes, destination.config)
+        kept = {key: value for key, value in destination.config.items() if key not in gone}
         before = open_config(Destination(id=destination.id, config=kept), self._keyring)
         if "snowflake_db" in changes:
             changes["snowflake_database"] = changes.pop("snowflake_db")

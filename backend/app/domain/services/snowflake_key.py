@@ -14,6 +14,11 @@ from rosetta.enums import DestinationType
 from rosetta.errors import ConfigurationError
 from rosetta.snowflake import check_account, host_of, key_of
 
+_KEY, _PATH, _PASSPHRASE = (
+    "snowflake_private_key",
+    "snowflake_private_key_path",
+    "snowflake_private_key_passphrase",
+)
 # A key file need only be there where pipelines run.
 _ELSEWHERE = frozenset({"KEY_FILE_MISSING", "KEY_FILE_UNREADABLE"})
 
@@ -35,6 +40,13 @@ def _check(config: Mapping[str, Any]) -> None:
     except ConfigurationError as error:
         if error.code not in _ELSEWHERE:
             raise InvalidRequestError.of(error) from None
+
+
+def superseded(changes: Mapping[str, Any], stored: Mapping[str, Any]) -> frozenset[str]:
+    """What of a stored config a new key puts out of use: the key or its path, and the passphrase of that."""
+    path = changes.get(_PATH)
+    is_new = bool(changes.get(_KEY)) or bool(path and path != stored.get(_PATH))
+    return frozenset({_KEY, _PATH, _PASSPHRASE} - changes.keys()) if is_new else frozenset()
 
 
 async def key_view(address: TargetAddress) -> KeyView:

@@ -86,7 +86,10 @@ async def get_destination(destination_id: PathId, service: DestinationServiceDep
 async def update_destination(
     destination_id: PathId, body: DestinationUpdate, service: DestinationServiceDep
 ) -> DestinationView:
-    """Lays `config` over the stored one: null removes a key, and a secret that is left out stays."""
+    """Lays `config` over the stored one: null removes a key, and a secret that is left out stays.
+
+    A new private key puts the one before out of use, wherever that was, with its passphrase.
+    """
     return DestinationView.model_validate(await service.update(destination_id, body))
 
 

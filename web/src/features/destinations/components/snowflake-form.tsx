@@ -5,10 +5,12 @@ import { ConnectionForm } from '@/components/shared/connection-form'
 import { Field } from '@/components/shared/field'
 import { Input, Textarea } from '@/components/ui/input'
 import { placeErrors } from '@/lib/field-errors'
+import type { ApiError } from '@/repo/api-error'
 import { testDestination } from '@/repo/destinations'
 import {
   type SnowflakeTarget,
   destinationBody,
+  fieldOfRefusal,
   snowflakeSchema,
   snowflakeValues,
 } from '../data/destination-form'
@@ -24,32 +26,24 @@ const FIELDS = [
 ] as const
 
 export function SnowflakeForm({ saved, action, pending, error, onSave }: DestinationFormProps) {
+  const hasKey = Boolean(saved?.secrets.snowflake_private_key || saved?.config.snowflake_private_key_path)
   const form = useForm<SnowflakeTarget>({
-    resolver: zodResolver(snowflakeSchema),
+    resolver: zodResolver(snowflakeSchema(hasKey)),
     defaultValues: snowflakeValues(saved),
     mode: 'onTouched',
   })
   const { errors } = form.formState
   const testing = useMutation(testDestination)
-  const hasKey = saved?.secrets.snowflake_private_key || saved?.config.snowflake_private_key_path != null
-  const hasWholeKey = ({ snowflake_private_key }: SnowflakeTarget) => {
-    if (hasKey || snowflake_private_key.includes('PRIVATE KEY-----')) return true
-    form.setError(
-      'snowflake_private_key',
-      { message: 'Paste the whole PEM, from -----BEGIN to -----END' },
-      { shouldFocus: true },
-    )
-    return false
+  const place = (failure: ApiError) => {
+    const field = fieldOfRefusal(failure.code)
+    if (field) form.setError(field, { message: failure.message }, { shouldFocus: true })
+    else placeErrors(form, failure)
   }
   const test = form.handleSubmit((values) => {
-    if (!hasWholeKey(values)) return
     const { type, config } = destinationBody(values, false)
-    testing.mutate({ type, config }, { onError: (failure) => placeErrors(form, failure) })
+    testing.mutate({ type, config }, { onError: place })
   })
-  const save = (values: SnowflakeTarget) => {
-    if (!hasWholeKey(values)) return
-    onSave(destinationBody(values, saved !== undefined), (failure) => placeErrors(form, failure))
-  }
+  const save = (values: SnowflakeTarget) => onSave(destinationBody(values, saved !== undefined), place)
   return (
     <ConnectionForm
       action={action}
@@ -70,9 +64,13 @@ export function SnowflakeForm({ saved, action, pending, error, onSave }: Destina
         ))}
       </div>
       <Field
-        label="Private key (PEM)"
+        label="Private key"
         error={errors.snowflake_private_key?.message}
-        hint={hasKey ? 'Left empty, the saved one stays.' : 'Encrypted at rest, and never shown again.'}
+        hint={
+          hasKey
+            ? 'Left empty, the saved one stays.'
+            : 'The whole file, or its base64 alone. Encrypted at rest, and never shown again.'
+        }
       >
         <Textarea
           {...form.register('snowflake_private_key')}

@@ -7,18 +7,33 @@ export type PostgresTarget = z.infer<typeof postgresSchema>
 
 const needed = z.string().check(z.trim(), z.minLength(1, 'This is needed'))
 
-export const snowflakeSchema = z.object({
-  name: objectName,
-  snowflake_account: needed,
-  snowflake_user: needed,
-  snowflake_database: needed,
-  snowflake_schema: needed,
-  snowflake_role: z.string(),
-  snowflake_warehouse: z.string(),
-  snowflake_private_key: z.string(),
-  snowflake_private_key_passphrase: z.string(),
-})
-export type SnowflakeTarget = z.infer<typeof snowflakeSchema>
+/** Which text is a key only the backend knows, which reads every form that tools write; here it only must be there. */
+export const snowflakeSchema = (keyIsSaved: boolean) =>
+  z.object({
+    name: objectName,
+    snowflake_account: needed,
+    snowflake_user: needed,
+    snowflake_database: needed,
+    snowflake_schema: needed,
+    snowflake_role: z.string(),
+    snowflake_warehouse: z.string(),
+    snowflake_private_key: keyIsSaved ? z.string() : needed,
+    snowflake_private_key_passphrase: z.string(),
+  })
+export type SnowflakeTarget = z.infer<ReturnType<typeof snowflakeSchema>>
+
+const FIELD_OF_CODE: readonly (readonly [RegExp, keyof SnowflakeTarget])[] = [
+  [/^KEY_PASSPHRASE_/, 'snowflake_private_key_passphrase'],
+  [/^KEY_/, 'snowflake_private_key'],
+  [/^ACCOUNT_/, 'snowflake_account'],
+  [/^USER_/, 'snowflake_user'],
+  [/^ROLE_/, 'snowflake_role'],
+  [/^WAREHOUSE_/, 'snowflake_warehouse'],
+]
+
+/** The field that a refusal is about, by its code: what is no body's mistake comes without the name of a field. */
+export const fieldOfRefusal = (code: string): keyof SnowflakeTarget | undefined =>
+  FIELD_OF_CODE.find(([codes]) => codes.test(code))?.[1]
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '')
 
