@@ -253,6 +253,14 @@ async def test_credits_are_read_rarely_kept_and_told(
     assert [row["message"] for row in told if row["kind"] == "CREDITS"] == [
         f"Its warehouses used 30.5 credits on {today}."
     ]
+
+    # what two destinations use of one warehouse is used once
+    await saved(admin, body | {"name": "the same warehouse again"})
+    sql(
+        "INSERT INTO destination_credits SELECT max(d.id), warehouse, day, credits"
+        " FROM destination_credits, destinations d GROUP BY 2, 3, 4"
+    )
+    assert (await admin.get(f"{API}/dashboard/summary")).json()["snowflake_credits"] == "30.5"
     account.keys = []
     app.state.meters._meters["SNOWFLAKE"]._kept.clear()
     await passes.meter()  # a destination that is away does not end the task

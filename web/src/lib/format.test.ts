@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { formatAgo, formatBytes, formatSeconds, formatServerVersion, humanize, plural } from './format'
+import {
+  formatAgo,
+  formatBytes,
+  formatCredits,
+  formatSeconds,
+  formatServerVersion,
+  humanize,
+  plural,
+} from './format'
 
 describe('formatSeconds', () => {
   it.each([
@@ -47,3 +55,10 @@ it('says names as people do', () => {
   expect(plural(12_000, 'table')).toBe('12,000 tables')
   expect(formatServerVersion(180_004)).toBe('18.4')
 })
+
+it.each([
+  ['0', '0.00'],
+  ['1234.5678', '1,234.57'],
+  ['0.00032', '0.00032'],
+  ['0.01', '0.01'],
+])('writes %s as %s', (credits, text) => expect(formatCredits(credits)).toBe(text))

@@ -1,5 +1,8 @@
 const NOTHING = '–'
 const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+/** Steps that are whole in the units of `formatBytes`. */
+export const BYTE_STEPS = Array.from({ length: 53 }, (_, power) => 2 ** power)
+
 const whole = new Intl.NumberFormat('en')
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
 
@@ -78,4 +81,13 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 /** 180004 as `18.4`. */
 export function formatServerVersion(version: number | null | undefined): string {
   return version == null ? NOTHING : `${Math.floor(version / 10_000)}.${version % 10_000}`
+}
+
+const cents = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+const fraction = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 })
+
+/** Decimal text of credits with two places; what is less than that keeps its first digits instead of being none. */
+export function formatCredits(credits: string): string {
+  const amount = Number(credits)
+  return amount > 0 && amount < 0.01 ? fraction.format(amount) : cents.format(amount)
 }

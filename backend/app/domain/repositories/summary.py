@@ -29,7 +29,11 @@ SELECT (SELECT count(*) FROM sources) AS sources, (SELECT count(*) FROM destinat
     (SELECT COALESCE(sum(row_count), 0)::bigint FROM dlq_totals WHERE state IN ('PARKED', 'RETRYING'))
         AS parked_records,
     (SELECT count(*) FROM queue_backfill_data WHERE status = 'EXECUTING' AND backfill_id IS NULL) AS running_backfills,
-    (SELECT count(*) FROM notifications WHERE read_at IS NULL) AS unread_notifications""")
+    (SELECT count(*) FROM notifications WHERE read_at IS NULL) AS unread_notifications,
+    (SELECT sum(credits) FROM (
+        SELECT max(c.credits) AS credits FROM destination_credits c JOIN destinations d ON d.id = c.destination_id
+        WHERE c.day > current_date - 30
+        GROUP BY lower(d.config ->> 'snowflake_account'), c.warehouse, c.day) w) AS snowflake_credits""")
 _FLOW: Final = text("""
 SELECT COALESCE(sum(records), 0)::bigint AS records_last_hour, COALESCE(sum(bytes), 0)::bigint AS bytes_last_hour
 FROM data_flow_record_monitoring WHERE minute > now() - interval '1 hour'""")

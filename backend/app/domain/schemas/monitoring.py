@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -133,5 +134,8 @@ class SummaryView(BaseModel):
     parked_records: int
     running_backfills: int
     unread_notifications: int
+    snowflake_credits: Decimal | None = Field(
+        description="of 30 days, of all warehouses that destinations write with; none: nothing is known of them"
+    )
     instances: list[InstanceView]
     problems: list[ProblemView]

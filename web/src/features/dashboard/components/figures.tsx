@@ -1,14 +1,21 @@
-import { Activity, ArrowRightLeft, Gauge, HardDrive, Inbox, Server } from 'lucide-react'
+import { Activity, ArrowRightLeft, Coins, Gauge, HardDrive, Inbox, Server } from 'lucide-react'
 import { Stat } from '@/components/shared/stat'
-import { formatBytes, formatCompact, formatSeconds, plural } from '@/lib/format'
+import { cn } from '@/lib/cn'
+import { formatBytes, formatCompact, formatCredits, formatSeconds, plural } from '@/lib/format'
 import type { Summary } from '@/repo/types'
 
 export function Figures({ summary }: { summary: Summary }) {
   const alive = summary.instances.filter((instance) => instance.alive).length
   const tables = Object.values(summary.table_syncs_by_state).reduce((sum, count) => sum + count, 0)
   const streaming = summary.table_syncs_by_state.STREAMING ?? 0
+  const credits = summary.snowflake_credits
   return (
-    <dl className="grid grid-cols-2 gap-3 md:grid-cols-3 xl:grid-cols-6">
+    <dl
+      className={cn(
+        'grid grid-cols-2 gap-3 md:grid-cols-3',
+        credits === null ? 'xl:grid-cols-6' : 'xl:grid-cols-4',
+      )}
+    >
       <Stat
         icon={ArrowRightLeft}
         label="Records, 1 h"
@@ -47,6 +54,9 @@ export function Figures({ summary }: { summary: Summary }) {
         hint={alive === 0 ? 'no service is alive' : alive === 1 ? 'service is alive' : 'services are alive'}
         tone={alive === 0 && summary.pipelines > 0 ? 'warning' : 'plain'}
       />
+      {credits !== null && (
+        <Stat icon={Coins} label="Snowflake credits" value={formatCredits(credits)} hint="in 30 days" />
+      )}
     </dl>
   )
 }

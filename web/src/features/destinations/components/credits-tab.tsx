@@ -5,9 +5,10 @@ import { Loaded } from '@/components/shared/loaded'
 import { Ago } from '@/components/shared/updated-ago'
 import { Card } from '@/components/ui/card'
 import { Table, TableBody, TableCell, TableHead, TableHeader, TableRow } from '@/components/ui/table'
+import { formatCredits } from '@/lib/format'
 import { creditsQuery } from '@/repo/destinations'
 import type { Credits } from '@/repo/types'
-import { formatCredits, largestDay } from '../data/credits'
+import { largestDay } from '../data/credits'
 
 const DAYS = 30
 
@@ -42,14 +43,12 @@ function Used({ credits }: { credits: Credits }) {
       {!readable && <p className="px-5 break-words">{[reason, remedy].filter(Boolean).join(' ')}</p>}
       <Table aria-label="Credits by day">
         <TableHeader>
-          <TableRow className="hover:bg-transparent">
-            <TableHead>Day (UTC)</TableHead>
-            <TableHead>Warehouse</TableHead>
-            <TableHead className="text-end">Credits</TableHead>
-            <TableHead className="w-1/2">
-              <span className="sr-only">Share of the largest</span>
-            </TableHead>
-          </TableRow>
+          <TableHead>Day (UTC)</TableHead>
+          <TableHead>Warehouse</TableHead>
+          <TableHead className="text-end">Credits</TableHead>
+          <TableHead className="w-1/2">
+            <span className="sr-only">Share of the largest</span>
+          </TableHead>
         </TableHeader>
         <TableBody>
           {days.map(({ day, warehouse, credits: used }) => (
