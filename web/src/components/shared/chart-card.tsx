@@ -9,9 +9,10 @@ interface ChartCardProps {
   /** The first one's value is shown beside the title: the newest, or the one that is pointed at. */
   series: Series[]
   format: (value: number) => string
+  steps?: number[]
 }
 
-export function ChartCard({ title, label, times, series, format }: ChartCardProps) {
+export function ChartCard({ title, label, times, series, format, steps }: ChartCardProps) {
   const [pointed, setPointed] = useState<number | null>(null)
   const values = series[0]?.values ?? []
   const index = pointed ?? values.findLastIndex((value) => value != null)
@@ -31,7 +32,14 @@ export function ChartCard({ title, label, times, series, format }: ChartCardProp
         </p>
       </CardHeader>
       <CardContent className="px-2 pt-1 pb-2">
-        <LineChart label={label} times={times} series={series} format={format} onPoint={setPointed} />
+        <LineChart
+          label={label}
+          times={times}
+          series={series}
+          format={format}
+          steps={steps}
+          onPoint={setPointed}
+        />
       </CardContent>
     </Card>
   )

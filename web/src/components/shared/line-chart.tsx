@@ -19,24 +19,31 @@ interface LineChartProps {
   times: number[]
   series: Series[]
   format: (value: number) => string
+  /** How far apart lines across may be, ascending; without it, decimal steps. */
+  steps?: number[]
   height?: number
   /** Which point is pointed at; null when none is. */
   onPoint: (index: number | null) => void
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const exactClock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 const DAY_SECONDS = 86_400
 
-/** Hours and minutes; days where the ticks are that far apart. */
+/** As exact as the ticks are close: days, hours and minutes, or seconds too. */
 function timeLabels(ticks: number[]): string[] {
-  const step = (ticks[1] ?? 0) - (ticks[0] ?? 0)
-  return ticks.map((tick) => (step >= DAY_SECONDS ? day : clock).format(tick * 1000))
+  const step = (ticks[1] ?? Infinity) - (ticks[0] ?? 0)
+  const form = step < 60 ? exactClock : ticks.length > 1 && step >= DAY_SECONDS ? day : clock
+  return ticks.map((tick) => form.format(tick * 1000))
 }
 
 const FONT = '11px ui-sans-serif, system-ui, sans-serif'
 
-function optionsOf({ series, format, height = 200, onPoint }: LineChartProps, width: number): uPlot.Options {
+function optionsOf(
+  { series, format, steps, height = 200, onPoint }: LineChartProps,
+  width: number,
+): uPlot.Options {
   const style = getComputedStyle(document.documentElement)
   const color = (name: string) => style.getPropertyValue(name).trim()
   const axis = {
@@ -55,7 +62,13 @@ function optionsOf({ series, format, height = 200, onPoint }: LineChartProps, wi
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 30, values: (_, ticks) => timeLabels(ticks) },
-      { ...axis, size: 64, space: 36, values: (_, ticks) => ticks.map(format) },
+      {
+        ...axis,
+        size: 64,
+        space: 36,
+        ...(steps && { incrs: steps }),
+        values: (_, ticks) => ticks.map(format),
+      },
     ],
     series: [
       {},

@@ -21,7 +21,7 @@ export function AuditLog() {
   return (
     <div className="flex flex-col gap-3">
       <SearchInput
-        label="Find an action, e.g. pipeline."
+        label="Find an action, e.g. pipeline.pause"
         value={action}
         onChange={(next) => {
           setOffset(0)
@@ -41,13 +41,11 @@ export function AuditLog() {
               <>
                 <Table aria-label="Audit log">
                   <TableHeader>
-                    <TableRow className="hover:bg-transparent">
-                      <TableHead>When</TableHead>
-                      <TableHead>Who</TableHead>
-                      <TableHead>What</TableHead>
-                      <TableHead>On</TableHead>
-                      <TableHead>Details</TableHead>
-                    </TableRow>
+                    <TableHead>When</TableHead>
+                    <TableHead>Who</TableHead>
+                    <TableHead>What</TableHead>
+                    <TableHead>On</TableHead>
+                    <TableHead>Details</TableHead>
                   </TableHeader>
                   <TableBody>
                     {data.items.map((entry) => (

@@ -96,7 +96,9 @@ export function VerifiedTables({ compared }: { compared: VerifyReport['destinati
         <DataTable
           label={`Tables of ${compared.destination}`}
           columns={COLUMNS}
-          items={compared.tables.map((table) => ({ ...table, id: `${table.source}/${table.target}` }))}
+          items={compared.tables
+            .map((table) => ({ ...table, id: `${table.source}/${table.target}` }))
+            .sort((one, other) => one.id.localeCompare(other.id))}
           initialSort={[{ id: 'outcome', desc: false }]}
         />
       )}

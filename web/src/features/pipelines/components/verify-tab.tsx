@@ -127,6 +127,12 @@ function Run({ run, mayChange }: { run: VerifyRun; mayChange: boolean }) {
       </div>
       {run.error_message && <p className="text-destructive break-words">{run.error_message}</p>}
       {report?.reason && <p className="break-words">{report.reason}</p>}
+      {report && report.destinations.length > 0 && (
+        <p className="text-muted-foreground text-xs">
+          Rows are counted while they change, so counts may part; what differs was looked at again until it
+          stayed.
+        </p>
+      )}
       {report?.destinations.map((compared) => (
         <VerifiedTables key={compared.destination} compared={compared} />
       ))}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { ChartCard } from '@/components/shared/chart-card'
 import { ErrorPanel } from '@/components/shared/error-panel'
 import { Skeleton } from '@/components/ui/skeleton'
-import { formatBytes } from '@/lib/format'
+import { BYTE_STEPS, formatBytes } from '@/lib/format'
 import { walHistoryQuery } from '@/repo/dashboard'
 import { walSeries } from '../data/wal-series'
 
@@ -24,6 +24,7 @@ export default function WalChart({ sourceId, growth }: { sourceId: number; growt
         { label: 'Forecast', values: forecast, color: '--chart-2', dashed: true },
       ]}
       format={formatBytes}
+      steps={BYTE_STEPS}
     />
   )
 }
