@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 RULES: Final[Mapping[str, str]] = {
     "DESTINATION_ERROR": """
         SELECT m.pipeline_id || '/' || m.destination_id AS subject, 'CRITICAL' AS severity,
-            p.name || ' -> ' || d.name || ' is ' || m.status AS title,
+            p.name || ' -> ' || d.name || ' is ' || replace(lower(m.status), '_', ' ') AS title,
             COALESCE(m.last_error, 'no reason was given') AS message, m.last_error_remedy AS remedy,
             m.pipeline_id, NULL::bigint AS source_id, m.destination_id
         FROM pipeline_metadata m JOIN pipelines p ON p.id = m.pipeline_id JOIN destinations d ON d.id = m.destination_id
