@@ -28,7 +28,7 @@ async function fits(page: Page, what: string): Promise<void> {
 }
 
 /** Takes pictures of what is shown, in both themes and on a phone; each is accessible, and none scrolls sideways. */
-export async function look(page: Page, name: string, { phone = true } = {}): Promise<void> {
+export async function look(page: Page, name: string, { phone = true, kept = true } = {}): Promise<void> {
   for (const folder of [KEPT, OTHERS]) mkdirSync(folder, { recursive: true })
   await page.addStyleTag({ content: STILL })
   const picture = async (kind: string) => {
@@ -36,7 +36,7 @@ export async function look(page: Page, name: string, { phone = true } = {}): Pro
     const size = page.viewportSize() ?? DESKTOP
     const height = await page.evaluate(() => document.documentElement.scrollHeight)
     await page.setViewportSize({ ...size, height: Math.max(size.height, height) })
-    const folder = kind === '' || SHOWN_OFF.includes(name) ? KEPT : OTHERS
+    const folder = kept && (kind === '' || SHOWN_OFF.includes(name)) ? KEPT : OTHERS
     await page.screenshot({ path: `${folder}${name}${kind}.png`, animations: 'disabled' })
     await page.setViewportSize(size)
   }

@@ -44,11 +44,17 @@ export class Stage {
     await this.post('/backend', { up })
   }
 
-  /** Asks the API, past the pages. */
-  async api<Answer>(path: string): Promise<Answer> {
+  /** Asks the API, past the pages; with a body it posts that. */
+  async api<Answer>(path: string, body?: object): Promise<Answer> {
     const answer = await fetch(`${this.facts.backend}/api/v1${path}`, {
-      headers: { Authorization: `Bearer ${this.facts.api_token}` },
+      method: body ? 'POST' : 'GET',
+      headers: {
+        Authorization: `Bearer ${this.facts.api_token}`,
+        ...(body && { 'Content-Type': 'application/json' }),
+      },
+      body: body && JSON.stringify(body),
     })
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`)
     return (await answer.json()) as Answer
   }
 
