@@ -132,6 +132,7 @@ class Source:
         memory: Mapping[str, int] | None = None,
         cuts: Sequence[StreamPosition] = (),
         engine: EngineKind | None = None,
+        in_progress: bool = False,
     ) -> Stream:
         host = host or self.host
         stream = Stream(host, host.new_number())
@@ -143,6 +144,7 @@ class Source:
             memory or {},
             cuts,
             engine or self.engine,
+            in_progress,
         )
         host.call("start", stream.number, start)
         self.streams.append(stream)

@@ -28,6 +28,7 @@ class Start:
     memory: Mapping[str, int] = field(default_factory=dict)
     cuts: Sequence[StreamPosition] = ()
     engine: EngineKind = EngineKind.DEBEZIUM
+    in_progress: bool = False  # of pgoutput
 
 
 class HostError(Exception):
@@ -44,7 +45,7 @@ def _new_engine(start: Start) -> Any:
 
     if start.engine is EngineKind.DEBEZIUM:
         return DebeziumEngine(start.source, start.profile)
-    return PgoutputEngine(start.source, start.profile)
+    return PgoutputEngine(start.source, start.profile, in_progress=start.in_progress)
 
 
 def _answer(engines: dict[int, Any], name: str, arguments: tuple[Any, ...]) -> Any:

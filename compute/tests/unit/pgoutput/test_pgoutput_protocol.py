@@ -108,7 +108,7 @@ def _recorded(version: str) -> list[bytes]:
     return [bytes.fromhex(line.split()[1]) for line in (VECTORS / f"{version}.txt").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("version", ["15", "18"])
+@pytest.mark.parametrize("version", ["15", "16", "18"])
 def test_what_servers_sent(version: str) -> None:
     payloads = _recorded(version)
     kinds = b"".join(payload[:1] for payload in payloads)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gzip
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,12 +21,19 @@ from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.spool import Spool
 from compute.engine.pgoutput.swift import PlainMachine
 from compute.tests.unit.pgoutput import encoder
+from compute.tests.unit.pgoutput.test_pgoutput_machines import native
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 
 START = StreamPosition(Lsn(100))
 OIDS = {"a": 10, "b": 11}
-SPECS = {table: TableSpec(table, ("id",)) for name in OIDS for table in [TableId("public", name)]}
+
+
+def specs(*names: str) -> Mapping[TableId, TableSpec]:
+    return {table: TableSpec(table, ("id",)) for name in names for table in [TableId("public", name)]}
+
+
+SPECS = specs(*OIDS)
 
 u32 = st.integers(0, 2**32 - 1)
 lsns = st.integers(0, 2**63 - 1)
@@ -214,18 +223,26 @@ def _commit(one: Transaction, streaming: list[bytes], whole: list[bytes], lsn: i
 
 
 def read(
-    data: bytes, pieces: int, *, assembled: bool, way: str = "swift", limits: Limits | None = None
+    data: bytes,
+    pieces: int,
+    *,
+    assembled: bool,
+    way: str = "swift",
+    limits: Limits | None = None,
+    tables: Mapping[TableId, TableSpec] = SPECS,
 ) -> list[ChangeBatch]:
     outbox = Outbox(1 << 40, START.commit_lsn)
-    reader = StreamReader(outbox, limits or Limits(1 << 30, 1 << 30), START, (), lambda: None, PlainMachine())
-    reader.set_tables(SPECS)
+    limits = limits or Limits(1 << 30, 1 << 30)
+    machine = native() if way == "native" else PlainMachine()
+    reader = StreamReader(outbox, limits, START, (), lambda: None, machine)
+    reader.set_tables(tables)
     intake = Assembler(reader, outbox, lambda: None) if assembled else reader
     made, at = [], 0
     for piece in range(1, pieces + 1):
         end = len(data) * piece // pieces
         reader.go_on()
         while True:
-            at = intake.run(data[:end], at) if way == "swift" else at
+            at = at if way == "one by one" else intake.run(data[:end], at)
             if end - at < 5 or (stop := at + 1 + int.from_bytes(data[at + 1 : at + 5])) > end:
                 break
             intake.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
@@ -255,6 +272,28 @@ def test_the_same_comes_of_transactions_in_progress_as_of_whole_ones(data: tuple
     assert contents(read(streaming, 1, assembled=True, limits=limits)) == expected
     assert contents(read(streaming, 1, assembled=True, way="one by one", limits=limits)) == expected
     assert contents(read(whole, 1, assembled=True, limits=limits)) == expected
+
+
+@pytest.mark.parametrize("version", ["15", "16", "18"])
+@pytest.mark.parametrize("limits", [Limits(1 << 30, 1 << 30), Limits(1 << 30, 1 << 30, 5)], ids=["whole", "cut"])
+def test_the_same_comes_of_what_servers_sent_in_progress_and_whole(version: str, limits: Limits) -> None:
+    """See `record_streamed`."""
+    recorded = gzip.decompress((Path(__file__).parent / "vectors" / f"{version}-streamed.gz").read_bytes()).decode()
+    sent: dict[str, list[tuple[int, bytes]]] = {"S": [], "W": []}
+    for line in recorded.splitlines():
+        how, lsn, message = line.split()
+        sent[how].append((int(lsn, 16), bytes.fromhex(message)))
+    aborts = [streamed.stream_abort(message) for _, message in sent["S"] if message[0] == streamed.ABORT]
+    assert {abort.xid == abort.subxid for abort in aborts} == {True, False}
+    kinds = b"".join(message[:1] for _, message in sent["S"])
+    assert (set(kinds) >= set(b"SEcABCRYIUDTM"), kinds.count(b"S") >= 10, kinds.count(b"c")) == (True, True, 2)
+    assert not set(b"".join(message[:1] for _, message in sent["W"])) & set(b"SEcA")
+    streaming, whole = (b"".join(encoder.copy_data(one, lsn) for lsn, one in sent[how]) for how in "SW")
+    tables = specs("wide", "small")
+    expected = contents(read(whole, 1, assembled=False, limits=limits, tables=tables))
+    assert len(expected) > 2
+    for way in ("swift", "one by one", "native"):
+        assert contents(read(streaming, 1, assembled=True, way=way, limits=limits, tables=tables)) == expected
 
 
 @pytest.mark.parametrize("pieces", [1, 3, 50])
