@@ -8,7 +8,7 @@ from compute.backfill.flight import Budget, Pending, Watermarks
 from compute.backfill.job import TableCopy
 from compute.backfill.parts import CopyOptions, CopyParts
 from compute.backfill.ports import CopyJob, CopyJobs, CopyTables
-from compute.backfill.reader import SourceReader
+from compute.backfill.reader import Announce, SourceReader
 from compute.backfill.scratch import Scratch, ScratchFolder
 from compute.sources.postgres.source import PostgresSource
 from rosetta.enums import CopyKind
@@ -35,8 +35,11 @@ class BackfillManager:
         jobs: CopyJobs,
         tables: CopyTables,
         options: CopyOptions | None = None,
+        announce: Announce | None = None,
     ) -> None:
+        """`announce`: see `SourceReader`."""
         self._pipeline_id = pipeline_id
+        self._announce = announce
         self._source = source
         options = options or CopyOptions()
         self._stopping = threading.Event()
@@ -116,7 +119,8 @@ class BackfillManager:
         elif any(copy.job.sync_id == sync_id for copy in self._copies.values()):
             self._parts.jobs.hold(job.job_id, "waits for another copy of the table to end")
         elif len(self._copies) < self._parts.options.parallel_tables and self._folder is not None:
-            reader = SourceReader(self._source.endpoint, Scratch(self._folder.path, self._parts.options.inline_bytes))
+            scratch = Scratch(self._folder.path, self._parts.options.inline_bytes)
+            reader = SourceReader(self._source.endpoint, scratch, self._announce)
             copy = TableCopy(job, goal, reader, self._parts, self.wake)
             self._copies[job.job_id] = copy
             copy.start()

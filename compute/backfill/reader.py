@@ -14,8 +14,9 @@ import psycopg2
 import psycopg2.extensions
 
 from compute.backfill.scratch import Scratch, last_line, values_of
+from compute.backfill.standby import mark_sql, replayed_of, seen_on_standby
 from compute.sources.postgres.source import MESSAGE_PREFIX
-from rosetta.dialects.postgres import literal, qualified
+from rosetta.dialects.postgres import qualified
 from rosetta.dialects.postgres.checksum import ComparedColumn
 from rosetta.dialects.postgres.chunk_read import (
     Key,
@@ -33,13 +34,16 @@ from rosetta.dialects.postgres.chunk_read import (
 from rosetta.dialects.postgres.range_check import compared, range_checksum_sql, range_end_sql
 from rosetta.errors import OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
+from rosetta.lsn import Lsn
 from rosetta.plants import planted
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
 from rosetta.table_rules import SourceView, through
 from rosetta.types import TableSchema
 
+Announce = Callable[[str, Lsn], None]
 _Cursor = psycopg2.extensions.cursor
 _CHUNK_SECONDS = 300
+_POSITION = "(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END - '0/0'::pg_lsn)::bigint"
 STATEMENT_TIMEOUT = "PG_57014"
 _EXACT_ROWS = 10_000
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -89,9 +93,11 @@ class SourceReader:
     for what it gives (asking again is right), or DataError when it refuses (the table is gone, or may not be read).
     """
 
-    def __init__(self, endpoint: PostgresEndpoint, scratch: Scratch) -> None:
+    def __init__(self, endpoint: PostgresEndpoint, scratch: Scratch, announce: Announce | None = None) -> None:
+        """`announce` has the stream of a standby bring a mark, for its log takes none; see `ChangeEngine.mark`."""
         self._endpoint = endpoint
         self._scratch = scratch
+        self._announce = announce
         self._lock = threading.Lock()
         self._cancelled = False
         self._connection: psycopg2.extensions.connection | None = None
@@ -121,7 +127,9 @@ class SourceReader:
 
     def emit(self, content: str) -> None:
         """Writes a mark into the log; once it is written twice that is harmless."""
-        self._value(_emit_sql(content), "writing a mark")
+        with self._session("writing a mark") as cursor:
+            replayed = _mark(cursor, content)
+        self._said(content, replayed)
 
     def mark(self, content: str, table: TableId, storage: str) -> bool:
         """Writes the mark of a chunk; False, and nothing is written, when the table's rows were replaced since.
@@ -133,7 +141,9 @@ class SourceReader:
             cursor.execute(f"BEGIN; LOCK TABLE {qualified(table)} IN ACCESS SHARE MODE; {storage_sql(table)}")
             row = cursor.fetchone()
             unchanged = row is not None and row[0] == storage
-            cursor.execute(f"{_emit_sql(content)}; COMMIT" if unchanged else "ROLLBACK")
+            replayed = _mark(cursor, content) if unchanged else None
+            cursor.execute("COMMIT")
+        self._said(content, replayed)
         return unchanged
 
     def read_chunk(
@@ -172,8 +182,8 @@ class SourceReader:
         columns, key = _compared(plan, schema), _texts(plan)
         began = time.monotonic()
         with self._session(f"comparing {plan.table}") as cursor:
-            position = "(pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
-            cursor.execute(f"{_BEGIN}; {_BOUNDED}; SELECT pg_current_snapshot()::text, {position}")
+            earlier = seen_on_standby(cursor)
+            cursor.execute(f"{_BEGIN}; {_BOUNDED}; SELECT pg_current_snapshot()::text, {_POSITION}")
             seen = cursor.fetchone()
             cursor.execute(range_end_sql(plan, key, lower, upper, rows))
             end = cursor.fetchone()
@@ -184,6 +194,8 @@ class SourceReader:
         if seen is None or found is None:
             raise OutageError(f"comparing {plan.table}: the source gave no answer")
         (row_count, checksum), (snapshot, at) = found, seen
+        if earlier is not None:
+            snapshot, at = earlier.snapshot, earlier.position
         return RangeDigest(row_count, checksum, snapshot, at, lower, reached, time.monotonic() - began)
 
     def range_end(self, plan: ReadPlan, lower: Key | None, rows: int) -> Key | None:
@@ -224,6 +236,7 @@ class SourceReader:
         with self._scratch.room(f"reading {table}"):
             sink = self._scratch.begin()
             with self._session(f"reading {table}") as cursor:
+                earlier = seen_on_standby(cursor)
                 cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
                 snapshot = cursor.fetchone()
                 cursor.copy_expert(query(cursor), sink)
@@ -234,7 +247,16 @@ class SourceReader:
             if snapshot is None or storage is None:
                 raise OutageError(f"reading {table}: the source gave no answer")
             size = sink.tell()
-            return ReadRows(self._scratch.take(), count, size, snapshot[0], storage[0])
+            seen = snapshot[0] if earlier is None else earlier.snapshot
+            return ReadRows(self._scratch.take(), count, size, seen, storage[0])
+
+    def _said(self, content: str, replayed: Lsn | None) -> None:
+        """Has the stream bring a mark that stands in no log."""
+        if replayed is None:
+            return
+        if self._announce is None:
+            raise OutageError("the source is a standby, and nobody brings its marks")
+        self._announce(content, replayed)
 
     def _value(self, query: str, doing: str) -> Any:
         with self._session(doing) as cursor:
@@ -280,5 +302,7 @@ def _seen() -> str:
     return "pg_current_snapshot()::text"
 
 
-def _emit_sql(content: str) -> str:
-    return f"SELECT pg_logical_emit_message(true, {literal(MESSAGE_PREFIX)}, {literal(content)})::text"
+def _mark(cursor: _Cursor, content: str) -> Lsn | None:
+    """Writes a mark; on a standby only returns how far it has replayed."""
+    cursor.execute(mark_sql(MESSAGE_PREFIX, content))
+    return replayed_of(cursor.fetchone())

@@ -92,6 +92,7 @@ class _Assembly:
             self.catalog.copies,
             self.tables,
             CopyOptions(batch_rows=settings.backfill_batch_size, rows_per_second=settings.backfill_max_rows_per_second),
+            self.engine.mark,
         )
         spans = spans_of(spec.pipeline_id, settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
         self.fan_out = FanOut(self.engine, self.backfill.take_chunks, pulse, spans)

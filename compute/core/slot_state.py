@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compute.sources.postgres import Origin, SlotInfo, Survey
-from rosetta.errors import ResyncRequiredError
+from rosetta.errors import OutageError, ResyncRequiredError
 from rosetta.lsn import Lsn
 
 
@@ -58,6 +58,7 @@ def check_log(survey: Survey, known: KnownSlot, branch_point: Callable[[int, int
     Raises:
         ResyncRequiredError: it is another cluster, or one restored to a moment before what the destinations hold:
             positions of the old log would make new changes look as if they were there already.
+        OutageError: it is a standby that has not replayed as much yet, as after its own restart.
     """
     origin, now = known.origin, survey.origin
     if origin is None:
@@ -75,6 +76,12 @@ def check_log(survey: Survey, known: KnownSlot, branch_point: Callable[[int, int
         if branched is None or branched < known.reached:
             where = "another history" if branched is None else f"what it was at {branched}"
             raise _went_back(known, f"it goes on from {where}")
+    if survey.current < known.reached and survey.on_standby:
+        raise OutageError(
+            f"the standby has replayed its log up to {survey.current}; destinations hold more, up to {known.reached}",
+            code="STANDBY_BEHIND",
+            remedy="It goes on by itself when the standby has come so far; if it never does, it is not the one it was.",
+        )
     if survey.current < known.reached:
         raise _went_back(known, f"its log ends at {survey.current}")
 

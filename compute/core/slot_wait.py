@@ -1,4 +1,7 @@
-"""Tells people what keeps a slot from being made: the source waits for every transaction that is open then."""
+"""Tells people what keeps a slot from being made: the source waits for every transaction that is open then.
+
+A standby waits until it hears which those are.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from contextlib import contextmanager, suppress
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import PipelinePlan
 from compute.core.exit_codes import Failure
-from compute.sources.postgres import PostgresSource
+from compute.sources.postgres import PostgresSource, standby_waits
 from rosetta.enums import HealthStatus, ObservedStatus
 from rosetta.errors import OutageError
 from rosetta.logs import get_logger
@@ -27,10 +30,14 @@ def told(catalog: Catalog, plan: PipelinePlan, source: PostgresSource) -> Iterat
         said = False
         while not ended.wait(_LOOK_SECONDS):
             with suppress(OutageError):  # who makes the slot says so if it lasts
-                seconds = source.survey([plan.slot]).oldest_transaction_seconds
-                if seconds is None or seconds < _LOOK_SECONDS:
+                survey = source.survey([plan.slot])
+                seconds = survey.oldest_transaction_seconds
+                if survey.on_standby:
+                    failure = Failure.of(standby_waits())
+                elif seconds is None or seconds < _LOOK_SECONDS:
                     continue
-                failure = _open_transactions(seconds)
+                else:
+                    failure = _open_transactions(seconds)
                 catalog.observations.declare(plan.pipeline_id, ObservedStatus.STARTING, HealthStatus.DEGRADED, failure)
                 if not said:
                     _log.warning("slot_waits", slot=plan.slot, code=failure.code, error=failure.message)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rosetta.dialects.postgres import quoted
 from rosetta.dialects.postgres.catalog import parse_tables
 from rosetta.preflight.failover import failover_findings
 from rosetta.preflight.finding import Facts, Finding, read_facts, session_finding, version_finding
 from rosetta.preflight.source_tables import check_tables, passed_over_findings
+
+_STANDBY_SINCE: Final = 160_000
 
 
 def check_source(facts: Facts) -> list[Finding]:
@@ -19,7 +21,7 @@ def check_source(facts: Facts) -> list[Finding]:
         version_finding(known),
         session_finding(known),
         _wal_level(known),
-        _primary(known),
+        *_recovery(known),
         _role(known),
         _slots(known),
         _senders(known),
@@ -48,17 +50,45 @@ def _wal_level(facts: Mapping[str, Any]) -> Finding:
     )
 
 
-def _primary(facts: Mapping[str, Any]) -> Finding:
-    title = "Writable server"
+def _recovery(facts: Mapping[str, Any]) -> list[Finding]:
+    title = "Primary or standby"
     if not facts["in_recovery"]:
-        return Finding("PRIMARY", "ok", title, "The server is not a standby.")
-    return Finding(
-        "STANDBY",
-        "error",
+        return [Finding("PRIMARY", "ok", title, "The server is not a standby.")]
+    if facts["version"] < _STANDBY_SINCE:
+        return [
+            Finding(
+                "STANDBY",
+                "error",
+                title,
+                "The server is a standby, and its version cannot decode its log; PostgreSQL 16 and newer can.",
+                remedy="Enter the host of the primary server.",
+            )
+        ]
+    found = Finding(
+        "STANDBY_READ",
+        "warning",
         title,
-        "The server is a standby; copies need marks written into its log.",
-        remedy="Enter the host of the primary server.",
+        "The server is a standby: pipelines need the engine pgoutput there, and the first start waits until the "
+        "primary writes down which transactions are running, as a busy one does every 15 seconds.",
+        remedy="Choose pgoutput for the pipelines of this source. Where a start waits, on the primary: "
+        "SELECT pg_log_standby_snapshot();",
     )
+    return [found, *_feedback(facts, title)]
+
+
+def _feedback(facts: Mapping[str, Any], title: str) -> list[Finding]:
+    if facts["standby_feedback"]:
+        return []
+    return [
+        Finding(
+            "STANDBY_FEEDBACK_OFF",
+            "warning",
+            title,
+            "hot_standby_feedback is off: when the primary removes old rows of its catalog, slots here are lost.",
+            remedy="Turn it on, on this standby, and have it stream by a slot of the primary (primary_slot_name).",
+            sql="ALTER SYSTEM SET hot_standby_feedback = on;\nSELECT pg_reload_conf();",
+        )
+    ]
 
 
 def _role(facts: Mapping[str, Any]) -> Finding:

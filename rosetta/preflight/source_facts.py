@@ -20,6 +20,7 @@ SELECT jsonb_build_object(
     'version', current_setting('server_version_num')::int,
     'search_path', current_setting('search_path'),
     'in_recovery', pg_is_in_recovery(),
+    'standby_feedback', current_setting('hot_standby_feedback')::boolean,
     'user', current_user,
     'database', current_database(),
     'encoding', current_setting('server_encoding'),

@@ -80,7 +80,7 @@ class Survey:
     """One moment of a source.
 
     Attributes:
-        current: up to where the log is written.
+        current: up to where the log is written; on a standby, up to where it is replayed.
         slots: those of the names asked for that exist.
         oldest_transaction_seconds: age of the oldest transaction that writes; None without one.
     """
@@ -89,23 +89,28 @@ class Survey:
     current: Lsn
     slots: Mapping[str, SlotInfo]
     oldest_transaction_seconds: float | None = None
+    on_standby: bool = False
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Self:
-        """From the answer to `survey_sql`."""
+        """From the answer to `survey_sql`, with the timeline of a standby, which does not tell it there."""
         slots = [SlotInfo.read(row) for row in value["slots"]]
         return cls(
             origin=Origin(value["system"], int(value["timeline"], 16)),
             current=Lsn.parse(value["current"]),
             slots={slot.name: slot for slot in slots},
             oldest_transaction_seconds=value["oldest"],
+            on_standby=value["on_standby"],
         )
 
 
+# Up to where there is a log that can be read.
+LOG_END = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
+
 # to_jsonb, because every other version adds a column
-SLOTS_SQL = """
-SELECT to_jsonb(s) || jsonb_build_object('retained_bytes', pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)::bigint)
-FROM pg_replication_slots s WHERE s.slot_name = ANY (ARRAY[{}]::name[])"""
+SLOTS_SQL = f"""
+SELECT to_jsonb(s) || jsonb_build_object('retained_bytes', pg_wal_lsn_diff({LOG_END}, s.restart_lsn)::bigint)
+FROM pg_replication_slots s WHERE s.slot_name = ANY (ARRAY[{{}}]::name[])"""
 
 
 def slots_sql(names: Iterable[str]) -> str:
@@ -118,8 +123,9 @@ def survey_sql(names: Iterable[str]) -> str:
     return f"""
 SELECT jsonb_build_object(
     'system', (SELECT system_identifier::text FROM pg_control_system()),
-    'timeline', left(pg_walfile_name(pg_current_wal_lsn()), 8),
-    'current', pg_current_wal_lsn()::text,
+    'on_standby', pg_is_in_recovery(),
+    'timeline', CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+    'current', ({LOG_END})::text,
     'oldest', (SELECT extract(epoch FROM now() - min(xact_start))::float8
                FROM pg_stat_activity WHERE backend_xid IS NOT NULL),
     'slots', COALESCE((SELECT jsonb_agg(slot) FROM ({slots_sql(names)}) AS found (slot)), '[]'))"""

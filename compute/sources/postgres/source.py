@@ -11,7 +11,8 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from compute.sources.postgres.slots import SlotInfo, Survey, slots_sql, survey_sql
+from compute.sources.postgres.slots import LOG_END, SlotInfo, Survey, slots_sql, survey_sql
+from compute.sources.postgres.timelines import current_timeline
 from rosetta.dialects.postgres import literal
 from rosetta.dialects.postgres.catalog import parse_tables, publication_tables_sql
 from rosetta.errors import ConfigurationError, OutageError
@@ -62,8 +63,8 @@ class PostgresSource:
         return str(self._value("SELECT system_identifier::text FROM pg_control_system()", "identifying the cluster"))
 
     def current_lsn(self) -> Lsn:
-        """Up to where the log is written."""
-        return Lsn.parse(self._value("SELECT pg_current_wal_lsn()::text", "reading the log's position"))
+        """Up to where the log is written; on a standby, up to where it is replayed."""
+        return Lsn.parse(self._value(f"SELECT ({LOG_END})::text", "reading the log's position"))
 
     def next_xid(self) -> int:
         """A transaction id that no transaction had yet, widened to 64 bits by its epoch."""
@@ -84,26 +85,34 @@ class PostgresSource:
 
     def survey(self, names: Iterable[str]) -> Survey:
         """The log and the slots of these names, in one moment."""
-        return Survey.read(self._value(survey_sql(names), "looking at the slots"))
+        value = self._value(survey_sql(names), "looking at the slots")
+        if value["timeline"] is None:
+            value["timeline"] = f"{current_timeline(self.endpoint):X}"
+        return Survey.read(value)
 
     def create_slot(self, name: str, *, failover: bool = True, timeout_seconds: float = 600.0) -> Lsn:
         """Makes a slot for pgoutput; the stream begins behind the position that is returned.
 
         With `failover` standbys may keep a copy of it, where the server knows that (PostgreSQL 17 and newer).
-        The server waits for every transaction that is open now. Raises OutageError when that takes longer than
-        `timeout_seconds`; no slot is left then.
+        The server waits for every transaction that is open now; a standby waits until its primary has written down
+        which are. Raises OutageError when that takes longer than `timeout_seconds`; no slot is left then.
         """
         connection = connect(self.endpoint, application="rosetta slot", autocommit=True)
         with contextlib.closing(connection), connection.cursor() as cursor:
             try:
                 cursor.execute(f"SET statement_timeout = {int(timeout_seconds * 1000)}")
-                option = ", failover => true" if failover and connection.server_version >= _FAILOVER_SINCE else ""
+                cursor.execute("SELECT pg_is_in_recovery()")
+                on_standby = cursor.fetchone() == (True,)
+                may_fail_over = failover and not on_standby and connection.server_version >= _FAILOVER_SINCE
+                option = ", failover => true" if may_fail_over else ""
                 cursor.execute(
                     "SELECT lsn::text FROM pg_create_logical_replication_slot("
                     f"{literal(name)}, {literal(_PLUGIN)}{option})"
                 )
                 row = cursor.fetchone()
             except psycopg2.errors.QueryCanceled:
+                if on_standby:
+                    raise standby_waits() from None
                 raise OutageError(
                     f"slot {name} could not be made: transactions that are open at the source did not end in time",
                     code="OPEN_TRANSACTIONS",
@@ -166,6 +175,15 @@ class PostgresSource:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def standby_waits() -> OutageError:
+    """What a slot waits for that is made on a standby."""
+    return OutageError(
+        "the slot waits until the primary writes down which transactions are running, as it does now and then",
+        code="STANDBY_WAITS",
+        remedy="On the primary: SELECT pg_log_standby_snapshot();",
+    )
 
 
 _PUBLICATION_EXISTS = "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = {})"

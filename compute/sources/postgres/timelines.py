@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import psycopg2
 import psycopg2.extras
 
+from rosetta.errors import OutageError
 from rosetta.lsn import Lsn
 from rosetta.postgres import PostgresEndpoint, translate_error
 
@@ -16,6 +18,21 @@ def branch_point(endpoint: PostgresEndpoint, timeline: int, current: int) -> Lsn
 
     Raises OutageError when the server's history of `current` cannot be read.
     """
+    row = _answer(endpoint, f"TIMELINE_HISTORY {current:d}", f"reading the history of timeline {current}")
+    history = row[1] if row else ""
+    return find_branch(history if isinstance(history, str) else bytes(history).decode("utf-8", "replace"), timeline)
+
+
+def current_timeline(endpoint: PostgresEndpoint) -> int:
+    """The one that a server writes, or as a standby replays. Raises OutageError when it cannot be asked."""
+    row = _answer(endpoint, "IDENTIFY_SYSTEM", "reading the timeline")
+    if row is None:
+        raise OutageError("reading the timeline: the source gave no answer")
+    return int(row[1])
+
+
+def _answer(endpoint: PostgresEndpoint, command: str, doing: str) -> tuple[Any, ...] | None:
+    """The row that a command of the replication protocol gives."""
     try:
         connection = psycopg2.connect(
             **endpoint.parameters,
@@ -24,12 +41,11 @@ def branch_point(endpoint: PostgresEndpoint, timeline: int, current: int) -> Lsn
             connection_factory=psycopg2.extras.LogicalReplicationConnection,
         )
         with contextlib.closing(connection), connection.cursor() as cursor:
-            cursor.execute(f"TIMELINE_HISTORY {current:d}")
-            row = cursor.fetchone()
+            cursor.execute(command)
+            row: tuple[Any, ...] | None = cursor.fetchone()
     except psycopg2.Error as error:
-        raise translate_error(error, f"reading the history of timeline {current}") from None
-    history = row[1] if row else ""
-    return find_branch(history if isinstance(history, str) else bytes(history).decode("utf-8", "replace"), timeline)
+        raise translate_error(error, doing) from None
+    return row
 
 
 def find_branch(history: str, timeline: int) -> Lsn | None:

@@ -9,7 +9,7 @@ import pytest
 from compute.core.slot_state import KnownSlot, check_log, usable
 from compute.sources.postgres import Origin, SlotInfo, Survey
 from compute.sources.postgres.timelines import find_branch
-from rosetta.errors import ResyncRequiredError
+from rosetta.errors import OutageError, ResyncRequiredError
 from rosetta.lsn import Lsn
 
 HOME = Origin("7000000000000000001", 2)
@@ -46,6 +46,17 @@ def test_log(known: KnownSlot, survey: Survey, code: str | None) -> None:
     assert refused.value.code == code
     assert refused.value.remedy
     assert "WHERE id = 4" in refused.value.remedy
+
+
+def test_a_standby_that_has_not_replayed_as_much_is_waited_for() -> None:
+    """As after its own restart; nothing is lost by it."""
+    behind = Survey(HOME, Lsn(999), {}, on_standby=True)
+    with pytest.raises(OutageError) as waits:
+        check_log(behind, KNOWN, branch)
+    assert waits.value.code == "STANDBY_BEHIND"
+    check_log(replace(behind, current=Lsn(1000)), KNOWN, branch)
+    with pytest.raises(ResyncRequiredError):
+        check_log(replace(behind, origin=Origin("7000000000000000002", 2)), KNOWN, branch)
 
 
 def test_slot() -> None:
