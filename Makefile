@@ -25,6 +25,13 @@ unexport VIRTUAL_ENV UV_DEFAULT_INDEX UV_INDEX
 # Every pipeline is a process of its own: without bytecode on disk each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Whatever there is to do, it is done below this folder.
+ifneq ($(filter-out help,$(MAKECMDGOALS)),)
+  ifneq ($(shell test -w . && echo yes),yes)
+    $(error $(CURDIR) cannot be written to; copy it to where it can, and type make there)
+  endif
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help sync up servers bundle wheel test lint types bench chaos e2e docs shipping clean
 
@@ -95,7 +102,6 @@ shipping: $(UV)
 
 # uv is the last thing to appear, so an interrupted bootstrap starts afresh.
 $(UV): Makefile
-	@test -w . || { echo "$(CURDIR) cannot be written to: copy it to where it can, and type make there" >&2; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON); install Python 3.11 or newer, or name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rosetta needs Python 3.11 or newer; name one with PYTHON=...")'
 	@echo "Preparing .tool with uv $(UV_VERSION)"

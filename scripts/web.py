@@ -101,8 +101,9 @@ def with_pnpm(tools: Tools) -> Tools:
     if not (binaries / "pnpm").exists():
         print(f"Preparing .tool with {PNPM}", flush=True)
         npm: list[str | Path] = ["npm", "install", "--loglevel=error", "--no-audit", "--no-fund"]
-        # `make up` waits for this: where no registry answers, its usual pauses of a minute would be lost time.
-        npm += ["--fetch-retries=1", "--prefix", folder, PNPM]
+        # `make up` waits for this: where no registry answers, its usual pauses of minutes would be lost time.
+        npm += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"]
+        npm += ["--prefix", folder, PNPM]
         try:
             tools.run(npm, ROOT, quiet=True)
         except subprocess.CalledProcessError as error:

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from rosetta.errors import OutageError, RosettaError
+from rosetta.errors import ConfigurationError, OutageError, RosettaError
 from rosetta.local.demo.progress import Arrived, look
 from rosetta.local.home import Home
 from rosetta.local.settings import local_settings
@@ -156,6 +156,12 @@ def sentence(*words: str | None) -> str:
 
 def write_report(first_row_seconds: float, cold: bool) -> None:
     folder: Path = local_settings().reports()
-    folder.mkdir(exist_ok=True)
     report = {"first_row_s": round(first_row_seconds, 2), "cold": cold}
-    (folder / "up.json").write_text(json.dumps(report) + "\n")
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / "up.json").write_text(json.dumps(report) + "\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the report cannot be written: {error.filename}: {error.strerror}",
+            remedy="Make the folder writable for this account.",
+        ) from None
