@@ -131,12 +131,7 @@ class _Backfills:
         begun = time.monotonic()
         job = self._api.call("POST", self._path, body)["id"]
         for number in range(1, kills + 1):
-            part = number * self._rows // (kills + 1)
-            self._until(f"{part} rows are merged", lambda least=part: self._job(job)["rows_done"] >= least)  # type: ignore[misc]
-            pid = self._pid()
-            self._weigh(pid)
-            os.kill(pid, signal.SIGKILL)
-            self._until("the pipeline is back", lambda old=pid: self._pid() not in {0, old})  # type: ignore[misc]
+            self._kill_behind(job, number * self._rows // (kills + 1))
         ended = {"COMPLETED", "FAILED", "CANCELLED"}
         self._until("the backfill has ended", lambda: self._job(job)["status"] in ended)
         seconds = time.monotonic() - begun
@@ -145,6 +140,14 @@ class _Backfills:
         if found["status"] != "COMPLETED":
             raise RuntimeError(f"the backfill is {found['status']}: {found['error_code']} {found['error_message']}")
         return seconds
+
+    def _kill_behind(self, job: int, rows: int) -> None:
+        """Kills the pipeline's process once so many rows are merged; returns when it streams again."""
+        self._until(f"{rows} rows are merged", lambda: self._job(job)["rows_done"] >= rows)
+        pid = self._pid()
+        self._weigh(pid)
+        os.kill(pid, signal.SIGKILL)
+        self._until("the pipeline is back", lambda: self._pid() not in {0, pid})
 
     # -- what is around them ----------------------------------------------------------------------
 

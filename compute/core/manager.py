@@ -110,10 +110,10 @@ class PipelineManager:
         self.view = self._look()
 
     def _wait(self, timeout_seconds: float) -> None:
-        waitables: list[object] = [self._wake_reader, *self._listener.waitables]
+        waitables: list[Connection | int] = [self._wake_reader, *self._listener.waitables]
         for process in self._processes():
             waitables += process.waitables
-        wait(waitables, timeout_seconds)  # type: ignore[arg-type]
+        wait(waitables, timeout_seconds)
 
     def _poll_soon(self) -> None:
         self._poll_at = min(self._poll_at, max(time.monotonic(), self._polled + _POLLS_APART_SECONDS))

@@ -88,7 +88,7 @@ class PipelineProcess:
         return self._process.pid
 
     @property
-    def waitables(self) -> tuple[object, ...]:
+    def waitables(self) -> tuple[Connection | int, ...]:
         """What becomes ready when the child speaks or ends."""
         return (self._process.sentinel,) if self._pipe.closed else (self._process.sentinel, self._pipe)
 

@@ -8,18 +8,18 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-import psycopg2
 import psycopg2.extensions
 
+from compute.sources.postgres.session import SourceSession
 from compute.transforms.row_rules import Key
 from rosetta.dialects.postgres.chunk_read import ReadPlan, key_columns_sql, parse_key_columns, read_keys_sql
 from rosetta.dialects.postgres.copy_text import unescape
 from rosetta.errors import OutageError, SchemaMismatchError
-from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.postgres import PostgresEndpoint
 from rosetta.types import TableSchema
 
 _KEYS_AT_ONCE: Final = 500
-_STATEMENT_SECONDS: Final = 60
+_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'"
 _VISIBLE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.02
 
@@ -28,9 +28,8 @@ class SourceLookup:
     """Implements `SourceRows` with one session, opened when it is needed; callers take turns."""
 
     def __init__(self, endpoint: PostgresEndpoint) -> None:
-        self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._connection: psycopg2.extensions.connection | None = None
+        self._session = SourceSession(endpoint, "rosetta lookup")
 
     def read(
         self, schema: TableSchema, columns: Sequence[str], keys: Sequence[Key], transactions: Collection[int]
@@ -39,21 +38,13 @@ class SourceLookup:
         doing = f"looking up rows of {schema.table}"
         places = [columns.index(name) for name in schema.key]
         found: dict[Key, Sequence[str]] = {}
-        with self._lock:
-            try:
-                with self._session().cursor() as cursor:
-                    self._begin(cursor, transactions, doing)
-                    plan = _plan(cursor, schema, columns)
-                    for line in _lines(cursor, plan, keys):
-                        fields = line.split("\t")
-                        found[tuple(unescape(fields[place]) for place in places)] = fields
-                    cursor.execute("COMMIT")
-            except psycopg2.Error as error:
-                self._close()
-                raise translate_error(error, doing) from None
-            except BaseException:
-                self._close()
-                raise
+        with self._lock, self._session.cursor(doing) as cursor:
+            self._begin(cursor, transactions, doing)
+            plan = _plan(cursor, schema, columns)
+            for line in _lines(cursor, plan, keys):
+                fields = line.split("\t")
+                found[tuple(unescape(fields[place]) for place in places)] = fields
+            cursor.execute("COMMIT")
         return found
 
     def _begin(self, cursor: psycopg2.extensions.cursor, transactions: Collection[int], doing: str) -> None:
@@ -64,9 +55,7 @@ class SourceLookup:
         seen = " AND ".join(f"pg_visible_in_snapshot('{xid}'::xid8, s)" for xid in transactions) or "true"
         deadline = time.monotonic() + _VISIBLE_SECONDS
         while True:
-            cursor.execute(
-                f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {seen} FROM pg_current_snapshot() AS s"
-            )
+            cursor.execute(f"{_BEGIN}; SELECT {seen} FROM pg_current_snapshot() AS s")
             row = cursor.fetchone()
             if row is not None and row[0]:
                 return
@@ -74,18 +63,6 @@ class SourceLookup:
             if time.monotonic() >= deadline:
                 raise OutageError(f"{doing}: the source does not show a transaction yet that it has streamed")
             time.sleep(_PAUSE_SECONDS)
-
-    def _session(self) -> psycopg2.extensions.connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = connect(self._endpoint, application="rosetta lookup", autocommit=True)
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
-        return self._connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _plan(cursor: psycopg2.extensions.cursor, schema: TableSchema, columns: Sequence[str]) -> ReadPlan:

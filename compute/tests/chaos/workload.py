@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
 import time
 from collections import Counter
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import psycopg2
 import psycopg2.extensions
 
+from compute.tests.support.side_load import SideLoad
 from rosetta.local.postgres import PostgresCluster
 
 PUBLICATION: Final = "chaos"
@@ -87,7 +86,7 @@ _TRANSACTIONS: Final = {
 _bases = itertools.count(10_000_000, 10_000_000)
 
 
-class Writer:
+class Writer(SideLoad):
     """Runs seeded transactions until `changes` are committed or the block ends.
 
     A source that goes away is waited for: what was not known to be committed is not repeated, the source itself
@@ -97,50 +96,36 @@ class Writer:
     def __init__(
         self, cluster: PostgresCluster, database: str, seed: int, changes: int | None = None, per_second: int = 2000
     ) -> None:
+        super().__init__()
         self._cluster, self._database = cluster, database
         self._random = random.Random(seed)
         self._wanted = changes
         self._per_second = per_second
         self._new = next(_bases)
-        self._ended = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="chaos-writer")
         self.committed: Counter[str] = Counter()
         self.changes = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        self._thread.join(60)
-        if self._failure is not None and error is None:
-            raise self._failure
 
     @property
     def done(self) -> bool:
         """Whether everything that was wanted is committed."""
-        return self._wanted is not None and (self.changes >= self._wanted or not self._thread.is_alive())
+        return self._wanted is not None and (self.changes >= self._wanted or not self.working)
 
-    def _run(self) -> None:
-        try:
-            while not self._ended.is_set() and not self.done:
-                try:
-                    self._write()
-                except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                    self._ended.wait(0.1)  # the source is away
-        except BaseException as error:  # noqa: BLE001 - it belongs to the test's thread
-            self._failure = error
+    def work(self, number: int) -> None:
+        del number
+        while not self.ended.is_set() and not self.done:
+            try:
+                self._write()
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                self.ended.wait(0.1)  # the source is away
 
     def _write(self) -> None:
         connection = self._cluster.connect(self._database)
         try:
-            while not self._ended.is_set() and not self.done:
+            while not self.ended.is_set() and not self.done:
                 started = time.monotonic()
                 written = self._transaction(connection)
                 self.changes += written
-                self._ended.wait(max(0.0, written / self._per_second - (time.monotonic() - started)))
+                self.ended.wait(max(0.0, written / self._per_second - (time.monotonic() - started)))
         finally:
             connection.close()
 
@@ -161,4 +146,5 @@ class Writer:
                 written += max(0, cursor.rowcount)
             cursor.execute("COMMIT")
         self.committed[kind] += 1
+        self.transactions += 1
         return max(1, written)

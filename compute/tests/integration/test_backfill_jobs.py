@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -66,7 +67,7 @@ def side_tables(stage: Stage) -> int:
 
 def assert_same(stage: Stage) -> None:
     for table in TABLES:
-        eventually(lambda table=table: stage.same(table), 60, f"{table} is the same")  # type: ignore[misc]
+        eventually(partial(stage.same, table), 60, f"{table} is the same")
     assert {table: stage.differences(table) for table in TABLES} == dict.fromkeys(TABLES, (0, 0))
 
 
@@ -84,12 +85,12 @@ def test_a_backfill_beside_changes_of_the_same_rows_is_exact(running: tuple[Stag
     with Writers(stage):
         jobs = [backfill(stage, pipeline, table) for table in ("numbers", "words", "pairs", "loose", "parts")]
         for job in jobs:
-            eventually(lambda job=job: status(stage, job) == "COMPLETED", 120, f"backfill {job}")  # type: ignore[misc]
+            assert backfilled(stage, job) == "COMPLETED"
         spoil(stage)
         filtered = [backfill(stage, pipeline, "numbers", "n IS NOT NULL"), backfill(stage, pipeline, "pairs", "a < 50")]
         filtered.append(backfill(stage, pipeline, "words", "word LIKE '%a%'", "n > 0"))
         for job in filtered:
-            eventually(lambda job=job: status(stage, job) == "COMPLETED", 120, f"backfill {job}")  # type: ignore[misc]
+            assert backfilled(stage, job) == "COMPLETED"
         assert stage.config.one("SELECT min(rows_done) FROM queue_backfill_data WHERE id = ANY (%s)", filtered) > 500
     assert_same(stage)
     assert stage.config.one("SELECT min(rows_done) FROM queue_backfill_data WHERE id = ANY (%s)", jobs) > 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -22,9 +23,15 @@ def copied(stage: Stage) -> bool:
     return stage.config.row(query) == (len(TABLES), len(TABLES))
 
 
+def further(stage: Stage, query: str, than: int) -> bool:
+    """Whether a count in the config database has grown."""
+    count: int = stage.config.one(query)
+    return count > than
+
+
 def assert_same(stage: Stage) -> None:
     for table in TABLES:
-        eventually(lambda table=table: stage.same(table), 60, f"{table} is the same")  # type: ignore[misc]
+        eventually(partial(stage.same, table), 60, f"{table} is the same")
     assert {table: stage.differences(table) for table in TABLES} == dict.fromkeys(TABLES, (0, 0))
     states = stage.config.row("SELECT array_agg(DISTINCT state), array_agg(DISTINCT error_code) FROM table_syncs")
     assert states == (["STREAMING"], [None])
@@ -56,8 +63,7 @@ def test_a_killed_copy_resumes_and_is_exact(loaded: Stage) -> None:
         loaded.service.start()
         pid = loaded.service.streaming_pid(pipeline)
         for _ in range(4):
-            reached = loaded.config.one(done)
-            eventually(lambda reached=reached: loaded.config.one(done) > reached, 60, "a chunk")  # type: ignore[misc]
+            eventually(partial(further, loaded, done, loaded.config.one(done)), 60, "a chunk")
             os.kill(pid, signal.SIGKILL)
             pid = loaded.service.streaming_pid(pipeline, other_than=pid)
         eventually(lambda: copied(loaded), 200, "every table is copied")

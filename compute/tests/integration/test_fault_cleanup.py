@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_f35_a_destination_that_leaves_is_cleaned_and_the_other_does_not_notice(
         eventually(lambda: stage.config.one(tasks) == 0, 15, "before the minute of grace")
         assert stage.service.streaming_pid(pipeline) == pid
     for table in TABLES:
-        eventually(lambda table=table: stage.same(table), 60)  # type: ignore[misc]
+        eventually(partial(stage.same, table), 60)
     assert [left for left in left_at_target(stage) if str(second) in left.split()] == []
     stage.config.run("DELETE FROM destinations WHERE id = %s", second)
 
@@ -132,4 +133,4 @@ def test_f38_a_pipeline_edited_under_load_skips_nothing(stage: Stage) -> None:
         eventually(lambda: load.transactions > done, 60)
     for table in TABLES:
         for target in (table, f"copy.{table}"):
-            eventually(lambda t=table, o=target: stage.same(t, o), 90, f"{target} is equal")  # type: ignore[misc]
+            eventually(partial(stage.same, table, target), 90, f"{target} is equal")

@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def start_under(stage: Stage, service: ComputeService, seed: int) -> tuple[int, 
 
 def converges(stage: Stage) -> None:
     for table in TABLES:
-        eventually(lambda table=table: stage.same(table), 90, f"{table} is equal")  # type: ignore[misc]
+        eventually(partial(stage.same, table), 90, f"{table} is equal")
         assert stage.differences(table) == (0, 0)
 
 

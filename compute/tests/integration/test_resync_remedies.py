@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from compute.tests.support.load import TABLES, Load, create_tables
@@ -24,7 +26,7 @@ def at_target(stage: Stage, statement: str) -> None:
 
 def converges(stage: Stage) -> None:
     for table in TABLES:
-        eventually(lambda table=table: stage.same(table), 60, f"{table} is equal")  # type: ignore[misc]
+        eventually(partial(stage.same, table), 60, f"{table} is equal")
         assert stage.differences(table) == (0, 0)
 
 

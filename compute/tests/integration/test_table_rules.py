@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-import threading
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
+from compute.tests.support.side_load import SourceLoad
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 from rosetta.dead_letters import open_payload
@@ -48,50 +47,20 @@ LOOSE = ('["place"]', "{}", """["place <> 'p3'"]""")
 Row = tuple[Any, ...]
 
 
-class Writer:
-    """One session that changes people and visits from a seed until the block ends."""
+class Writer(SourceLoad):
+    """Changes people and visits."""
 
     def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._ended = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-        self.transactions = 0
+        super().__init__(stage, 0.01)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        self._thread.join()
-        if self._failure is not None and error is None:
-            raise self._failure
-
-    def more(self, transactions: int) -> None:
-        reached = self.transactions + transactions
-        eventually(lambda: self.transactions >= reached, 60, "the load goes on")
-
-    def _run(self) -> None:
-        chance = random.Random(7)
-        connection = self._stage.cluster.connect(self._stage.source_database)
-        try:
-            with connection.cursor() as cursor:
-                while not self._ended.wait(0.01):
-                    cursor.execute(self._transaction(chance))
-                    self.transactions += 1
-        except BaseException as error:  # noqa: BLE001 - it belongs to the test's thread
-            self._failure = error
-        finally:
-            connection.close()
-
-    def _transaction(self, chance: random.Random) -> str:
+    def transaction(self, chance: random.Random, number: int) -> list[str]:
+        del number
         one, other, age = chance.randint(1, ROWS), chance.randint(1, 2 * ROWS), chance.randint(0, 40)
         place = f"'p{chance.randint(0, 6)}'"
         new = f"({one}, E'canary\\\\\\t''x', {age}, repeat('b', 3000), 'n')"
         free = f"NOT EXISTS (SELECT FROM people WHERE id = {other})"
         again = f"DELETE FROM visits WHERE person = {one % 50} AND place = {place}"
-        return chance.choice(
+        statement = chance.choice(
             [
                 f"UPDATE people SET age = {age} WHERE id BETWEEN {one} AND {one + 5}",  # bio is not sent
                 f"UPDATE people SET note = NULLIF(note, 'n{one}') WHERE id = {one}",
@@ -103,6 +72,7 @@ class Writer:
                 f"{again}; INSERT INTO visits VALUES ({one % 50}, {place})",
             ]
         )
+        return [statement]
 
 
 def rows(stage: Stage, database: str, query: str) -> list[Row]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
-from types import TracebackType
-from typing import Self
 
+from compute.tests.support.side_load import SourceLoad
 from compute.tests.support.stage import Stage
 
 ROWS = 2000
@@ -34,47 +32,17 @@ INSERT INTO fleeting VALUES (0, NULL);
 """
 
 
-class Writers:
-    """Sessions that change all tables at once, each from its own seed, until the block ends."""
+class Writers(SourceLoad):
+    """Two sessions that change all tables at once."""
 
-    def __init__(self, stage: Stage, count: int = 2) -> None:
-        self._stage = stage
-        self._ended = threading.Event()
-        self._failures: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._run, args=(seed,)) for seed in range(count)]
-        self.transactions = 0
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage, 0.03, seeds=(0, 1))
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-        if self._failures and error is None:
-            raise self._failures[0]
-
-    def _run(self, seed: int) -> None:
-        chance = random.Random(seed)
-        connection = self._stage.cluster.connect(self._stage.source_database)
-        try:
-            with connection.cursor() as cursor:
-                while not self._ended.wait(0.03):
-                    # each session has its own half of the keys, so that none waits for a lock in a deadlock
-                    for statement in self._transaction(chance, seed):
-                        cursor.execute(statement)
-                    self.transactions += 1
-        except BaseException as error:  # noqa: BLE001 - it belongs to the test's thread
-            self._failures.append(error)
-        finally:
-            connection.close()
-
-    def _transaction(self, chance: random.Random, seed: int) -> list[str]:
-        mine = f"% 2 = {seed % 2}"
+    def transaction(self, chance: random.Random, number: int) -> list[str]:
+        # each session has its own half of the keys, so that none waits for a lock in a deadlock
+        mine = f"% 2 = {number}"
         low = chance.randint(1, ROWS)
-        fresh = chance.randint(1, 10**9) * 2 + seed % 2
+        fresh = chance.randint(1, 10**9) * 2 + number
         within = f"BETWEEN {low} AND {low + 20} AND n {mine}"
         table = chance.choice(["numbers", "words", "pairs", "parts", "fleeting"])
         fresh_row = {

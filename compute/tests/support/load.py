@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
-from types import TracebackType
-from typing import Self
 
+from compute.tests.support.side_load import SourceLoad
 from compute.tests.support.stage import Stage
 
 TABLES = ("orders", "lines")
@@ -26,50 +24,25 @@ def create_tables(stage: Stage, rows: int = 2000) -> None:
     stage.source(f"INSERT INTO lines SELECT n / 3, n % 3, 'item', n FROM generate_series(3, {rows}) n")
 
 
-class Load:
-    """Runs mixed transactions until the block ends; a failure of its own fails the test."""
+class Load(SourceLoad):
+    """Runs mixed transactions."""
 
     def __init__(self, stage: Stage, seed: int = 1) -> None:
-        self._connection = stage.cluster.connect(stage.source_database)
-        self._random = random.Random(seed)
+        super().__init__(stage, 0.004, (seed,))
         self._next = 1_000_000
-        self._ended = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-        self.transactions = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._connection.close()
-        if self._failure is not None and error is None:
-            raise self._failure
-
-    def _run(self) -> None:
-        try:
-            while not self._ended.wait(0.004):
-                self._transaction()
-                self.transactions += 1
-        except BaseException as error:  # noqa: BLE001 - it belongs to the test's thread
-            self._failure = error
-
-    def _transaction(self) -> None:
-        pick = self._random
+    def transaction(self, chance: random.Random, number: int) -> list[str]:
+        del number
         self._next += 5
-        key, old = self._next, pick.randint(1, 2000)
+        key, old = self._next, chance.randint(1, 2000)
         statements = {
             "insert": f"INSERT INTO orders SELECT n, 'new', n, NULL FROM generate_series({key}, {key + 4}) n",
             "update": f"UPDATE orders SET total = {key} WHERE id BETWEEN {old} AND {old + 20}",
-            "delete": f"DELETE FROM orders WHERE id IN ({old}, {key - pick.randint(5, 500)})",
+            "delete": f"DELETE FROM orders WHERE id IN ({old}, {key - chance.randint(5, 500)})",
             "key": f"UPDATE orders SET id = -({key}::bigint * 10000 + id) WHERE id = {old}",
             "both": f"UPDATE orders SET customer = 'b' WHERE id = {old};"
             f" INSERT INTO lines VALUES ({key}, 1, 'x', 1.5), ({key}, 2, NULL, 2);"
             f" DELETE FROM lines WHERE order_id = {old}",
             "rollback": f"BEGIN; DELETE FROM orders WHERE id < {old}; ROLLBACK",
         }
-        with self._connection.cursor() as cursor:
-            cursor.execute(statements[pick.choice(list(statements))])
+        return [statements[chance.choice(list(statements))]]

@@ -47,6 +47,10 @@ def ended(arena: Arena, number: int) -> str | None:
     return found
 
 
+def until_complete(arena: Arena, number: int, timeout_seconds: float) -> None:
+    eventually(lambda: ended(arena, number) == "COMPLETED", timeout_seconds, "the backfill is complete")
+
+
 def until_streaming(arena: Arena, *tables: str, timeout_seconds: float = 200.0) -> None:
     eventually(
         lambda: all(arena.config.one(_STATE, table) for table in tables), timeout_seconds, f"{tables} only stream"
@@ -65,11 +69,7 @@ def f36(arena: Arena) -> None:
     kills = 2
     with arena.writer(per_second=500):
         for kill in range(1, kills + 1):
-            pid = arena.streaming_pid(service)
-            eventually(lambda at=kill: (job(arena, "items", "chunks_done") or 0) >= 8 * at, 60, "chunks are merged")  # type: ignore[misc]
-            os.kill(pid, signal.SIGKILL)
-            with arena.recovery():
-                arena.streaming_pid(service, other_than=pid)
+            _kill_behind(arena, service, 8 * kill)
         until_streaming(arena, "items")
         read = job(arena, "items", "rows_done")
         assert read <= rows + 10_000 + 20 * kills * _CHUNK_ROWS, f"{read} rows were read for {rows}"
@@ -83,17 +83,22 @@ def f36(arena: Arena) -> None:
         _backfills(arena, service)
 
 
+def _kill_behind(arena: Arena, service: ComputeService, chunks: int) -> None:
+    """Kills the pipeline's process once the newest copy of `items` has merged so many chunks."""
+    pid = arena.streaming_pid(service)
+    eventually(lambda: (job(arena, "items", "chunks_done") or 0) >= chunks, 60, "chunks are merged")
+    os.kill(pid, signal.SIGKILL)
+    with arena.recovery():
+        arena.streaming_pid(service, other_than=pid)
+
+
 def _backfills(arena: Arena, service: ComputeService) -> None:
     """Two kills in one whose table streams on, and the next is cancelled in its middle."""
     arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id > 600000")
     number = backfill(arena, "items", "id > 600000")
     for kill in (1, 2):
-        pid = arena.streaming_pid(service)
-        eventually(lambda at=kill: (job(arena, "items", "chunks_done") or 0) >= 8 * at, 60, "chunks are merged")  # type: ignore[misc]
-        os.kill(pid, signal.SIGKILL)
-        with arena.recovery():
-            arena.streaming_pid(service, other_than=pid)
-    eventually(lambda: ended(arena, number) == "COMPLETED", 120, "the backfill is complete")
+        _kill_behind(arena, service, 8 * kill)
+    until_complete(arena, number, 120)
     cancelled = backfill(arena, "items", "id > 600000")
     eventually(lambda: (job(arena, "items", "chunks_done") or 0) >= 2, 60, "the next one is in its middle")
     arena.config.run("UPDATE queue_backfill_data SET status = 'CANCELLED' WHERE id = %s", cancelled)
@@ -111,8 +116,7 @@ def f37(arena: Arena) -> None:
             # What a copy has to mend, unseen by the watch over rows that go back.
             arena.run("a", "SET session_replication_role = replica; UPDATE items SET a = 'tampered' WHERE id % 50 = 0")
             resync(arena, "pairs")
-            number = backfill(arena, "items", "id IS NOT NULL")
-            eventually(lambda made=number: ended(arena, made) == "COMPLETED", 200, "the backfill is complete")  # type: ignore[misc]
+            until_complete(arena, backfill(arena, "items", "id IS NOT NULL"), 200)
             until_streaming(arena, "pairs")
             resync(arena, "items")
             until_streaming(arena, "items")
