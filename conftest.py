@@ -81,6 +81,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "cluster_15" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.debian)
+    _slow_files_first(items)
     late = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("since"))}
     if not late:
         return
@@ -88,6 +89,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if too_late := [item for item, since in late.items() if since > version]:
         config.hook.pytest_deselected(items=too_late)
         items[:] = [item for item in items if item not in too_late]
+
+
+def _slow_files_first(items: list[pytest.Item]) -> None:
+    """So that no process of several is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @contextmanager
