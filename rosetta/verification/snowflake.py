@@ -1,6 +1,6 @@
 """A target that is a Snowflake account: its session, and its columns as texts that the source can write as well.
 
-What Snowflake keeps in another form than the source printed (floating point, VARIANT, ARRAY) cannot be written alike on
+What Snowflake keeps in another form than the source printed (VARIANT, ARRAY) cannot be written alike on
 both sides: of these columns it is only compared whether there is a value, and the report says so.
 """
 

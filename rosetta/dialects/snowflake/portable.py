@@ -18,6 +18,9 @@ _INSTANTS: Final = {
     "TIMESTAMP_TZ": "timestamp with time zone",
     "TIMESTAMP_LTZ": "timestamp with time zone",
 }
+# Floating point is compared between 2^-100 and 2^100, in steps of so many binary digits.
+_EXPONENTS: Final = 100
+_STEP: Final = 20
 _TEXTS: Final = frozenset({"TEXT", "VARCHAR"})
 
 
@@ -101,6 +104,38 @@ def _instant(column: ComparedColumn, _limits: tuple[int, ...], target: TargetVal
     return PortableText(mine, _or_raw(f"CAST(DATE_PART(EPOCH_MICROSECOND, {target.name}) AS VARCHAR)", target))
 
 
+def _float(column: ComparedColumn, _limits: tuple[int, ...], target: TargetValue) -> PortableText:
+    """Every bit of it between 2^-100 and 2^100, beyond only that it lies there; single precision as it prints."""
+    mine = f"t.{quoted(column.name)}" if column.type == "double precision" else f"({exact_text(column)})"
+    special = ("'NaN'::float8", "'Infinity'::float8")
+    theirs = ("CAST('NaN' AS FLOAT)", "CAST('inf' AS FLOAT)")
+    return PortableText(
+        _bits(f"{mine}::float8", special, "({})::bigint::text"),
+        _bits(target.name, theirs, "CAST(CAST({} AS NUMBER(38,0)) AS VARCHAR)"),
+    )
+
+
+def _bits(value: str, special: tuple[str, str], digits: str) -> str:
+    """Multiplied by powers of two, and cut, which is exact, so that both sides come to the same whole numbers.
+
+    A value of 2^e or more, and less than 2^(e + 20), has no more than 20 bits behind the point once it is multiplied
+    by 2^(32 - e), and none of its 53 bits gets lost.
+    """
+    size, (not_a_number, infinity) = f"ABS({value})", special
+    cases = [
+        f"WHEN {value} IS NULL THEN NULL WHEN {value} = {not_a_number} THEN 'NaN' WHEN {value} = 0 THEN '0'",
+        f"WHEN {size} = {infinity} THEN 'infinity' WHEN {size} < POWER(2, {-_EXPONENTS}) THEN 'tiny'",
+    ]
+    for exponent in range(-_EXPONENTS, _EXPONENTS, _STEP):
+        scaled = f"{size} * POWER(2, {32 - exponent})"
+        whole, rest = f"FLOOR({scaled})", f"({scaled} - FLOOR({scaled})) * POWER(2, {_STEP})"
+        cases.append(
+            f"WHEN {size} < POWER(2, {exponent + _STEP}) "
+            f"THEN '{exponent}:' || {digits.format(whole)} || ':' || {digits.format(rest)}"
+        )
+    return f"CASE WHEN {value} < 0 THEN '-' ELSE '' END || CASE {' '.join(cases)} ELSE 'huge' END"
+
+
 def _microseconds(value: str) -> str:
     return f"(extract(epoch FROM {value}) * 1000000)::bigint::text"
 
@@ -110,6 +145,7 @@ _SAID: Final[Mapping[str, Callable[[ComparedColumn, tuple[int, ...], TargetValue
     "BOOLEAN": _boolean,
     "BINARY": _binary,
     "DATE": _date,
+    "FLOAT": _float,
     "TIME": _time,
     **dict.fromkeys(_INSTANTS, _instant),
 }

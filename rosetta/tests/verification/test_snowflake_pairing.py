@@ -17,17 +17,17 @@ from rosetta.verification.snowflake import pair_with_account
 
 SCHEMA = TableSchema(
     TableId("public", "t"),
-    tuple(Column(*one) for one in (("id", "bigint"), ("mail", "text"), ("n", "integer"), ("x", "real"))),
+    tuple(Column(*one) for one in (("id", "bigint"), ("mail", "text"), ("n", "integer"), ("x", "jsonb"))),
     ("id",),
     primary_key=("id",),
 )
-FACTS = TableFacts(False, {"id": "bigint", "mail": "text", "n": "integer", "x": "real"}, {}, frozenset())
+FACTS = TableFacts(False, {"id": "bigint", "mail": "text", "n": "integer", "x": "jsonb"}, {}, frozenset())
 PAIR = TablePair(TableId("public", "t"), TableId("LANDING", "t"))
 TYPES = {
     "ID": ("NUMBER", 0),
     "MAIL": ("TEXT", 0),
     "N": ("NUMBER", 0),
-    "X": ("FLOAT", 0),
+    "X": ("VARIANT", 0),
     "_ROSETTA_RAW": ("VARIANT", 0),
 }
 

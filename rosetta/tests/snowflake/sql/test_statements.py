@@ -116,7 +116,7 @@ def statements_of_rows() -> Made:
 def statements_of_comparing() -> Made:
     """Of a row's columns each in its own way of being written."""
     raw = 'CAST(t."_ROSETTA_RAW":"C" AS VARCHAR)'
-    families = ("TEXT", "NUMBER", "DATE", "BOOLEAN", "BINARY", "TIME", "TIMESTAMP_TZ", "VARIANT")
+    families = ("TEXT", "NUMBER", "DATE", "BOOLEAN", "BINARY", "TIME", "TIMESTAMP_TZ", "FLOAT", "VARIANT")
     made = [
         portable_text(ComparedColumn("c", "numeric"), (), TargetValue('t."C"', family, 2, raw)) for family in families
     ]
