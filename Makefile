@@ -9,8 +9,8 @@ SHIPPING := .tool/shipping/bin/
 # The dashboard's tools; where they cannot be had that is said and passed over, but not in CI.
 WEB := .tool/bin/python scripts/web.py $(if $(filter true,$(CI)),,--skip)
 
-# The whole suite on two cores: files side by side, each in one process with servers of its own, the longest first. Three,
-# because they wait a third of the time.
+# The whole suite on two cores: files side by side, each in one process with servers of its own. Three, because they wait a
+# third of the time.
 WHOLE_SUITE := --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=25
 
 # The certificates of this machine, whatever a network that looks into connections adds to them.
@@ -53,23 +53,33 @@ wheel: $(UV) bundle ## Build the wheel of a release, dashboard included, into di
 	@$(UV) build --quiet --wheel --out-dir dist release
 	$(if $(ACCELERATED),@$(UV) sync --quiet --locked --all-packages && $(RUN)python -m scripts.platform_wheel dist)
 
-test: sync ## Run every test lane that needs no Docker (one: make test ARGS=path)
-	$(if $(ARGS),,$(WEB) run test)
+test: sync $(if $(ARGS),,test-web) ## Run every test lane that needs no Docker (one: make test ARGS=path)
 	$(RUN)pytest $(or $(ARGS),$(WHOLE_SUITE) -m 'not alone')
-	$(if $(ARGS),,$(RUN)pytest -m alone)
+	$(if $(ARGS),,$(RUN)pytest -m alone $(shell grep -rlw --include='test_*.py' 'mark\.alone' backend compute rosetta tests))
 
-lint: sync shipping ## Style, imports, sizes, package indexes; workflows, images and manifests
+# Both write the dashboard's generated files, so that one of them follows the other.
+test-web: $(UV) $(if $(filter lint,$(MAKECMDGOALS)),lint-web)
+	$(WEB) run test
+
+# In parts, so that `make --jobs` has them beside one another.
+lint: lint-python lint-shipping lint-web ## Style, imports, sizes, package indexes; workflows, images and manifests
+
+lint-python: sync
 	$(RUN)ruff check
 	$(RUN)ruff format --check
 	$(RUN)lint-imports
 	$(RUN)python scripts/check_sizes.py
 	$(RUN)python scripts/check_indexes.py
+
+lint-shipping: shipping
 	$(SHIPPING)hadolint Dockerfile
 	$(SHIPPING)check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(SHIPPING)check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(SHIPPING)check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(SHIPPING)zizmor --offline --quiet .github
 	$(SHIPPING)kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+
+lint-web: $(UV)
 	$(WEB) run lint
 
 types: sync ## Check types, strictly
