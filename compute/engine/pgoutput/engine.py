@@ -166,7 +166,7 @@ class PgoutputEngine:
 
     def mark(self, content: str, lsn: Lsn) -> None:
         """See the contract; comes within half a second of the source being there."""
-        self._started().reader.mark(content, lsn)
+        self._started().reader.marks.add(content, lsn)
 
     def state(self) -> EngineState:
         """What is so now; STREAMING once the slot is ours and still stands where it was looked at."""
@@ -254,24 +254,15 @@ class PgoutputEngine:
             came, reads = True, 0
             while reads < _ROUND_READS and (came := session.read(intake)):
                 reads += 1
-            self._rest(session, parts)
+            _rest(session, parts)
             reader.offer()
-            session.tell(outbox.acknowledged, ask=reader.awaits(session.sent))
+            session.tell(outbox.acknowledged, ask=reader.marks.any_beyond(session.sent))
             if came:
                 continue
             if outbox.busy and pace.is_fast(session.received_bytes):
                 self._stopping.wait(_GATHER_SECONDS)
             else:
                 session.wait(_IDLE_SECONDS)
-
-    def _rest(self, session: ReplicationSession, parts: _Parts) -> None:
-        """Goes on to where the source has come though nothing came of it.
-
-        On a primary a message in its log does that for a quiet database (see `Heartbeat`); a standby has only its word.
-        """
-        behind = session.sent - parts.outbox.acknowledged
-        rest = parts.slot.on_standby and behind > QUIET_WAL_BYTES and not parts.outbox.busy
-        parts.reader.reach(session.sent, rest=rest)
 
     def _tell(self) -> None:
         """Done while the outbox is full: the source must go on hearing of us."""
@@ -287,6 +278,16 @@ class PgoutputEngine:
         if self._parts is None:
             raise RuntimeError("the engine was not started")
         return self._parts
+
+
+def _rest(session: ReplicationSession, parts: _Parts) -> None:
+    """Goes on to where the source has come though nothing came of it.
+
+    On a primary a message in its log does that for a quiet database (see `Heartbeat`); a standby has only its word.
+    """
+    behind = session.sent - parts.outbox.acknowledged
+    rest = parts.slot.on_standby and behind > QUIET_WAL_BYTES and not parts.outbox.busy
+    parts.reader.reach(session.sent, rest=rest)
 
 
 def _machine(*, accelerated: bool) -> Machine:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from compute.core.batch import TableSpec
 from compute.engine.base import cuts_behind
 from compute.engine.pgoutput.gathering import Gathering
+from compute.engine.pgoutput.marks import Marks
 from compute.engine.pgoutput.outbox import NO_BOUND, Outbox
 from compute.engine.pgoutput.protocol import Relation
 from compute.engine.pgoutput.swift import NO_LSN, Machine, PlainMachine, Room
@@ -33,6 +34,14 @@ class Limits:
     def enough_changes(self) -> int:
         """From how many on a batch is cut between transactions."""
         return (self.most_changes + 1) // 2
+
+    def are_full(self, batch: Gathering) -> bool:
+        """Whether it is to end here, wherever that is."""
+        return batch.retained_bytes >= self.hard_bytes or batch.changes >= self.most_changes
+
+    def are_enough(self, batch: Gathering) -> bool:
+        """Whether it is to end here, which is between two transactions."""
+        return batch.retained_bytes >= self.soft_bytes or batch.changes >= self.enough_changes
 
 
 class Gatherer:
@@ -61,7 +70,7 @@ class Gatherer:
         self._batch = Gathering(start, self._specs, start)
         self._on_offer = False  # from the end of one round of reading to the start of the next
         self._reached = start
-        self._wanted: deque[tuple[int, str]] = deque()  # watermarks of our own, and from where on
+        self.marks = Marks()
         # Tables of this batch by their relation's id; None: passed over.
         self._open: dict[bytes, Table | None] = {}
         self._relations: dict[bytes, Relation] = {}  # as the stream described them last
@@ -75,17 +84,9 @@ class Gatherer:
         if self._on_offer and not self._outbox.reclaim():
             self._renew()
         self._on_offer = False
-        self._watchful = self._watchful or bool(self._wanted)
+        self._watchful = self._watchful or bool(self.marks)
         if self._batch.specs is not self._specs:
             self._publish()
-
-    def mark(self, content: str, lsn: Lsn) -> None:
-        """See `ChangeEngine.mark`. May be called from any thread."""
-        self._wanted.append((lsn, content))
-
-    def awaits(self, lsn: int) -> bool:
-        """Whether a watermark is wanted for which the stream must come beyond `lsn`."""
-        return any(wanted > lsn for wanted, _ in tuple(self._wanted))
 
     def reach(self, lsn: int, *, rest: bool) -> None:
         """Takes note that everything that was committed up to `lsn` has come; between rounds of reading.
@@ -94,12 +95,13 @@ class Gatherer:
         """
         place = self._place
         lsn = max(lsn, place.base)
-        due = any(wanted <= lsn for wanted, _ in tuple(self._wanted))
+        due = self.marks.any_up_to(lsn)
         if place.in_transaction or not (due or rest) or self._is_inside(lsn):
             return
         self._cut_before(StreamPosition(Lsn(lsn)))
         place.base = lsn
-        if self._place_marks():
+        if due:
+            self._batch.watermarks += self.marks.take(lsn)
             self._publish()
 
     def offer(self) -> None:
@@ -136,19 +138,9 @@ class Gatherer:
         batch.retained_bytes, place.grown = held + place.grown, 0
         batch.changes, place.taken = changes + place.taken, 0
         batch.micros, place.newest = max(batch.micros, place.newest), -1
-        if self._is_full():
+        if limits.are_full(batch):
             self._publish()
         return at
-
-    def _is_full(self) -> bool:
-        """Whether the batch is to end here, wherever that is."""
-        batch, limits = self._batch, self._limits
-        return batch.retained_bytes >= limits.hard_bytes or batch.changes >= limits.most_changes
-
-    def _is_enough(self) -> bool:
-        """Whether the batch is to end here, which is between two transactions."""
-        batch, limits = self._batch, self._limits
-        return batch.retained_bytes >= limits.soft_bytes or batch.changes >= limits.enough_changes
 
     def _is_inside(self, lsn: int) -> bool:
         """Whether a transaction that begins before `lsn` is still to come, of which somebody holds a part.
@@ -157,14 +149,6 @@ class Gatherer:
         """
         parts = [self._start] if self._behind else []
         return any(not one.at_boundary and one.commit_lsn <= lsn for one in (*parts, *self._cuts))
-
-    def _place_marks(self) -> bool:
-        """Puts what is wanted up to here at the end of the batch; whether there was any."""
-        due = [one for one in tuple(self._wanted) if one[0] <= self._place.base]
-        for one in sorted(due, key=lambda one: one[0]):
-            self._wanted.remove(one)
-            self._batch.watermarks.append(one[1])
-        return bool(due)
 
     def _next_ordinal(self, lsn: int) -> int:
         return self._place.ordinal + 1 if lsn == self._place.lsn else 0
@@ -176,7 +160,7 @@ class Gatherer:
             self._publish()
         self._cut_before(position)
         self._behind = self._behind and position <= self._start
-        self._watchful = self._behind or bool(self._cuts) or bool(self._wanted)
+        self._watchful = self._behind or bool(self._cuts) or bool(self.marks)
         return not self._behind
 
     def _cut_before(self, position: StreamPosition) -> None:

@@ -51,9 +51,9 @@ class StreamReader(Gatherer):
         self._place.in_transaction = False
         self._place.lsn = NO_LSN
         self._place.base = max(self._place.base, end)
-        if self._wanted:
-            self._place_marks()
-        if self._is_enough() or self._batch.watermarks:
+        if self.marks:
+            self._batch.watermarks += self.marks.take(self._place.base)
+        if self._limits.are_enough(self._batch) or self._batch.watermarks:
             self._publish()
 
     def _relation(self, payload: bytes, _lsn: int) -> None:
@@ -128,7 +128,7 @@ class StreamReader(Gatherer):
         batch.retained_bytes += grown
         batch.changes += 1
         batch.micros = max(batch.micros, self._place.micros)
-        if self._is_full():
+        if self._limits.are_full(batch):
             self._publish()
 
     def _table(self, oid: bytes) -> Table | None:

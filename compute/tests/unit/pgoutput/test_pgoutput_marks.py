@@ -67,36 +67,36 @@ def boundary(lsn: int) -> StreamPosition:
 def test_a_mark_comes_behind_the_first_commit_that_is_far_enough() -> None:
     stream = Stream(boundary(100))
     assert seen(stream.round(begin(200), insert(b"1", 160), commit(200))) == [(1, 210, ())]
-    stream.reader.mark("second", Lsn(305))
-    stream.reader.mark("first", Lsn(295))
-    assert stream.reader.awaits(210)
+    stream.reader.marks.add("second", 305)
+    stream.reader.marks.add("first", 295)
+    assert stream.reader.marks.any_beyond(210)
     made = stream.round(begin(280), insert(b"2", 240), commit(280), begin(300), insert(b"3", 291), commit(300),
                         begin(400), insert(b"4", 391))  # fmt: skip
     assert seen(made) == [(2, 310, ("first", "second"))]
-    assert not stream.reader.awaits(0)
+    assert not stream.reader.marks.any_beyond(0)
     assert seen(stream.round(insert(b"5", 392), commit(400))) == [(2, 410, ())]
 
 
 def test_a_mark_comes_where_the_source_says_that_it_has_come_so_far() -> None:
     """Not within a transaction, whatever it says; and several at one place keep their order."""
     stream = Stream(boundary(100))
-    stream.reader.mark("one", Lsn(150))
+    stream.reader.marks.add("one", 150)
     assert seen(stream.round(sent=149)) == []
     assert seen(stream.round(sent=160)) == [(0, 160, ("one",))]
-    stream.reader.mark("nine", Lsn(160))
-    stream.reader.mark("ten", Lsn(160))
+    stream.reader.marks.add("nine", 160)
+    stream.reader.marks.add("ten", 160)
     assert seen(stream.round(sent=160)) == [(0, 160, ("nine", "ten"))]
-    stream.reader.mark("within", Lsn(165))
+    stream.reader.marks.add("within", 165)
     assert seen(stream.round(begin(200), insert(b"1", 170), sent=180)) == []
     (batch,) = stream.round(commit(200), sent=180)
     assert seen([batch]) == [(1, 210, ("within",))]
-    stream.reader.mark("late", Lsn(170))  # of a place that is long passed, though the source said nothing since
+    stream.reader.marks.add("late", 170)  # of a place that is long passed, though the source said nothing since
     assert seen(stream.round(sent=180)) == [(0, 210, ("late",))]
 
 
 def test_changes_behind_a_place_that_was_said_are_counted_from_there() -> None:
     stream = Stream(boundary(100))
-    stream.reader.mark("one", Lsn(150))
+    stream.reader.marks.add("one", 150)
     assert seen(stream.round(sent=160)) == [(0, 160, ("one",))]
     stream.round(begin(200), insert(b"1", 170))
     stream.reader.set_tables({TABLE: TableSpec(TABLE, ("id",))})  # has the batch end within the transaction
@@ -111,7 +111,7 @@ def test_no_place_is_said_before_a_transaction_of_which_somebody_holds_a_part(be
     """Its changes would be counted from another place than before, and come twice."""
     held = StreamPosition(Lsn(100), Lsn(170), 0)
     stream = Stream(held) if behind else Stream(boundary(100), [held])
-    stream.reader.mark("one", Lsn(150))
+    stream.reader.marks.add("one", 150)
     assert stream.round(sent=160) == []
     made = stream.round(begin(200), insert(b"1", 170), insert(b"2", 171), commit(200))
     rows = [(batch.row_count, batch.end, batch.watermarks) for batch in made]
@@ -121,7 +121,7 @@ def test_no_place_is_said_before_a_transaction_of_which_somebody_holds_a_part(be
 
 def test_a_destination_that_is_ahead_takes_what_lies_behind_where_it_stands() -> None:
     stream = Stream(boundary(100), [boundary(140)])
-    stream.reader.mark("one", Lsn(150))
+    stream.reader.marks.add("one", 150)
     assert seen(stream.round(sent=160)) == [(0, 140, ()), (0, 160, ("one",))]
 
 
