@@ -16,7 +16,7 @@ from compute.tests.support.standby import Standby
 from compute.tests.support.waiting import eventually
 from rosetta.local.postgres import PostgresCluster
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.since(16), pytest.mark.timeout(300)]
 
 WRITES = (
     "INSERT INTO one VALUES (10000 + %(n)s, 'new')",
@@ -28,6 +28,7 @@ WRITES = (
 
 @pytest.fixture
 def standby(cluster: PostgresCluster) -> Iterator[Standby]:
+    """To be named before `stage`, which then has stopped reading it when it ends."""
     folder = Path(tempfile.mkdtemp(prefix="rosetta-standby-"))
     folder.chmod(0o755)
     made = Standby(cluster, folder)
@@ -76,7 +77,7 @@ def _pipeline_from(stage: Stage, standby: Standby) -> int:
 
 
 @pytest.mark.engine("debezium")
-def test_a_standby_is_a_source(stage: Stage, standby: Standby) -> None:
+def test_a_standby_is_a_source(standby: Standby, stage: Stage) -> None:
     stage.source("CREATE TABLE one (id int PRIMARY KEY, v text); CREATE TABLE log (v text)")
     stage.source("ALTER TABLE log REPLICA IDENTITY FULL; INSERT INTO log VALUES ('a'), ('a')")
     stage.source("INSERT INTO one SELECT n, md5(n::text) FROM generate_series(1, 3000) n")
