@@ -142,8 +142,8 @@ class AuthenticationMiddleware:
         if request.method not in _SAFE_METHODS:
             require_known_origin(request, self._settings.cors_origins)
         async with self._database.transaction() as session:
-            length = self._settings.session_length if prolong else None
-            return await authenticate_session(SessionRepository(session), token, length)
+            length = self._settings.session_length
+            return await authenticate_session(SessionRepository(session), token, length, prolong=prolong)
 
 
 def require_known_origin(request: Request, origins: Collection[str]) -> None:

@@ -107,6 +107,7 @@ async def test_a_page_says_of_each_row_what_the_row_alone_says(
         " last_error = E'a \"quoted\"\\nline' WHERE pipeline_id = 2"
     )
     sql("UPDATE pipelines SET acknowledged_lsn = '0/A' WHERE id = 3")
+    await admin.get(f"{API}/auth/me")  # which notes that the token is used, for a minute
     with counted(app) as of_one:
         await admin.get(f"{API}/pipelines", params={"limit": 1})
     with counted(app) as of_all:

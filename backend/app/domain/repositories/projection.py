@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import JSON, TIMESTAMP, ColumnElement, func, inspect, literal_column, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by, asyncpg
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from rosetta.tables import Base
@@ -22,6 +22,7 @@ from rosetta.tables import Base
 Expressions = Mapping[str, ColumnElement[Any]]
 # As every other route writes a moment; the sessions of the backend are in UTC.
 _MOMENT: Final[ColumnElement[Any]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+_DIALECT: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
 _NOTHING: Final[ColumnElement[Any]] = literal_column("'[]'::json")
 
 
@@ -29,8 +30,15 @@ def json_of(view: type[BaseModel], model: type[Base], expressions: Expressions) 
     """A JSON object with the fields of `view`, to be selected from the table of `model`.
 
     A field is the column or the relationship of its name, or of one of its aliases; one that the model does not know
-    has its default.
+    has its default. It is SQL already: of hundreds of parts, each statement with it would be put together again.
     """
+    table = inspect(model).local_table
+    statement = select(_object(view, model, expressions).label("item")).select_from(table)
+    text = str(statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return literal_column(text.removeprefix("SELECT ").removesuffix(f" AS item \nFROM {table}"), JSON)
+
+
+def _object(view: type[BaseModel], model: type[Base], expressions: Expressions) -> ColumnElement[Any]:
     parts: list[Any] = []
     for name, field in view.model_fields.items():
         parts += [literal_column(f"'{name}'"), _value(name, field, inspect(model), expressions)]
@@ -52,7 +60,7 @@ def _value(name: str, field: FieldInfo, mapper: Mapper[Any], expressions: Expres
 
 
 def _nested(relationship: RelationshipProperty[Any], field: FieldInfo, expressions: Expressions) -> ColumnElement[Any]:
-    item = json_of(_view_in(field.annotation), relationship.mapper.class_, expressions)
+    item = _object(_view_in(field.annotation), relationship.mapper.class_, expressions)
     if relationship.uselist:
         item = func.coalesce(func.json_agg(aggregate_order_by(item, *(relationship.order_by or ()))), _NOTHING)
     found = select(item).select_from(relationship.mapper.local_table).where(relationship.primaryjoin)

@@ -13,6 +13,7 @@ from app.domain.schemas.identity import TokenQuery
 
 # A token's last use is known to the minute, so that reading does not mean writing.
 _USE_GRAIN = timedelta(minutes=1)
+_IS_NEWS = or_(Token.last_used_at.is_(None), Token.last_used_at < func.now() - _USE_GRAIN)
 
 
 class TokenRepository(BaseRepository[Token]):
@@ -26,10 +27,13 @@ class TokenRepository(BaseRepository[Token]):
             conditions.append(Token.role == query.role)
         return await self.page(query, conditions)
 
-    async def valid(self, token_hash: bytes) -> Token | None:
-        """The token with this hash unless it is revoked, expired (by the database's clock) or its user is inactive."""
-        return await self.session.scalar(
-            select(Token)
+    async def valid(self, token_hash: bytes) -> tuple[Token, bool] | None:
+        """The token with this hash unless it is revoked, expired (by the database's clock) or its user is inactive.
+
+        With it, whether this use is to be noted.
+        """
+        found = await self.session.execute(
+            select(Token, _IS_NEWS)
             .outerjoin(User, User.id == Token.user_id)
             .where(
                 Token.token_hash == token_hash,
@@ -38,13 +42,13 @@ class TokenRepository(BaseRepository[Token]):
                 or_(Token.user_id.is_(None), User.is_active),
             )
         )
+        row = found.one_or_none()
+        return None if row is None else (row[0], row[1])
 
     async def note_use(self, token_id: int) -> None:
         await self.session.execute(
             update(Token)
-            .where(
-                Token.id == token_id, or_(Token.last_used_at.is_(None), Token.last_used_at < func.now() - _USE_GRAIN)
-            )
+            .where(Token.id == token_id, _IS_NEWS)
             .values(last_used_at=func.now())
             .execution_options(synchronize_session=False)
         )

@@ -48,19 +48,21 @@ class SessionRepository(BaseRepository[UserSession]):
     model = UserSession
     entity_type = "session"
 
-    async def user_of(self, token_hash: bytes) -> User | None:
-        """The active user of a session that has not expired, by the database's clock."""
-        return await self.session.scalar(
-            select(User)
+    async def user_of(self, token_hash: bytes, length: timedelta) -> tuple[User, bool] | None:
+        """The active user of a session that lasts yet, by the database's clock, and whether it may be extended."""
+        found = await self.session.execute(
+            select(User, _half_over(length))
             .join(UserSession, UserSession.user_id == User.id)
             .where(UserSession.token_hash == token_hash, UserSession.expires_at > func.now(), User.is_active)
         )
+        row = found.one_or_none()
+        return None if row is None else (row[0], row[1])
 
     async def extend(self, token_hash: bytes, length: timedelta) -> datetime | None:
         """A session in use lasts on; written, and its new end returned, only once half of its time is over."""
         extended: datetime | None = await self.session.scalar(
             update(UserSession)
-            .where(UserSession.token_hash == token_hash, UserSession.expires_at < func.now() + length / 2)
+            .where(UserSession.token_hash == token_hash, _half_over(length))
             .values(expires_at=func.now() + length)
             .returning(UserSession.expires_at)
             .execution_options(synchronize_session=False)
@@ -75,6 +77,10 @@ class SessionRepository(BaseRepository[UserSession]):
 
     async def forget_expired(self) -> None:
         await self.session.execute(delete(UserSession).where(UserSession.expires_at <= func.now()))
+
+
+def _half_over(length: timedelta) -> ColumnElement[bool]:
+    return UserSession.expires_at < func.now() + length / 2
 
 
 class SignInLinkRepository(BaseRepository[SignInLink]):

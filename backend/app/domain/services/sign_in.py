@@ -100,14 +100,15 @@ class SignInService:
 
 
 async def authenticate_session(
-    sessions: SessionRepository, token: str, session_length: timedelta | None
+    sessions: SessionRepository, token: str, session_length: timedelta, *, prolong: bool
 ) -> Recognised | None:
-    """Who a session's cookie stands for; None when it is over. Without a length, this is no use that prolongs it."""
+    """Who a session's cookie stands for; None when it is over. A use that is to `prolong` it does when that is due."""
     token_hash = hash_token(token)
-    user = await sessions.user_of(token_hash)
-    if user is None:
+    found = await sessions.user_of(token_hash, session_length)
+    if found is None:
         return None
-    extended_until = None if session_length is None else await sessions.extend(token_hash, session_length)
+    user, is_due = found
+    extended_until = await sessions.extend(token_hash, session_length) if prolong and is_due else None
     return Recognised(actor_of(user), extended_until)
 
 

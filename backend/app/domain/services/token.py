@@ -48,10 +48,12 @@ class TokenService:
 
 async def authenticate(tokens: TokenRepository, text: str) -> Actor:
     """Who a bearer token stands for. Raises AuthenticationRequiredError, always with the same words."""
-    token = await tokens.valid(hash_token(text))
-    if token is None:
+    found = await tokens.valid(hash_token(text))
+    if found is None:
         raise AuthenticationRequiredError(
             "This token is not valid.", code="INVALID_TOKEN", remedy="Make a new one: `rosetta token create`."
         )
-    await tokens.note_use(token.id)
+    token, is_news = found
+    if is_news:
+        await tokens.note_use(token.id)
     return Actor(kind=ActorKind.TOKEN, id=token.id, name=token.name, role=token.role)
