@@ -4,6 +4,9 @@ import { look } from './support/looks'
 import { haveOneParked } from './support/parked'
 import { expect, settled, test } from './support/test'
 
+test.beforeAll(({ stage }) =>
+  stage.sql('shop', 'ALTER TABLE shop.parcels ADD COLUMN IF NOT EXISTS colour text'),
+)
 haveOneParked()
 
 const PAGES = {
@@ -115,7 +118,7 @@ test('the key and the credits of a destination in Snowflake', async ({ page, sta
     credits: used(place),
   }))
   const total = String(days.reduce((sum, { credits }) => sum + Number(credits), 0))
-  await page.route(/\/credits\b/, (route) =>
+  await page.route(/\/credits\?/, (route) =>
     route.fulfill({
       json: { readable: true, reason: null, remedy: null, read_at: new Date().toISOString(), total, days },
     }),

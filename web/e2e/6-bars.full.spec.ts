@@ -1,5 +1,5 @@
 /** How fast it is, into .reports/dashboard.json. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Page } from '@playwright/test'
 import { expect, settled, test } from './support/test'
 
@@ -9,12 +9,12 @@ const INPUT_MS = 100
 const LOADS = 7
 const TABLES = 10_000
 
-const measured: Record<string, number> = {}
-
-test.afterAll(() => {
+/** Kept at once, and beside what others found: a test that fails ends its process, and what that remembers. */
+function report(found: Record<string, number>): void {
   mkdirSync('../.reports', { recursive: true })
-  writeFileSync(REPORT, `${JSON.stringify(measured, null, 1)}\n`)
-})
+  const known = existsSync(REPORT) ? (JSON.parse(readFileSync(REPORT, 'utf8')) as object) : {}
+  writeFileSync(REPORT, `${JSON.stringify({ ...known, ...found }, null, 1)}\n`)
+}
 
 async function largestPaint(page: Page): Promise<number> {
   await page.goto('/')
@@ -42,9 +42,9 @@ test('the largest part of the dashboard is painted within a second', async ({ br
     await context.close()
   }
   paints.sort((one, other) => one - other)
-  measured.lcp_median_ms = Math.round(paints[Math.floor(LOADS / 2)] ?? NaN)
-  measured.lcp_worst_ms = Math.round(paints.at(-1) ?? NaN)
-  expect(measured.lcp_median_ms).toBeLessThanOrEqual(LCP_MS)
+  const median = Math.round(paints[Math.floor(LOADS / 2)] ?? NaN)
+  report({ lcp_median_ms: median, lcp_worst_ms: Math.round(paints.at(-1) ?? NaN) })
+  expect(median).toBeLessThanOrEqual(LCP_MS)
 })
 
 test('typing in the picker of 10,000 tables is answered within 100 ms', async ({ page, stage }) => {
@@ -85,6 +85,7 @@ test('typing in the picker of 10,000 tables is answered within 100 ms', async ({
   await expect(page.getByRole('checkbox', { name: /All 111 that fit/ })).toBeVisible()
   const times = await page.evaluate(() => (window as unknown as { times: number[] }).times)
   expect(times).toHaveLength('table_99'.length)
-  measured.picker_worst_input_ms = Math.round(Math.max(...times))
-  expect(measured.picker_worst_input_ms).toBeLessThanOrEqual(INPUT_MS)
+  const worst = Math.round(Math.max(...times))
+  report({ picker_worst_input_ms: worst })
+  expect(worst).toBeLessThanOrEqual(INPUT_MS)
 })

@@ -38,6 +38,14 @@ function timeLabels(ticks: number[]): string[] {
   return ticks.map((tick) => form.format(tick * 1000))
 }
 
+/** The places of values without a neighbour. */
+function lonely({ data }: uPlot, series: number): number[] {
+  const values: (number | null | undefined)[] = Array.from(data[series] ?? [])
+  return values.flatMap((value, place) =>
+    value != null && values[place - 1] == null && values[place + 1] == null ? [place] : [],
+  )
+}
+
 const FONT = '11px ui-sans-serif, system-ui, sans-serif'
 
 function optionsOf(
@@ -78,7 +86,8 @@ function optionsOf(
         width: 2,
         fill: line.dashed ? undefined : `color-mix(in oklab, ${color(line.color)} 12%, transparent)`,
         dash: line.dashed ? [5, 4] : undefined,
-        points: { show: false },
+        // A line needs two points: a value between two that are not known would not be seen.
+        points: { show: true, size: 6, fill: color(line.color), width: 0, filter: lonely },
       })),
     ],
   }

@@ -78,7 +78,13 @@ function FindingList({ findings }: { findings: readonly Finding[] }) {
         return (
           <li key={place} className={cn('flex gap-3 px-4', passed ? 'py-2.5' : 'py-4')}>
             <Icon className={cn('mt-0.5 size-4 shrink-0', color)} aria-hidden />
-            <div className={cn('flex min-w-0 flex-1 gap-x-4 gap-y-1.5', passed ? 'flex-wrap' : 'flex-col')}>
+            <div
+              className={cn(
+                'flex min-w-0 flex-1 gap-x-4 gap-y-1.5',
+                'flex-col',
+                passed && 'sm:flex-row sm:flex-wrap',
+              )}
+            >
               <p className={cn('font-medium break-words', passed && 'sm:w-44')}>
                 <span className="sr-only">{word}: </span>
                 {finding.title}

@@ -4,10 +4,12 @@ import { Toaster as Sonner } from 'sonner'
 import { useTheme } from '@/lib/theme'
 
 /** Our colours: those of the library are too pale to be read by everybody. */
-const COLORS = {
+const LOOKS = {
   '--normal-bg': 'var(--popover)',
   '--normal-text': 'var(--popover-foreground)',
   '--normal-border': 'var(--border)',
+  // Beside the pages' own buttons, not over them.
+  '--width': '20rem',
 } as CSSProperties
 
 export function Toaster() {
@@ -15,10 +17,9 @@ export function Toaster() {
   return (
     <Sonner
       theme={dark ? 'dark' : 'light'}
-      // Where a page has neither its text nor its buttons.
       position="bottom-left"
       closeButton
-      style={COLORS}
+      style={LOOKS}
       icons={{
         success: <CircleCheck className="text-success size-4" />,
         error: <CircleAlert className="text-destructive size-4" />,

@@ -90,7 +90,7 @@ function Editor({ pipelineId, row, table, onClose }: EditorProps) {
       {trying.data && <RulesPreview preview={trying.data} />}
       {saving.error && <ErrorPanel error={saving.error} title="The rules were not saved" />}
       <div className="flex flex-wrap items-center justify-end gap-2">
-        <p className="text-muted-foreground me-auto max-w-prose text-xs">
+        <p className="text-muted-foreground min-w-60 flex-1 text-xs">
           A table that was copied already is copied anew; rows that no longer pass leave the target.
         </p>
         <Button

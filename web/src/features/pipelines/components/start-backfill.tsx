@@ -40,7 +40,7 @@ export function StartBackfill({ pipeline }: { pipeline: Pipeline }) {
     })
   }
   return (
-    <Card className="p-4">
+    <Card className="p-5">
       <form className="flex flex-col gap-4" onSubmit={start}>
         <div className="flex flex-wrap gap-4">
           <Field

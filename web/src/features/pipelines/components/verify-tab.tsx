@@ -82,7 +82,7 @@ function StartVerification({ pipeline, busy }: { pipeline: Pipeline; busy: boole
       repair,
     })
   return (
-    <Card className="flex-row flex-wrap items-center gap-x-5 gap-y-3 p-4">
+    <Card className="flex-row flex-wrap items-center gap-x-5 gap-y-3 p-5">
       <DestinationSelect pipeline={pipeline} className="w-52" value={destination} onChange={setDestination} />
       <label className="flex items-center gap-2" htmlFor="repair">
         <Checkbox id="repair" checked={repair} onCheckedChange={(on) => setRepair(on === true)} />

@@ -14,9 +14,7 @@ export function ShownOnce({ title, description, text, onClose }: ShownOnceProps)
   return (
     <Dialog open onOpenChange={onClose}>
       <DialogContent title={title} description={description}>
-        <div className="break-all">
-          <CodeBlock code={text} />
-        </div>
+        <CodeBlock code={text} />
         <DialogFooter>
           <DialogClose asChild>
             <Button>I have it</Button>

@@ -54,7 +54,7 @@ export function SourceForm({ initial, hasPassword, action, pending, error, onSav
         <Field
           label="Publication"
           error={errors.publication_name?.message}
-          hint="Which tables are published. One that does not exist yet can be made in the next step."
+          hint={`Which tables are published. One that does not exist yet can be made ${hasPassword === undefined ? 'in the next step' : 'under Preflight'}.`}
         >
           <Input {...form.register('publication_name')} autoComplete="off" spellCheck={false} />
         </Field>

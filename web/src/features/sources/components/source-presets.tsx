@@ -107,7 +107,7 @@ function DeletePreset({ preset: { id, name, source_id } }: { preset: Preset }) {
       <ConfirmDialog
         open={asking}
         onOpenChange={setAsking}
-        title={`Delete ${name}?`}
+        title={`Delete the preset ${name}?`}
         action="Delete the preset"
         pending={deleting.isPending}
         error={deleting.error}
