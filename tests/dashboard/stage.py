@@ -84,7 +84,7 @@ class Stage:
         return {}
 
     def _connect(self, database: str, server: str | None = None) -> psycopg2.extensions.connection:
-        servers = {SOURCE: "source database", "rosetta": "config database"}
+        servers = {SOURCE: "source database", "crm": "source database", "rosetta": "config database"}
         port = self._stack.addresses.ports[server or servers.get(database, "target database")]
         session = psycopg2.connect(
             host="127.0.0.1", port=port, dbname=database, user="postgres", password=self._password, sslmode="disable"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SourceTable } from '@/repo/types'
-import { EMPTY_DRAFT, bodyOf, chosenTables, matching, missingAt, toggleShown } from './draft'
+import { EMPTY_DRAFT, bodyOf, chosenTables, matching, missingAt, suggestedName, toggleShown } from './draft'
 
 const table = (table_name: string, in_publication = true): SourceTable => ({
   schema_name: 'shop',
@@ -63,6 +63,13 @@ it('sends the picked tables to each destination', () => {
       sync_all_tables: false,
     },
   ])
+})
+
+it('calls a pipeline by its ends', () => {
+  expect(suggestedName('shop', ['warehouse'])).toBe('shop to warehouse')
+  expect(suggestedName('shop', ['warehouse', 'archive'])).toBe('shop to warehouse and archive')
+  expect(suggestedName('shop', [])).toBe('')
+  expect(suggestedName('shop', ['w'.repeat(300)])).toHaveLength(200)
 })
 
 it('says what is missing at each step', () => {

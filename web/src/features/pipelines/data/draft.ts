@@ -41,6 +41,14 @@ export function chosenTables(draft: Draft, tables: readonly SourceTable[]): Sour
     : tables.filter((table) => draft.picked.has(nameOf(table)))
 }
 
+const LONGEST_NAME = 200
+
+/** What a pipeline is called until somebody calls it otherwise; none while its ends are not known. */
+export function suggestedName(source: string | undefined, destinations: readonly string[]): string {
+  if (source === undefined || destinations.length === 0) return ''
+  return `${source} to ${destinations.join(' and ')}`.slice(0, LONGEST_NAME)
+}
+
 /** Why the step cannot be left yet; null when it can. */
 export function missingAt(step: number, draft: Draft): string | null {
   if (step === 0 && draft.sourceId === null) return 'Choose a source.'

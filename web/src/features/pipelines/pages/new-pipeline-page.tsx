@@ -8,19 +8,26 @@ import { Steps } from '@/components/shared/steps'
 import { Button } from '@/components/ui/button'
 import { plural } from '@/lib/format'
 import { told } from '@/lib/notify'
+import { destinationsQuery } from '@/repo/destinations'
 import { createPipeline, wishPipeline } from '@/repo/pipelines'
-import { createPublication, preflightQuery, sourceTablesQuery } from '@/repo/sources'
+import { createPublication, preflightQuery, sourceTablesQuery, sourcesQuery } from '@/repo/sources'
 import { DestinationsStep, ReviewStep, SourceStep, TablesStep } from '../components/wizard-steps'
-import { type Draft, EMPTY_DRAFT, bodyOf, chosenTables, missingAt } from '../data/draft'
+import { type Draft, EMPTY_DRAFT, bodyOf, chosenTables, missingAt, suggestedName } from '../data/draft'
 
 const STEPS = ['Source', 'Destinations', 'Tables', 'Review'] as const
 const LAST = STEPS.length - 1
 
 export function NewPipelinePage({ sourceId }: { sourceId: number | null }) {
-  const [draft, setDraft] = useState<Draft>({ ...EMPTY_DRAFT, sourceId })
+  const [made, setMade] = useState<Draft>({ ...EMPTY_DRAFT, sourceId })
+  const [named, setNamed] = useState(false)
+  const suggestion = useSuggestedName(made)
+  const draft = named ? made : { ...made, name: suggestion }
   const [step, setStep] = useState(sourceId === null ? 0 : 1)
   const [said, setSaid] = useState(false)
-  const change = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }))
+  const change = (part: Partial<Draft>) => {
+    if (part.name !== undefined) setNamed(true)
+    setMade((old) => ({ ...old, ...part }))
+  }
   const missing = missingAt(step, draft)
   const go = (next: number) => {
     setSaid(next > step && missing !== null)
@@ -60,6 +67,16 @@ export function NewPipelinePage({ sourceId }: { sourceId: number | null }) {
         )}
       </div>
     </div>
+  )
+}
+
+function useSuggestedName({ sourceId, destinationIds }: Draft): string {
+  const sources = useQuery(sourcesQuery).data?.items
+  const destinations = useQuery(destinationsQuery).data?.items
+  const chosen = destinations?.filter(({ id }) => destinationIds.includes(id)) ?? []
+  return suggestedName(
+    sources?.find(({ id }) => id === sourceId)?.name,
+    chosen.map(({ name }) => name),
   )
 }
 
