@@ -13,7 +13,8 @@ from compute.backfill.parts import CopyParts
 from compute.backfill.patience import CopyEndedError, Patience
 from compute.backfill.ports import CopyProgress, CopyTarget
 from compute.backfill.reader import RangeDigest, ReadRows, SourceReader
-from compute.destinations.base import RangeCheck, RowChunk
+from compute.core.unmade import unmade_apart
+from compute.destinations.base import RangeCheck, RefusedRecord, RowChunk, TableWrite
 from compute.transforms import CopiedRows
 from rosetta.dialects.postgres.chunk_read import Key
 from rosetta.errors import OutageError, RosettaError
@@ -192,4 +193,8 @@ class Departures:
             settle()
             self._landings.failed(error)
 
-        return PendingChunk(self._shipper.goal.destination_id, chunk, done, failed), settle
+        return PendingChunk(self._shipper.goal.destination_id, chunk, done, failed, self._unmade(rows)), settle
+
+    def _unmade(self, rows: CopiedRows) -> tuple[RefusedRecord, ...]:
+        target = self._shipper.goal.target
+        return () if rows.unmade is None else tuple(unmade_apart(TableWrite(target, rows.unmade))[1])

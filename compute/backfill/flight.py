@@ -6,13 +6,27 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from compute.backfill.ports import CopyProgress
+from compute.backfill.scratch import values_of
 from compute.core import failpoints
-from compute.destinations.base import Destination, RangeCheck, Refusals, RowChunk, TableTarget
+from compute.core.batch import META_COLUMNS
+from compute.core.lines import lines
+from compute.destinations.base import (
+    Destination,
+    RangeCheck,
+    Refusal,
+    Refusals,
+    RefusedRecord,
+    RowChunk,
+    TableTarget,
+)
 from rosetta.dialects.postgres.chunk_read import Key
+from rosetta.enums import SyncMode
 from rosetta.errors import RosettaError
+
+_META: Final = len(META_COLUMNS)
 
 
 class Pending(Protocol):
@@ -37,21 +51,42 @@ class Pending(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """A chunk to be merged; `done` hears how many rows were written."""
+    """A chunk to be merged; `done` hears how many rows were written.
+
+    `unmade`: rows of its range that the rules cannot make. They wait in the ledger, and the target does not have them.
+    """
 
     destination_id: int
     chunk: RowChunk
     done: Callable[[int], None]
     failed: Callable[[RosettaError], None]
+    unmade: tuple[RefusedRecord, ...] = ()
 
     @property
     def sync_id(self) -> int:
         return self.chunk.target.sync_id
 
     def land(self, destination: Destination, target: TableTarget, refused: Refusals | None = None, /) -> None:
-        rows = destination.write_rows(replace(self.chunk, target=target), refused)
+        chunk = replace(self.chunk, target=target)
+        if self.unmade:
+            if refused is None:
+                raise self.unmade[0].error
+            refused(Refusal(records=tuple(replace(record, target=target) for record in self.unmade)))
+            if target.mode is SyncMode.CURRENT and not chunk.complete:
+                destination.write_rows(self._without(chunk))
+        rows = destination.write_rows(chunk, refused)
         failpoints.hit("before_cursor")
         self.done(rows)
+
+    def _without(self, chunk: RowChunk) -> RowChunk:
+        """What takes the rows away that cannot be made, by the test that all missing rows go by."""
+        columns = chunk.columns
+        keys = tuple(
+            values_of(line.raw.rstrip(b"\n"), [_META + columns.index(name) for name in chunk.target.schema.key])
+            for record in self.unmade
+            for line in lines(record.changes)
+        )
+        return replace(chunk, data=b"", row_count=0, complete=True, keys=keys)
 
 
 @dataclass(frozen=True, slots=True)

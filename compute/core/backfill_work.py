@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compute.core.work import Desk
+from compute.core.work import Desk, end_copy
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 
 Answer = Callable[[RosettaError | None], None]
@@ -50,14 +50,6 @@ class EndBackfillWork:
         if target is None or desk.backfills.get(self.sync_id) != self.owner:
             self.ended(None)
             return
-        try:
-            desk.destination.finish_copy(target)
-        except OutageError:
-            raise
-        except RosettaError as error:
-            desk.fail_table(self.sync_id, error)
-            self.ended(error)
-            return
-        desk.targets[self.sync_id] = replace(target, copying=False)
-        del desk.backfills[self.sync_id]
-        self.ended(None)
+        failed = end_copy(desk, target)
+        desk.backfills.pop(self.sync_id, None)
+        self.ended(failed)

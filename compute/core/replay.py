@@ -16,8 +16,9 @@ from compute.core import failpoints
 from compute.core.batch import TableChanges
 from compute.core.fitting import fitting_targets, make_fit
 from compute.core.lines import lines
+from compute.core.unmade import park_unmade, unmade_apart
 from compute.core.work import Desk
-from compute.destinations.base import Refusal, TableTarget, TableWrite, WriteBatch, WriteResult
+from compute.destinations.base import Refusal, RefusedRecord, TableTarget, TableWrite, WriteBatch, WriteResult
 from compute.dlq.dispatcher import Dispatcher
 from compute.dlq.entries import Divided
 from compute.dlq.parcels import replayed
@@ -153,10 +154,17 @@ class _Attempt:
         for one in changes:
             fitting_targets(self._desk, one)
         target = self._desk.targets.get(self._target.sync_id, self._target)
-        batch = WriteBatch(None, writes=tuple(TableWrite(target, one) for one in changes))
-        result = self._desk.destination.write_changes(batch)
+        try:
+            made = [unmade_apart(TableWrite(target, _made(target, one))) for one in changes]
+        except OutageError:
+            raise
+        except RosettaError as error:
+            return {row.row_id: error for row in rows}
+        writes = tuple(write for write, _ in made if write is not None)
+        result = self._desk.destination.write_changes(WriteBatch(None, writes=writes))
         failpoints.hit("after_commit")
-        errors = dict(_refused(rows, target, result))
+        unmade = [record for _, records in made for record in records]
+        errors = dict(_refused(rows, target, result, unmade))
         for row in rows:
             if row.row_id not in errors:
                 stale = all((target.sync_id, *version) in result.stale for version in _versions(row))
@@ -164,9 +172,16 @@ class _Attempt:
         return errors
 
 
-def _refused(rows: Sequence[OpenRow], target: TableTarget, result: WriteResult) -> Iterator[tuple[int, RosettaError]]:
+def _made(target: TableTarget, changes: TableChanges) -> TableChanges:
+    return changes if target.rules is None else target.rules.again(changes)
+
+
+def _refused(
+    rows: Sequence[OpenRow], target: TableTarget, result: WriteResult, unmade: Sequence[RefusedRecord]
+) -> Iterator[tuple[int, RosettaError]]:
     whole = result.refusal.tables.get(target.sync_id)
-    single = {line.version: one.error for one in result.refusal.records for line in lines(one.changes)}
+    records = (*result.refusal.records, *unmade)
+    single = {line.version: one.error for one in records for line in lines(one.changes)}
     for row in rows:
         errors = [single[version] for version in _versions(row) if version in single]
         if whole is not None or errors:
@@ -270,6 +285,7 @@ class HeldWork:
                 self.tools.ledger(parking.emptied, truncated)
             divided = parking.divide_replay([TableWrite(target, changes) for changes in batch.tables])
             self.tools.ledger(parking.park, divided.entries, None, None)
+            divided = self.tools.ledger(park_unmade, desk, divided)
             write = WriteBatch(None, truncated, divided.writes, truncated_at=batch.end if truncated else None)
             result = desk.destination.write_changes(write, lambda refusal: self._refused_records(desk, refusal))
             failpoints.hit("after_commit")

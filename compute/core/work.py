@@ -14,6 +14,7 @@ from compute.core.fitting import Fits, fitting_targets, grow, make_fit
 from compute.core.growth import TypesGrewError, check_labels, with_new_labels
 from compute.core.ruled_writes import ruled_writes
 from compute.core.spans import NoSpans, Spans
+from compute.core.unmade import park_unmade
 from compute.destinations.base import (
     Destination,
     Durability,
@@ -210,7 +211,7 @@ class ChangesWork:
         if not writes and not truncated:
             desk.postpone(batch)
             return
-        divided = desk.divide(batch, truncated, writes)
+        divided = park_unmade(desk, desk.divide(batch, truncated, writes), batch)
 
         def refused(refusal: Refusal) -> None:
             check_labels(refusal, desk.targets, desk.events.current_schema)
@@ -340,6 +341,19 @@ class AskWork:
         self.answer(keys)
 
 
+def end_copy(desk: Desk, target: TableTarget) -> RosettaError | None:
+    """The last chunk of a table is merged, and it only streams from here on; or why it fails instead."""
+    try:
+        desk.destination.finish_copy(target)
+    except OutageError:
+        raise
+    except RosettaError as error:
+        desk.fail_table(target.sync_id, error)
+        return error
+    desk.targets[target.sync_id] = replace(target, copying=False)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class FinishCopyWork:
     """The last chunk is merged: the table only streams from here on."""
@@ -349,17 +363,8 @@ class FinishCopyWork:
 
     def run(self, desk: Desk) -> None:
         target = desk.targets.get(self.sync_id)
-        if target is None:
-            return
-        try:
-            desk.destination.finish_copy(target)
-        except OutageError:
-            raise
-        except RosettaError as error:
-            desk.fail_table(self.sync_id, error)
-            return
-        desk.targets[self.sync_id] = replace(target, copying=False)
-        self.finished()
+        if target is not None and end_copy(desk, target) is None:
+            self.finished()
 
 
 @dataclass(frozen=True, slots=True)

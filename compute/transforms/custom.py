@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,7 @@ from compute.transforms.fields import (
     text_of,
     unescaped,
 )
+from compute.transforms.recomputing import standing_for
 from compute.transforms.row_rules import CopiedRows, RowRules
 from compute.transforms.wholes import looked_up, with_their_pairs
 from rosetta.custom_sql import Sandbox, Statement
@@ -31,25 +33,28 @@ from rosetta.custom_sql.grammar import ROW
 from rosetta.enums import SyncMode
 from rosetta.errors import DataError, SchemaMismatchError
 
+_HOPELESS_ROWS: Final = 100  # of which none can be computed: it is the statement that is wrong, not the rows
+
 
 def apply(rules: RowRules, statement: Statement, sandbox: Sandbox, changes: TableChanges) -> TableChanges:
     """See `RowRules.apply`: WHERE is the filter, and what it gives are the columns."""
     columns = _columns(rules, changes.columns)
     fields, deletes, asked = _whole(rules, changes)
-    passing, given = _computed(statement, sandbox, columns, fields[META:], asked)
+    passing, given, unmade = _computed(statement, sandbox, columns, fields[META:], asked, keyed=bool(changes.key))
+    made = pc.or_(passing, unmade)
     if not changes.key:
         wanted, gone = passing, pa.repeat(False, len(passing))
     elif rules.mode is SyncMode.APPEND:
-        wanted, gone = pc.or_(deletes, passing), pa.repeat(False, len(passing))
+        wanted, gone = pc.or_(deletes, made), pa.repeat(False, len(passing))
     else:
         # a row that is new with the batch is not at the target, so there is nothing to delete
-        wanted = pc.or_(pc.or_(deletes, passing), pc.not_equal(fields[OP], "c"))
-        gone = pc.and_not(pc.invert(passing), deletes)
+        wanted = pc.or_(pc.or_(deletes, made), pc.not_equal(fields[OP], "c"))
+        gone = pc.and_not(pc.invert(made), deletes)
     key = tuple(name for source in changes.key if (name := statement.output_of(source)) is not None)
     meta = list(fields[:META])
-    meta[OP] = pc.if_else(gone, "d", meta[OP])
-    for place in (UNCHANGED, FROM):
-        meta[place] = blank(meta[place], gone)
+    meta[OP] = pc.if_else(gone, "d", pc.if_else(unmade, "u", meta[OP]))
+    meta[FROM] = blank(meta[FROM], pc.or_(gone, unmade))
+    meta[UNCHANGED] = pc.if_else(unmade, statement.computed_bits, NULL)
     lost = pc.or_(gone, deletes) if changes.key else gone
     named = zip(statement.columns, given, strict=True)
     values = [value if column.name in key else blank(value, lost) for column, value in named]
@@ -61,7 +66,7 @@ def apply(rules: RowRules, statement: Statement, sandbox: Sandbox, changes: Tabl
         row_count=len(lines[OP]),
         data=text_of(lines),
         has_deletes=bool(pc.any(pc.equal(lines[OP], "d")).as_py()),
-        has_unchanged=False,
+        has_unchanged=bool(pc.any(unmade).as_py()),
         has_moved=changes.has_moved and bool(pc.any(pc.not_equal(lines[FROM], NULL)).as_py()),
         types=(),
         made_for=rules.made_for,
@@ -73,9 +78,13 @@ def copied(rules: RowRules, statement: Statement, sandbox: Sandbox, rows: Copied
     text = rows.data.read_bytes() if isinstance(rows.data, Path) else rows.data
     fields = fields_of(text, len(rows.columns))
     asked = pa.repeat(True, len(fields[0]))
-    passing, given = _computed(statement, sandbox, _columns(rules, rows.columns), fields, asked)
+    columns, keyed = _columns(rules, rows.columns), bool(rules.source.key)
+    passing, given, unmade = _computed(statement, sandbox, columns, fields, asked, keyed=keyed)
     lines = [value.filter(passing) for value in given]
-    return CopiedRows(tuple(column.name for column in statement.columns), text_of(lines), len(lines[0]))
+    waiting = None
+    if pc.any(unmade).as_py():
+        waiting = standing_for(rules, statement, text_of([value.filter(unmade) for value in given]))
+    return CopiedRows(tuple(column.name for column in statement.columns), text_of(lines), len(lines[0]), waiting)
 
 
 def _whole(rules: RowRules, changes: TableChanges) -> tuple[list[Array], Array, Array]:
@@ -103,9 +112,19 @@ def _columns(rules: RowRules, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _computed(
-    statement: Statement, sandbox: Sandbox, columns: list[tuple[str, str]], fields: Sequence[Array], asked: Array
-) -> tuple[Array, list[Array]]:
-    """Which lines pass, and the fields of the statement's columns for every line: NULL where it was not asked."""
+    statement: Statement,
+    sandbox: Sandbox,
+    columns: list[tuple[str, str]],
+    fields: Sequence[Array],
+    asked: Array,
+    *,
+    keyed: bool,
+) -> tuple[Array, list[Array], Array]:
+    """Which lines pass, the fields of the statement's columns for every line, and which lines cannot be computed.
+
+    Computed fields are NULL where it was not asked, or could not say. Raises DataError where it can compute none of
+    many rows, and where it cannot compute a row that nobody could find again (no key).
+    """
     numbers = pc.cast(pc.indices_nonzero(asked), pa.int64())
     values = {name: unescaped(field).take(numbers) for (name, _), field in zip(columns, fields, strict=True)}
     table = pa.table({ROW: numbers, **values})
@@ -113,7 +132,7 @@ def _computed(
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     answer = sandbox.run(statement, columns, sink.getvalue().to_pybytes())
-    if answer.failed:
+    if answer.failed and (not keyed or len(answer.failed) == len(numbers) >= _HOPELESS_ROWS):
         raise DataError(
             f"the custom SQL cannot compute {len(answer.failed)} of {len(numbers)} rows",
             code="CUSTOM_SQL_FAILED",
@@ -129,4 +148,5 @@ def _computed(
         else pc.fill_null(escaped(given.column(column.name).combine_chunks()).take(places), NULL)
         for column in statement.columns
     ]
-    return pc.is_valid(places), made
+    unmade = pc.is_in(pa.array(range(len(asked)), pa.int64()), value_set=pa.array(answer.failed, pa.int64()))
+    return pc.is_valid(places), made, unmade

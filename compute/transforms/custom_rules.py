@@ -49,6 +49,14 @@ class CustomRules(RowRules):
 
         return apply(self, self.statement, self.sandbox, changes)
 
+    def lacks_rows(self, changes: TableChanges) -> bool:
+        return changes.has_unchanged  # the statement only sees whole rows
+
+    def again(self, changes: TableChanges) -> TableChanges:
+        from compute.transforms.recomputing import again
+
+        return again(self, self.statement, changes) if self.lacks_rows(changes) else changes
+
     def copied(self, rows: CopiedRows) -> CopiedRows:
         from compute.transforms.custom import copied
 

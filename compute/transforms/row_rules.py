@@ -21,11 +21,15 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class CopiedRows:
-    """Rows of a copy as COPY text, or a file of it."""
+    """Rows of a copy as COPY text, or a file of it.
+
+    `unmade`: rows that the rules cannot make, as changes that stand for them, see `RowRules.apply`.
+    """
 
     columns: tuple[str, ...]
     data: bytes | Path
     row_count: int
+    unmade: TableChanges | None = None
 
 
 class SourceRows(Protocol):
@@ -96,6 +100,9 @@ class RowRules:
         In append mode it is left out. Values that an update left out (unchanged TOAST) and that a filter may need, or
         a target that never had the row, are asked from the source.
 
+        A row that the rules cannot make is among them all the same, for the ledger to keep until `again` can: with
+        `_unchanged` set and without the values that are lacking.
+
         Raises:
             OutageError: the source cannot be asked; once more later.
             SchemaMismatchError: the stream lacks a column that the rules need.
@@ -103,6 +110,18 @@ class RowRules:
         from compute.transforms.columnar import apply
 
         return apply(self, changes)
+
+    def lacks_rows(self, changes: TableChanges) -> bool:
+        """Whether changes that `apply` made may have rows among them that it could not make."""
+        del changes
+        return False
+
+    def again(self, changes: TableChanges) -> TableChanges:
+        """Changes as `apply` made them, with rows that it could not make made of what the source has now.
+
+        What cannot be made still stays as it is. Raises as `apply` does, DataError where it can make none.
+        """
+        return changes
 
     def copied(self, rows: CopiedRows) -> CopiedRows:
         """Rows that were read of `view`, as the target is to have them. Raises DataError where that cannot be had."""

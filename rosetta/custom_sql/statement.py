@@ -28,6 +28,11 @@ class Statement:
     sql: str
     columns: tuple[OutputColumn, ...]
 
+    @property
+    def computed_bits(self) -> str:
+        """One bit for each column: 1 where it is computed."""
+        return "".join("1" if column.source is None else "0" for column in self.columns)
+
     def output_of(self, source: str) -> str | None:
         """The name under which a column of the batch is passed on; None when it is not."""
         return next((column.name for column in self.columns if column.source == source), None)

@@ -25,6 +25,7 @@ from rosetta.custom_sql.grammar import ROW, RefusedError, Select, column_ref
 from rosetta.custom_sql.types import duckdb_type, postgres_type, read, written
 
 LENGTHS: Final = struct.Struct(">II")
+_MOST_QUERIES: Final = 1_000
 _LOCKED: Final = {
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
@@ -47,6 +48,7 @@ class Worker:
         self._connection.execute("SET TimeZone = 'UTC'")
         self._parser = self._connection.cursor()
         self._connection.execute("SET lock_configuration = true")
+        self._queries: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
 
     def describe(self, sql: str, columns: list[tuple[str, str]]) -> dict[str, Any]:
         """The columns that the statement gives over a batch with `columns` (names and PostgreSQL types)."""
@@ -67,10 +69,7 @@ class Worker:
 
     def run(self, sql: str, columns: list[tuple[str, str]], batch: pa.Table) -> tuple[dict[str, Any], pa.Table]:
         """Rows that the statement gives, by their number in the batch; `failed` names those that it cannot compute."""
-        select = self._select(sql, columns)
-        computed = [one for one in self.describe(sql, columns)["columns"] if one["source"] is None]
-        texts = [f"{written(_quoted(one['name']), one['duckdb'])} AS {_quoted(one['name'])}" for one in computed]
-        query = f"SELECT {', '.join([ROW, *texts])} FROM ({self._query(select, columns)}) computed"
+        query = self._prepared(sql, columns)
         pieces: list[pa.Table] = []
         failed: list[int] = []
         self._piece(query, batch, pieces, failed)
@@ -89,6 +88,19 @@ class Worker:
             for computed in found.to_pylist()
         ]
         return {"rows": made, "failed": len(told["failed"])}
+
+    def _prepared(self, sql: str, columns: list[tuple[str, str]]) -> str:
+        """What is run of a statement, made once for all batches with these columns."""
+        known = sql, tuple(columns)
+        if known not in self._queries:
+            if len(self._queries) >= _MOST_QUERIES:
+                self._queries.clear()
+            select = self._select(sql, columns)
+            computed = [one for one in self.describe(sql, columns)["columns"] if one["source"] is None]
+            texts = [f"{written(_quoted(one['name']), one['duckdb'])} AS {_quoted(one['name'])}" for one in computed]
+            query = f"SELECT {', '.join([ROW, *texts])} FROM ({self._query(select, columns)}) computed"
+            self._queries[known] = query
+        return self._queries[known]
 
     def _piece(self, query: str, batch: pa.Table, pieces: list[pa.Table], failed: list[int]) -> None:
         """Halves what fails until only the rows are left out that cannot be computed."""

@@ -19,6 +19,7 @@ from compute.dlq.parking import Parking
 from compute.dlq.replays import Replays, RetryPolicy
 from compute.tests.contract.changes import Change, changes, schema
 from compute.tests.support.parked import Queue
+from compute.transforms import RowRules
 from rosetta.enums import SyncMode
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
@@ -102,9 +103,14 @@ class Bench:
     _served: tuple[TableTarget, ...] = ()
 
     def serve(
-        self, of: TableSchema = THINGS, mode: SyncMode = SyncMode.CURRENT, sync_id: int | None = None
+        self,
+        of: TableSchema = THINGS,
+        mode: SyncMode = SyncMode.CURRENT,
+        sync_id: int | None = None,
+        rules: RowRules | None = None,
     ) -> TableTarget:
-        made = TableTarget(sync_id or self.queue.sync_id, of, of.table, mode)
+        shape = of if rules is None else rules.schema
+        made = TableTarget(sync_id or self.queue.sync_id, shape, of.table, mode, rules=rules)
         self._served = (*self._served, made)
         PrepareWork(made, lambda _: None).run(self.desk)
         return made

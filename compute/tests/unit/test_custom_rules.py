@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from compute.core.lines import lines
 from compute.tests.support.changes import line, lines_of, payload
 from compute.tests.unit.test_row_rules import HOSTILE, KEY, KEYLESS, SCHEMA, Source
 from compute.transforms import CopiedRows, RowRules, RuleMaker
@@ -100,12 +101,71 @@ def test_the_rows_of_a_copy_become_the_same(sandbox: Sandbox) -> None:
     assert made == CopiedRows(("key", "email", "story", "months"), b"1\ta\tB\\tC\t360\n3\t\\N\t\\N\t216\n", 2)
 
 
-def test_a_row_that_cannot_be_computed_says_so_without_its_values(sandbox: Sandbox) -> None:
-    ruled = rules(sandbox, "SELECT id, CAST(email AS INTEGER) AS n FROM batch")
-    with pytest.raises(DataError, match="1 of 2 rows") as failed:
-        ruled.apply(payload(SCHEMA, line("c", "1", "canary", "1", "x"), line("c", "2", "7", "1", "x")))
-    assert failed.value.code == "CUSTOM_SQL_FAILED"
-    assert "canary" not in str(failed.value)
+NUMBERS = "SELECT id, CAST(email AS INTEGER) AS n, age FROM batch WHERE age > 0"
+
+
+def test_a_row_that_cannot_be_computed_keeps_others_up_no_more_than_its_values_are_kept(sandbox: Sandbox) -> None:
+    ruled = rules(sandbox, NUMBERS)
+    moved = line("c", "1", "canary", "30", "canary", former=("4",), lsn=9, seq=2)
+    made = ruled.apply(payload(SCHEMA, moved, line("c", "2", "7", "1", "x"), line("d", "3")))
+    # what is passed on is the target's anyway
+    assert lines_of(made) == [("u", ("1", None, "30")), ("c", ("2", "7", "1")), ("d", ("3", None, None))]
+    assert b"canary" not in made.data
+    assert ruled.lacks_rows(made)
+    assert not made.has_moved
+    unmade = [one for one in lines(made) if one.has_unchanged]
+    assert [(one.key, one.version) for one in unmade] == [((b"1",), (9, 2))]
+    assert bytes(made.data).splitlines()[0].split(b"\t")[5] == b"010"
+    whole = ruled.apply(payload(SCHEMA, line("c", "2", "7", "1", "x")))
+    assert not ruled.lacks_rows(whole)
+    assert ruled.again(whole) is whole
+
+
+def test_what_could_not_be_computed_is_made_of_what_the_source_has_now(sandbox: Sandbox) -> None:
+    source = Source({("1",): ("1", "8", "31", "b"), ("2",): ("2", "still not", "1", "b"), ("3",): ("3", "1", "0", "b")})
+    ruled = rules(sandbox, NUMBERS, source=source)
+    changes = [line("u", str(number), "no", "30", "x", lsn=number, xid=50 + number) for number in range(1, 5)]
+    parked = ruled.apply(payload(SCHEMA, *changes, line("u", "5", "5", "5", "x")))
+    made = ruled.again(parked)
+    assert sorted(lines_of(made), key=repr) == [
+        ("d", ("3", None, None)),  # it does not pass any more
+        ("d", ("4", None, None)),  # it is gone
+        ("u", ("1", "8", "31")),
+        ("u", ("2", None, "1")),
+        ("u", ("5", "5", "5")),
+    ]
+    assert [one.key for one in lines(made) if one.has_unchanged] == [(b"2",)]
+    assert source.asked == [([("1",), ("2",), ("3",), ("4",)], {51, 52, 53, 54})]
+
+
+def test_a_statement_that_computes_no_row_or_a_row_without_a_key_is_refused_without_values(sandbox: Sandbox) -> None:
+    many = payload(SCHEMA, *(line("c", str(number), "canary", "1", "x") for number in range(100)))
+    keyless = payload(KEYLESS, line("c", "1", "canary", "1", "x"), line("c", "2", "7", "1", "x"))
+    for ruled, changes, said in (
+        (rules(sandbox, NUMBERS), many, "100 of 100"),
+        (rules(sandbox, NUMBERS, KEYLESS), keyless, "1 of 2"),
+    ):
+        with pytest.raises(DataError, match=said) as failed:
+            ruled.apply(changes)
+        assert failed.value.code == "CUSTOM_SQL_FAILED"
+        assert "canary" not in str(failed.value)
+
+
+def test_rows_of_a_copy_that_cannot_be_computed_stand_apart(sandbox: Sandbox) -> None:
+    ruled = rules(sandbox, NUMBERS)
+    read = CopiedRows(SCHEMA.column_names, b"1\tcanary\t30\tx\n2\t7\t17\tb\n3\tcanary\t0\tx\n4\tno\t9\tx\n", 4)
+    made = ruled.copied(read)
+    assert (made.data, made.row_count) == (b"2\t7\t17\n", 1)
+    assert made.unmade is not None
+    assert lines_of(made.unmade) == [("u", ("1", None, "30")), ("u", ("4", None, "9"))]
+    assert b"canary" not in made.unmade.data
+    versions = [one.version for one in lines(made.unmade)]
+    assert [lsn for lsn, _ in versions] == [0, 0]
+    assert len({seq for _, seq in versions}) == 2
+    assert all(0 < seq < 2**63 for _, seq in versions)
+    again = ruled.copied(read)
+    assert again.unmade is not None
+    assert [one.version for one in lines(again.unmade)] == versions
 
 
 def test_another_table_is_checked_anew(sandbox: Sandbox) -> None:
