@@ -24,7 +24,8 @@ export default defineConfig({
     timezoneId: 'UTC',
     colorScheme: 'light',
     actionTimeout: 20_000,
-    trace: 'retain-on-failure',
+    // Its snapshots of the document show as much as the film would, for which every frame is drawn and encoded.
+    trace: { mode: 'retain-on-failure', screenshots: false, snapshots: true, sources: true },
     permissions: ['clipboard-read', 'clipboard-write'],
     launchOptions: { executablePath: chromium, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] },
   },
