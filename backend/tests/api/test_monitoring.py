@@ -136,6 +136,18 @@ async def test_flow_is_answered_by_table_and_in_sum(
     assert summary["records_last_hour"] == 7
     assert summary["pipelines_by_status"] == {"PAUSED": 1}
     assert summary["problems"] == []
+    for severity in ("INFO", "WARNING"):
+        sql(
+            "INSERT INTO notifications (kind, severity, dedup_key, title, message) VALUES ('K', %s, %s, 'T', 'm')",
+            severity,
+            severity,
+        )
+    told = []
+    for _ in ("unread", "read"):
+        open_now = (await admin.get(f"{API}/dashboard/summary")).json()["problems"]
+        told.append([problem["severity"] for problem in open_now])
+        sql("UPDATE notifications SET read_at = now()")
+    assert told == [["WARNING", "INFO"], ["WARNING"]]  # a note is done with when it was read, a problem is not
 
 
 async def test_what_is_older_than_the_settings_say_is_forgotten(

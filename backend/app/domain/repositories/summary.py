@@ -43,7 +43,7 @@ SELECT i.id, i.hostname, i.version, i.heartbeat_at, i.heartbeat_at > now() - int
 FROM compute_instances i ORDER BY i.hostname, i.id""")
 _PROBLEMS: Final = text("""
 SELECT severity, kind AS code, title, message, remedy, pipeline_id, destination_id, source_id
-FROM notifications WHERE resolved_at IS NULL
+FROM notifications WHERE resolved_at IS NULL AND (severity <> 'INFO' OR read_at IS NULL)
 ORDER BY array_position(ARRAY['CRITICAL', 'WARNING', 'INFO'], severity), id DESC LIMIT :limit""")
 
 
@@ -62,5 +62,5 @@ class SummaryRepository:
         return [dict(row) for row in (await self._session.execute(_INSTANCES)).mappings()]
 
     async def problems(self, limit: int) -> list[dict[str, Any]]:
-        """What is open, the worst first."""
+        """What is open, the worst first; a note until it was read."""
         return [dict(row) for row in (await self._session.execute(_PROBLEMS, {"limit": limit})).mappings()]
