@@ -10,6 +10,11 @@ import './styles.css'
 
 const queryClient = createQueryClient()
 const router = makeRouter(queryClient)
+// The page's code comes while it is asked who is signed in, not after it. What fails is asked for again, and shown, there.
+const [routes] = router.getMatchedRoutes(router.latestLocation.pathname)
+for (const route of routes) {
+  router.loadRouteChunk(route)?.catch(() => undefined)
+}
 
 // The session ended elsewhere: nothing of it stays in memory, and the way back is kept.
 whenSignedOut(() => {
