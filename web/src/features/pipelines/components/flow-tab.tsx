@@ -7,10 +7,11 @@ import type { ReactNode } from 'react'
 import { ErrorPanel } from '@/components/shared/error-panel'
 import { DesiredBadge, StatusBadge } from '@/components/shared/status-badge'
 import { formatBytes, formatSeconds, plural } from '@/lib/format'
+import { formatRate } from '@/lib/series'
 import { useNarrow } from '@/lib/use-narrow'
 import { pipelineFlowQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
-import { type FlowNode, NODE_WIDTH, flowGraph, ratesOf } from '../data/flow-graph'
+import { type FlowNode, INDENT, NODE_WIDTH, flowGraph, ratesOf } from '../data/flow-graph'
 import { retainedWalBytes } from '../data/pipeline-facts'
 
 const MINUTES = 5
@@ -65,25 +66,31 @@ interface BoxProps {
   kind: string
   name: ReactNode
   children: ReactNode
-  from?: boolean
-  to?: boolean
+  enter?: Position
+  leave?: Position
+  /** Where lanes hang, the line leaves at the side of them. */
+  trunk?: boolean
 }
 
-function Box({ icon: Icon, kind, name, children, from, to }: BoxProps) {
-  const upright = useNarrow()
+function Box({ icon: Icon, kind, name, children, enter, leave, trunk }: BoxProps) {
   return (
     <div
       className="bg-background flex flex-col gap-1.5 rounded-lg border p-3 text-xs shadow-xs"
       style={{ width: NODE_WIDTH }}
     >
-      {to && <Handle type="target" position={upright ? Position.Top : Position.Left} className="opacity-0" />}
+      {enter && <Handle type="target" position={enter} className="opacity-0" />}
       <span className="text-muted-foreground flex items-center gap-1.5">
         <Icon className="size-3.5" aria-hidden /> {kind}
       </span>
       <span className="truncate text-sm font-semibold">{name}</span>
       {children}
-      {from && (
-        <Handle type="source" position={upright ? Position.Bottom : Position.Right} className="opacity-0" />
+      {leave && (
+        <Handle
+          type="source"
+          position={leave}
+          className="opacity-0"
+          style={trunk ? { left: INDENT / 2 } : undefined}
+        />
       )}
     </div>
   )
@@ -91,11 +98,12 @@ function Box({ icon: Icon, kind, name, children, from, to }: BoxProps) {
 
 function SourceBox({ data: { pipeline } }: Of<'source'>) {
   const { source } = pipeline
+  const upright = useNarrow()
   return (
     <Box
       icon={Database}
       kind="Source"
-      from
+      leave={upright ? Position.Bottom : Position.Right}
       name={
         <Link to="/sources/$sourceId" params={{ sourceId: String(source.id) }} className="hover:underline">
           {source.name}
@@ -108,8 +116,16 @@ function SourceBox({ data: { pipeline } }: Of<'source'>) {
 }
 
 function SlotBox({ data: { pipeline } }: Of<'slot'>) {
+  const upright = useNarrow()
   return (
-    <Box icon={Cable} kind="One slot for all" from to name={pipeline.slot_name ?? 'made at the first start'}>
+    <Box
+      icon={Cable}
+      kind="One slot for all"
+      enter={upright ? Position.Top : Position.Left}
+      leave={upright ? Position.Bottom : Position.Right}
+      trunk={upright}
+      name={pipeline.slot_name ?? 'made at the first start'}
+    >
       <span className="flex">
         <DesiredBadge status={pipeline.status} />
       </span>
@@ -117,13 +133,14 @@ function SlotBox({ data: { pipeline } }: Of<'slot'>) {
   )
 }
 
-function LaneBox({ data: { lane } }: Of<'lane'>) {
+function LaneBox({ data: { lane, perSecond } }: Of<'lane'>) {
+  const upright = useNarrow()
   const { destination, metadata, parked_changes } = lane
   return (
     <Box
       icon={HardDriveDownload}
       kind={destination.type === 'POSTGRESQL' ? 'PostgreSQL' : 'Snowflake'}
-      to
+      enter={Position.Left}
       name={
         <Link
           to="/destinations/$destinationId"
@@ -137,6 +154,7 @@ function LaneBox({ data: { lane } }: Of<'lane'>) {
       <span className="flex flex-wrap items-center gap-x-2 gap-y-1">
         <StatusBadge status={metadata?.status} />
         <span className="text-muted-foreground tabular-nums">lag {formatSeconds(metadata?.lag_seconds)}</span>
+        {upright && <span className="tabular-nums">{formatRate(perSecond)}</span>}
         {parked_changes > 0 && (
           <span className="text-warning">{plural(parked_changes, 'change')} parked</span>
         )}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Pipeline, PipelineFlow } from '@/repo/types'
-import { flowGraph, ratesOf } from './flow-graph'
+import { INDENT, flowGraph, ratesOf } from './flow-graph'
 
 const lane = (id: number, status: string) => ({ id, destination_id: id * 10, metadata: { status } })
 const PIPELINE = {
@@ -31,7 +31,7 @@ describe('flowGraph', () => {
       const { nodes } = flowGraph(PIPELINE, new Map(), upright)
       const places = nodes.map(({ position: { x, y } }) => `${x},${y}`)
       expect(new Set(places).size).toBe(places.length)
-      if (upright) expect(new Set(nodes.map(({ position }) => position.x)).size).toBe(1)
+      if (upright) expect(nodes.map(({ position }) => position.x)).toEqual([0, 0, INDENT, INDENT])
     }
   })
 

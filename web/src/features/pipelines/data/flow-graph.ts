@@ -15,6 +15,8 @@ const LABEL: Partial<Edge> = {
   labelBgPadding: [6, 3],
 }
 const ROW = 128
+/** Upright, lanes hang on a trunk at their left, which is in the middle of this. */
+export const INDENT = 36
 
 /** Records per second that went to each destination over the whole minutes that `flow` covers. */
 export function ratesOf(flow: PipelineFlow | undefined): ReadonlyMap<number, number> {
@@ -26,7 +28,10 @@ export function ratesOf(flow: PipelineFlow | undefined): ReadonlyMap<number, num
   return rates
 }
 
-/** Source, slot, and one lane below the other; upright, where there is little room, all of them below each other. */
+/**
+ * Source, slot, and one lane below the other. Upright, where there is little room, all are below each other, and a lane's
+ * rate stands in its box.
+ */
 export function flowGraph(
   pipeline: Pipeline,
   rates: ReadonlyMap<number, number>,
@@ -34,7 +39,9 @@ export function flowGraph(
 ): { nodes: FlowNode[]; edges: Edge[] } {
   const middle = upright ? 0 : ((Math.max(1, pipeline.destinations.length) - 1) * ROW) / 2
   const at = (column: number, place: number) =>
-    upright ? { x: 0, y: (column + place) * (ROW + 24) } : { x: column * COLUMN, y: middle }
+    upright
+      ? { x: column === 2 ? INDENT : 0, y: (column + place) * (ROW + 24) }
+      : { x: column * COLUMN, y: middle }
   const nodes: FlowNode[] = [
     { id: 'source', type: 'source', position: at(0, 0), data: { pipeline } },
     { id: 'slot', type: 'slot', position: at(1, 0), data: { pipeline } },
@@ -53,8 +60,9 @@ export function flowGraph(
       source: 'slot',
       target: `lane-${lane.id}`,
       animated: lane.metadata?.status === 'RUNNING',
-      label: formatRate(rates.get(lane.destination_id) ?? 0),
-      ...LABEL,
+      ...(upright
+        ? { type: 'smoothstep' }
+        : { label: formatRate(rates.get(lane.destination_id) ?? 0), ...LABEL }),
     })),
   ]
   return { nodes, edges }
