@@ -14,7 +14,7 @@ import psycopg2
 import psycopg2.extensions
 
 from compute.backfill.scratch import Scratch, last_line, values_of
-from compute.backfill.standby import mark_sql, replayed_of, seen_on_standby
+from compute.backfill.standby import StandbyView, mark_sql, replayed_of
 from compute.sources.postgres.source import MESSAGE_PREFIX
 from rosetta.dialects.postgres import qualified
 from rosetta.dialects.postgres.checksum import ComparedColumn
@@ -98,6 +98,7 @@ class SourceReader:
         self._endpoint = endpoint
         self._scratch = scratch
         self._announce = announce
+        self._standby = StandbyView()
         self._lock = threading.Lock()
         self._cancelled = False
         self._connection: psycopg2.extensions.connection | None = None
@@ -182,7 +183,7 @@ class SourceReader:
         columns, key = _compared(plan, schema), _texts(plan)
         began = time.monotonic()
         with self._session(f"comparing {plan.table}") as cursor:
-            earlier = seen_on_standby(cursor)
+            earlier = self._standby.seen(cursor)
             cursor.execute(f"{_BEGIN}; {_BOUNDED}; SELECT pg_current_snapshot()::text, {_POSITION}")
             seen = cursor.fetchone()
             cursor.execute(range_end_sql(plan, key, lower, upper, rows))
@@ -236,7 +237,7 @@ class SourceReader:
         with self._scratch.room(f"reading {table}"):
             sink = self._scratch.begin()
             with self._session(f"reading {table}") as cursor:
-                earlier = seen_on_standby(cursor)
+                earlier = self._standby.seen(cursor)
                 cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
                 snapshot = cursor.fetchone()
                 cursor.copy_expert(query(cursor), sink)

@@ -13,15 +13,14 @@ import psycopg2.extensions
 from rosetta.dialects.postgres import literal
 from rosetta.lsn import Lsn
 
-# A snapshot that is taken during recovery does not list what is in progress. What is, or was a moment ago, is asked one
-# by one: the later read sees all that this one does, and what it sees beyond, the stream brings before the read's mark.
-_SEEN = """
-SELECT format('%s:%s:%s', first, last + 1, COALESCE((
-           SELECT string_agg(xid::text, ',' ORDER BY xid) FROM generate_series(first, last) AS xid
-           WHERE pg_xact_status(xid::text::xid8) = 'in progress'), '')),
+_BOUNDS = """
+SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,
        (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint
-FROM (SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint - 1
-      FROM pg_current_snapshot() AS s WHERE pg_is_in_recovery()) AS bounds (first, last)"""
+FROM pg_current_snapshot() AS s WHERE pg_is_in_recovery()"""
+_OPEN = """
+SELECT COALESCE(array_agg(xid ORDER BY xid), '{}')
+FROM (SELECT unnest(%s::bigint[]) UNION ALL SELECT generate_series(%s::bigint, %s::bigint - 1)) AS candidates (xid)
+WHERE pg_xact_status(xid::text::xid8) = 'in progress'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,32 @@ class Seen:
     position: int
 
 
-def seen_on_standby(cursor: psycopg2.extensions.cursor) -> Seen | None:
-    """To be asked before a read's own transaction; None on a primary."""
-    cursor.execute(_SEEN)
-    row = cursor.fetchone()
-    return None if row is None else Seen(*row)
+class StandbyView:
+    """Knows which transactions are in progress at a standby; used by one thread.
+
+    A snapshot that is taken during recovery does not list them: they are asked for one by one, each until it is over.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+        self._behind = 0  # the first transaction that was not looked at yet
+
+    def seen(self, cursor: psycopg2.extensions.cursor) -> Seen | None:
+        """To be asked before a read's own transaction; None on a primary.
+
+        The read sees all that this tells, and perhaps more: that the stream brings before the read's mark.
+        """
+        cursor.execute(_BOUNDS)
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        first, behind, position = row
+        if self._behind > behind:
+            self._open, self._behind = [], 0
+        cursor.execute(_OPEN, (self._open, max(first, self._behind), behind))
+        (found,) = cursor.fetchone() or ([],)
+        self._open, self._behind = list(found), behind
+        return Seen(f"{first}:{behind}:{','.join(str(xid) for xid in self._open if xid >= first)}", position)
 
 
 def mark_sql(prefix: str, content: str) -> str:
