@@ -13,8 +13,10 @@ import pytest
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually, process_exists
+from rosetta.enums import EngineKind
 
 pytestmark = pytest.mark.integration
+behind_the_engine = pytest.mark.engine(EngineKind.PGOUTPUT)
 
 
 def converges(stage: Stage, timeout_seconds: float = 60.0) -> None:
@@ -40,8 +42,9 @@ def kill_under_load(stage: Stage, kills: int, seed: int) -> None:
     converges(stage)
 
 
+@behind_the_engine
 def test_a_killed_pipeline_process_loses_nothing(stage: Stage) -> None:
-    """How long the restarts take is measured where it matters: under pgbench (`test_pgbench.py`)."""
+    """With the other engine, and how long the restarts take: under pgbench (`test_pgbench.py`)."""
     kill_under_load(stage, kills=3, seed=11)
 
 
@@ -80,12 +83,17 @@ def test_sigterm_drains_and_ends_everything_within_ten_seconds(stage: Stage) -> 
     "point",
     [
         "after_read:kill:@30",
-        "before_commit:kill:@30",
-        "after_commit:kill:@30",
         "before_flush:kill:@30",
-        "after_chunk_read:kill:@2",
-        "after_watermark:kill:@3",
-        "before_cursor:kill:@2",
+        *(
+            pytest.param(point, marks=behind_the_engine)
+            for point in (
+                "before_commit:kill:@30",
+                "after_commit:kill:@30",
+                "after_chunk_read:kill:@2",
+                "after_watermark:kill:@3",
+                "before_cursor:kill:@2",
+            )
+        ),
     ],
 )
 def test_a_kill_at_each_failpoint_loses_nothing(stage: Stage, point: str) -> None:

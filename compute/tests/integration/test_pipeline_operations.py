@@ -10,6 +10,7 @@ import pytest
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually, process_exists
+from rosetta.enums import EngineKind
 from rosetta.sealed import source_binding
 from rosetta.secrets import Keyring
 
@@ -167,6 +168,7 @@ BAD_SOURCES: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+@pytest.mark.engine(EngineKind.PGOUTPUT)  # what is wrong lies before it or behind it
 def test_every_bad_source_and_target_says_what_is_wrong(stage: Stage) -> None:
     """All at once, beside a good pipeline that does not notice."""
     stage.source("CREATE TABLE one (id int PRIMARY KEY, v text); INSERT INTO one VALUES (1, 'a')")
