@@ -16,6 +16,10 @@ from compute.tests.support.valkey import Valkey
 from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
 
+# Most pipelines of tests end before the optimising compiler has paid for itself: it took two fifths of their time.
+# Tests of throughput and memory take the variable away.
+SHORT_LIVED_JVM = "-XX:TieredStopAtLevel=1"
+
 
 @pytest.fixture
 def config(cluster: PostgresCluster, new_config_database: Callable[[], str]) -> Iterator[ConfigSql]:
@@ -51,7 +55,7 @@ def stage(
     marked = request.node.get_closest_marker("engine")
     engine = EngineKind(os.environ.get("ROSETTA_ENGINE") or (marked.args[0] if marked else EngineKind.DEBEZIUM))
     config.run(f"ALTER TABLE pipelines ALTER COLUMN engine SET DEFAULT '{engine}'")
-    service = ComputeService(config.url, tmp_path, redis_url=stage_valkey.url)
+    service = ComputeService(config.url, tmp_path, redis_url=stage_valkey.url, pydbz_jvm_opts=SHORT_LIVED_JVM)
     made = Stage(cluster, config, service, new_database(), new_database())
     yield made
     made.close()

@@ -64,6 +64,7 @@ def test_f26_a_huge_transaction_survives_a_crash_halfway(stage: Stage, capsys: p
     stage.source("CREATE TABLE huge (id int PRIMARY KEY, body text); CREATE TABLE one (id int PRIMARY KEY)")
     pipeline = stage.start_pipeline()
     stage.config.run("UPDATE pipelines SET engine = %s", HUGE_ENGINE)
+    del stage.service.environment["PYDBZ_JVM_OPTS"]  # the memory is to be what people will see
     stage.service.start()
     pid = stage.service.streaming_pid(pipeline)
     eventually(lambda: stage.config.observed(pipeline) == "RUNNING", 60)
