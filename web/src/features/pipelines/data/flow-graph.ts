@@ -15,8 +15,8 @@ const LABEL: Partial<Edge> = {
   labelBgPadding: [6, 3],
 }
 const ROW = 128
-/** Upright, lanes hang on a trunk at their left, which is in the middle of this. */
-export const INDENT = 36
+/** Upright, lanes hang on a trunk at their left, in the middle of this: twice how far the lines bend before a box. */
+export const INDENT = 40
 
 /** Records per second that went to each destination over the whole minutes that `flow` covers. */
 export function ratesOf(flow: PipelineFlow | undefined): ReadonlyMap<number, number> {
