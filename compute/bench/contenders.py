@@ -8,12 +8,13 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 import psycopg2
 
+from compute.bench.processor import seconds_of_threads
 from compute.bench.workload import MARKER, TABLE
 from compute.core.batch import META_COLUMNS, ChangeBatch, TableChanges, TableSpec
 from compute.core.fan_out import FanOut
@@ -76,45 +77,61 @@ def child(target: Callable[..., None], *arguments: Any) -> None:
 
 
 def ours(
-    pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint, profile: Profile
+    pipe: Connection,
+    source: EngineSource,
+    start: StreamPosition,
+    targets: Sequence[PostgresEndpoint],
+    profile: Profile,
 ) -> None:
     """The shipped path with Debezium: engine, fan-out, writer, PostgreSQL destination."""
     from compute.engine.debezium.engine import DebeziumEngine
 
-    _replicate(pipe, DebeziumEngine(source, profile), source, start, target)
+    _replicate(pipe, DebeziumEngine(source, profile), source, start, targets)
 
 
 def pgoutput(
-    pipe: Connection, source: EngineSource, start: StreamPosition, target: PostgresEndpoint, accelerated: bool
+    pipe: Connection,
+    source: EngineSource,
+    start: StreamPosition,
+    targets: Sequence[PostgresEndpoint],
+    accelerated: bool,
 ) -> None:
     """The same path with the engine that has no JVM; `accelerated` by compiled code, or pure Python."""
     from compute.engine.pgoutput.engine import PgoutputEngine
 
-    _replicate(pipe, PgoutputEngine(source, accelerated=accelerated), source, start, target)
+    _replicate(pipe, PgoutputEngine(source, accelerated=accelerated), source, start, targets)
 
 
 def _replicate(
-    pipe: Connection, engine: ChangeEngine, source: EngineSource, start: StreamPosition, target: PostgresEndpoint
+    pipe: Connection,
+    engine: ChangeEngine,
+    source: EngineSource,
+    start: StreamPosition,
+    targets: Sequence[PostgresEndpoint],
 ) -> None:
     importlib.import_module("compute.core.assembly")  # what a pipeline's process loads counts for its memory
 
     watcher = _Watcher()
     fan_out = FanOut(engine, lambda _: (), lambda: None)
     watcher.fan_out = fan_out
-    resumption = Resumption(Lsn(0), established=False, reported=None)
-    plan = LanePlan(1, lambda: PostgresDestination(target, 1, 1), 1, resumption, fan_out.lane_bytes)
-    lane = fan_out.add(1, lambda covered: Lane(plan, watcher, fan_out, covered))
     prepared = threading.Semaphore(0)
-    for number, schema in enumerate(_schemas(source)):
-        work = PrepareWork(TableTarget(number, schema, schema.table), lambda _: prepared.release())
-        lane.put(work)
-    for _ in SPECS:
-        prepared.acquire()
+    for number, target in enumerate(targets, 1):
+        _add_lane(fan_out, watcher, number, target)
+        for sync_id, schema in enumerate(_schemas(source)):
+            work = PrepareWork(TableTarget(sync_id, schema, schema.table), lambda _: prepared.release())
+            fan_out.lanes[number].put(work)
+            prepared.acquire()
     engine.start(start, SPECS)
     for batch in _batches(engine, pipe, watcher):
         fan_out.route(batch)
     engine.stop()
     fan_out.stop(5.0)
+
+
+def _add_lane(fan_out: FanOut, watcher: _Watcher, number: int, target: PostgresEndpoint) -> None:
+    resumption = Resumption(Lsn(0), established=False, reported=None)
+    plan = LanePlan(number, lambda: PostgresDestination(target, 1, number), 1, resumption, fan_out.lane_bytes)
+    fan_out.add(number, lambda covered: Lane(plan, watcher, fan_out, covered))
 
 
 def ceiling(pipe: Connection, source: EngineSource, start: StreamPosition, profile: Profile) -> None:
@@ -175,7 +192,10 @@ def naive(pipe: Connection, source: EngineSource, start: StreamPosition) -> None
 
 
 def _batches(engine: ChangeEngine, pipe: Connection, watcher: _Watcher) -> Iterator[ChangeBatch]:
-    """Batches until the parent says "stop"; "sample" and "samples" begin and end a measurement of latency."""
+    """Batches until the parent says "stop"; "sample" and "samples" begin and end a measurement of latency.
+
+    "writers" asks for the processor time of the threads that write, one for each target.
+    """
     while True:
         batch = engine.take(0.2)
         if batch is not None:
@@ -184,6 +204,9 @@ def _batches(engine: ChangeEngine, pipe: Connection, watcher: _Watcher) -> Itera
             word = pipe.recv()
             if word == "stop":
                 return
+            if word == "writers":
+                pipe.send(seconds_of_threads("writer-"))
+                continue
             watcher.sampling = word == "sample"
             if word == "samples":
                 pipe.send(watcher.late_seconds)

@@ -6,14 +6,15 @@ import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from compute.bench import contenders
+from compute.bench.processor import Stopwatch
 from compute.bench.stage import Stage
 from compute.bench.workload import PUBLICATION
 from rosetta.enums import Profile
@@ -21,8 +22,11 @@ from rosetta.enums import Profile
 
 @dataclass(frozen=True, slots=True)
 class Drain:
+    """`processor_s`: seconds of processor time by who took them (see `_watch`), of which other work takes nothing."""
+
     seconds: float
     resident_mb: int | None
+    processor_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class Contender:
@@ -86,17 +90,32 @@ def drain_pgoutput(stage: Stage, name: str, *, accelerated: bool) -> Drain:
 
 
 def _drain(stage: Stage, name: str, target: Callable[..., None], *arguments: Any) -> Drain:
+    databases = stage.databases(name)
     with _ours(stage, name, target, *arguments) as contender:
         begun = stage.wait_for_slot(name, contender.require_alive)
-        drain = Drain(stage.wait_for_marker(name, contender.require_alive) - begun, contender.resident_mb())
-    stage.require_same(name)
+        watch = _watch(stage, contender)
+        ended = max(stage.wait_for_marker(database, contender.require_alive) for database in databases)
+        took = watch.seconds()
+        contender.pipe.send("writers")
+        writers = contender.answer(30)
+        drain = Drain(
+            ended - begun, contender.resident_mb(), took if writers is None else took | {"writers": round(writers, 2)}
+        )
+    for database in databases:
+        stage.require_same(database)
     return drain
+
+
+def _watch(stage: Stage, contender: Contender | None = None) -> Stopwatch:
+    """Of both servers with all their backends, and of our process, from the moment at which the drain is timed."""
+    pids = {name: cluster.process.pid for name, cluster in stage.servers.items() if cluster.process is not None}
+    return Stopwatch(pids if contender is None else pids | {"ours": contender.process.pid})
 
 
 @contextmanager
 def _ours(stage: Stage, name: str, target: Callable[..., None], *arguments: Any) -> Iterator[Contender]:
-    common = (stage.engine_source(name), stage.slots[name], stage.target_endpoint(name))
-    with running(target, *common, *arguments) as contender:
+    targets = [stage.target_endpoint(database) for database in stage.databases(name)]
+    with running(target, stage.engine_source(name), stage.slots[name], targets, *arguments) as contender:
         yield contender
 
 
@@ -124,7 +143,8 @@ def drain_native(stage: Stage, name: str) -> Drain:
         )
         cursor.execute(f"ALTER SUBSCRIPTION {name} ENABLE")
         begun = stage.wait_for_slot(name)
-        drain = Drain(stage.wait_for_marker(name) - begun, None)
+        watch = _watch(stage)
+        drain = Drain(stage.wait_for_marker(name) - begun, None, watch.seconds())
         cursor.execute(f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE)")
         cursor.execute(f"DROP SUBSCRIPTION {name}")
     session.close()

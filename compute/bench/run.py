@@ -18,7 +18,7 @@ from compute.bench.backfill import measure_backfill
 from compute.bench.lists import measure_lists
 from compute.bench.measure import Drain
 from compute.bench.snowflake import measure_snowflake
-from compute.bench.stage import Stage, stage
+from compute.bench.stage import FAN_OUT, Stage, stage
 from compute.bench.workload import FULL_CHANGES, Workload
 from rosetta.enums import EngineKind, Profile
 
@@ -30,6 +30,7 @@ CONTENDERS = [
     "native",
     "pgoutput",
     "accelerated",
+    FAN_OUT,
     "ours_fast",
     "ceiling",
     "ours_small",
@@ -100,6 +101,7 @@ def _drains(servers: Stage, slots: list[str]) -> dict[str, Drain]:
         "native": lambda slot: measure.drain_native(servers, slot),
         "pgoutput": lambda slot: measure.drain_pgoutput(servers, slot, accelerated=False),
         "accelerated": lambda slot: measure.drain_pgoutput(servers, slot, accelerated=True),
+        FAN_OUT: lambda slot: measure.drain_pgoutput(servers, slot, accelerated=True),
         "ours_fast": lambda slot: measure.drain_ours(servers, slot, Profile.FAST),
         "ceiling": lambda slot: measure.drain_ceiling(servers, slot, Profile.FAST),
         "ours_small": lambda slot: measure.drain_ours(servers, slot, Profile.SMALL),
@@ -111,13 +113,15 @@ def _drains(servers: Stage, slots: list[str]) -> dict[str, Drain]:
         if name in runs:
             drain = runs[name](slot)
             rounds.setdefault(name, []).append(drain)
-            print(f"{slot:14} {drain.seconds:7.1f} s  {drain.resident_mb or '-'} MB", flush=True)
+            took = "  ".join(f"{who} {seconds:.1f}" for who, seconds in drain.processor_s.items())
+            print(f"{slot:14} {drain.seconds:7.1f} s  {drain.resident_mb or '-':>4} MB   {took}", flush=True)
     return {name: _median(drains) for name, drains in rounds.items()}
 
 
 def _median(drains: list[Drain]) -> Drain:
     resident = [drain.resident_mb for drain in drains if drain.resident_mb is not None]
-    return Drain(statistics.median(drain.seconds for drain in drains), max(resident, default=None))
+    took = {who: statistics.median(drain.processor_s[who] for drain in drains) for who in drains[0].processor_s}
+    return Drain(statistics.median(drain.seconds for drain in drains), max(resident, default=None), took)
 
 
 def _report(changes: int, drains: dict[str, Drain]) -> dict[str, Any]:
@@ -134,6 +138,12 @@ def _report(changes: int, drains: dict[str, Drain]) -> dict[str, Any]:
     }
     if resident:
         report["rss_mb"] = resident
+    million = changes / 1e6
+    report["processor_s_per_million"] = {
+        name: {who: round(seconds / million, 2) for who, seconds in drain.processor_s.items()}
+        for name, drain in drains.items()
+        if drain.processor_s
+    }
     if second := _second_engine(drains):
         report["pgoutput"] = second
     return report
@@ -147,7 +157,16 @@ def _second_engine(drains: dict[str, Drain]) -> dict[str, Any]:
             figures[figure] = round(native.seconds / drain.seconds, 2)
         if drain is not None and drain.resident_mb is not None:
             figures["rss_mb"] = max(drain.resident_mb, figures.get("rss_mb", 0))
+    one, many = (_engine_seconds(drains[name]) if name in drains else None for name in ("accelerated", FAN_OUT))
+    if one and many:
+        figures["four_targets_engine_ratio"] = round(many / one, 2)
     return figures
+
+
+def _engine_seconds(drain: Drain) -> float | None:
+    """Processor time of our process without the threads that write, of which each target has its own."""
+    took = drain.processor_s
+    return took["ours"] - took["writers"] if "writers" in took else None
 
 
 def _add_latencies(report: dict[str, Any], servers: Stage, only: list[str], seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg2.extensions
 
@@ -21,6 +21,8 @@ from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 
 Still = Callable[[], None]
+FAN_OUT: Final = "four_targets"
+FAN_OUT_TARGETS: Final = 4
 
 
 def _always() -> None:
@@ -46,6 +48,14 @@ class Stage:
     target: PostgresCluster
     slots: Mapping[str, StreamPosition]
     session: psycopg2.extensions.connection  # of the source
+
+    @property
+    def servers(self) -> Mapping[str, PostgresCluster]:
+        return {"source": self.source, "target": self.target}
+
+    def databases(self, contender: str) -> list[str]:
+        """The target's databases that it fills."""
+        return _databases(contender)
 
     def engine_source(self, contender: str) -> EngineSource:
         return EngineSource(_endpoint(self.source, "postgres"), PUBLICATION, contender)
@@ -107,7 +117,8 @@ def stage(workload: Workload, contenders: list[str]) -> Iterator[Stage]:
             cluster.start()
         source, target = clusters
         for contender in contenders:
-            _database(target, contender)
+            for database in _databases(contender):
+                _database(target, database)
         session = source.connect()
         with session.cursor() as cursor:
             cursor.execute(f"{SCHEMA}; CREATE PUBLICATION {PUBLICATION} FOR TABLE bench, bench_marker")
@@ -122,6 +133,12 @@ def stage(workload: Workload, contenders: list[str]) -> Iterator[Stage]:
         for cluster in clusters:
             cluster.stop()
         shutil.rmtree(folder)
+
+
+def _databases(contender: str) -> list[str]:
+    if contender != FAN_OUT:
+        return [contender]
+    return [f"{contender}_{number}" for number in range(1, FAN_OUT_TARGETS + 1)]
 
 
 def _database(target: PostgresCluster, name: str) -> None:
