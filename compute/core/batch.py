@@ -62,7 +62,7 @@ class TableChanges:
         key: as in `TableSpec`.
         row_count: lines in `data`.
         data: COPY text, see the module.
-        folded: no two lines share a key.
+        folded: no two lines share a key, so that their order says nothing. Best are those first that are 'c'.
         has_deletes: whether any line is a 'd'.
         has_unchanged: whether any line has `_unchanged` set.
         has_moved: whether any line has `_from` set. Such a line's unchanged columns are to be copied from

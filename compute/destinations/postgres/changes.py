@@ -8,13 +8,12 @@ from typing import Final
 
 from compute.destinations.base import Durability, Refusal, Refusals, RefusedRecord, WriteBatch, WriteResult
 from compute.destinations.postgres.express import Express
-from compute.destinations.postgres.net_effect import NetEffect
 from compute.destinations.postgres.progress import Progress
-from compute.destinations.postgres.refusals import is_about_table, is_about_uniqueness, may_pass
+from compute.destinations.postgres.refusals import is_about_table, may_pass
 from compute.destinations.postgres.rescue import Rescue
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
-from compute.destinations.postgres.sync_work import Shortcut, SyncWork, by_sync
+from compute.destinations.postgres.sync_work import SyncWork, by_sync
 from rosetta.dialects.postgres import ddl, replay
 from rosetta.errors import DataError, RosettaError
 
@@ -46,7 +45,6 @@ class Changes:
         self._session = session
         self._progress = progress
         self._staging = staging
-        self._net_effect = NetEffect(session)
         self._express = Express(session, progress, staging)
 
     def write(self, batch: WriteBatch, refused: Refusals) -> WriteResult:
@@ -120,11 +118,7 @@ class Changes:
         """Applies one sync's part under a savepoint; a refusal is noted and undone."""
         sync_id = sync.target.sync_id
         outcome.failed.pop(sync_id, None)
-        shortcut = self._net_effect.apply if self._net_effect.fits(sync) else None
-        error = self._attempt(sync, batch, shortcut)
-        if error is not None and shortcut is not None and is_about_uniqueness(error):
-            self._net_effect.surprised(sync)
-            error = self._attempt(sync, batch)
+        error = self._attempt(sync, batch)
         if error is None:
             outcome.rows += sync.row_count
         elif is_about_table(error):
@@ -133,10 +127,10 @@ class Changes:
             outcome.failed[sync_id] = error
         return error is None
 
-    def _attempt(self, sync: SyncWork, batch: WriteBatch, shortcut: Shortcut | None = None) -> DataError | None:
+    def _attempt(self, sync: SyncWork, batch: WriteBatch) -> DataError | None:
         self._session.run("SAVEPOINT sync", sync.doing)
         try:
-            sync.write(self._session, self._staging, batch, shortcut)
+            sync.write(self._session, self._staging, batch)
         except DataError as error:
             self._session.run("ROLLBACK TO SAVEPOINT sync; RELEASE SAVEPOINT sync", sync.doing)
             return error

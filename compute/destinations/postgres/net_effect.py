@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from compute.core.batch import TableChanges
-from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.sync_work import SyncWork
-from rosetta.dialects.postgres import merge, net_merge
-from rosetta.dialects.postgres.merge_table import MergeTable
 from rosetta.enums import SyncMode
 from rosetta.plants import planted
 
@@ -17,10 +13,9 @@ _WARY_BATCHES: Final = 64
 
 
 class NetEffect:
-    """Knows the syncs that are open for it, and applies their staged changes."""
+    """Knows the syncs that are open for it."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._wary: dict[int, int] = {}
 
     def fits(self, sync: SyncWork) -> bool:
@@ -35,28 +30,3 @@ class NetEffect:
     def surprised(self, sync: SyncWork) -> None:
         """The target is not as was thought."""
         self._wary[sync.target.sync_id] = _WARY_BATCHES
-
-    def apply(self, sync: SyncWork, table: MergeTable, changes: TableChanges) -> bool:
-        """Applies folded changes that are staged and filled; whether that was all.
-
-        False: nothing wrong was written, and the upsert is to follow. Raises DataError as any statement does.
-        """
-        if not changes.folded or changes.has_moved:
-            return False
-        deletes = 0
-        if changes.has_deletes:
-            deletes = _deletes(changes)
-            self._session.run(merge.delete_sql(table, copying=False), sync.doing)
-        written = self._session.run(net_merge.update_sql(table), sync.doing)
-        if written + deletes < changes.row_count:
-            written += self._session.run(net_merge.insert_sql(table), sync.doing)
-        if written + deletes == changes.row_count:
-            return True
-        self.surprised(sync)
-        return False
-
-
-def _deletes(changes: TableChanges) -> int:
-    """A line ends with the only newline in it."""
-    data = bytes(changes.data)
-    return data.count(b"\nd\t") + data.startswith(b"d\t")

@@ -58,9 +58,13 @@ class Progress(FencedProgress):
         self.known = _position(rows[0])
         return self.known
 
-    def hold_sql(self, position: StreamPosition) -> str:
-        """What `begin` does, for whoever cannot look at its answer: an error unless epoch and position are these."""
-        return ddl.hold_progress_sql(self.pipeline_id, self.destination_id, self.epoch, _place(position))
+    def claim_sql(self, known: StreamPosition, position: StreamPosition) -> str:
+        """Opens a transaction and moves the position; an error unless it was `known`, and the fence ours.
+
+        As `begin`, it holds the row until the transaction ends.
+        """
+        places = _place(known), _place(position)
+        return ddl.claim_progress_sql(self.pipeline_id, self.destination_id, self.epoch, *places)
 
     def move_sql(self, position: StreamPosition) -> str:
         """What `commit` does."""

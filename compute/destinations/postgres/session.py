@@ -63,14 +63,15 @@ class Session(TargetSession):
             cursor.execute(sql)
             return cursor.fetchall()
 
-    def copy(self, sql: str, data: bytes | memoryview | Path, doing: str) -> int:
+    def copy(self, sql: str, data: bytes | memoryview | Path | io.BufferedIOBase, doing: str) -> int:
         """Runs `COPY ... FROM STDIN`; returns the rows copied."""
         with self._cursor(doing) as cursor:
             if isinstance(data, Path):
                 with data.open("rb") as file:
                     cursor.copy_expert(sql, file, _COPY_BUFFER_BYTES)
             else:
-                cursor.copy_expert(sql, io.BytesIO(data), _COPY_BUFFER_BYTES)
+                source = io.BytesIO(data) if isinstance(data, bytes | memoryview) else data
+                cursor.copy_expert(sql, source, _COPY_BUFFER_BYTES)
             return cursor.rowcount
 
     def rollback(self) -> None:

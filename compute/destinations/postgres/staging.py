@@ -25,11 +25,13 @@ class Staging:
         self._session = session
         self._copy_prefix = copy_prefix
         self._tables: OrderedDict[tuple[object, ...], MergeTable] = OrderedDict()
+        self._taking_rows: set[str] = set()
         self._numbers = itertools.count(1)
 
     def clear(self) -> None:
         """Forgets everything: the session is new."""
         self._tables.clear()
+        self._taking_rows.clear()
 
     def forget(self, target: TableId) -> None:
         """Drops the staging tables of a target whose shape may have changed."""
@@ -51,6 +53,10 @@ class Staging:
     def whole_table(self, target: TableTarget) -> MergeTable:
         """The staged shape for all columns of the target's schema."""
         return self.table(target, target.schema.column_names, target.schema.key)
+
+    def takes_rows(self, table: MergeTable) -> bool:
+        """Whether new rows may be copied right into the target, without a word about what their own columns hold."""
+        return table.staging in self._taking_rows
 
     def trim(self) -> None:
         """Drops the staging tables that were not used for longest; what is made after it stays until the next."""
@@ -78,10 +84,14 @@ class Staging:
             )
         soft = target.delete_mode is DeleteMode.SOFT
         staging = f"pg_temp.rosetta_staging_{next(self._numbers)}"
+        unsaid = [table.columns.get(name) for name in ("_rosetta_synced_at", *(["_rosetta_deleted"] if soft else []))]
+        if table.is_plain and all(column is not None and column.has_default for column in unsaid):
+            self._taking_rows.add(staging)
         return merge_table(table, columns, key, staging, self.copy_name(target.sync_id), soft=soft)
 
     def _drop(self, name: tuple[object, ...]) -> None:
         table = self._tables.pop(name)
+        self._taking_rows.discard(table.staging)
         self._session.run(f"DROP TABLE IF EXISTS {table.staging}", "dropping a staging table")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from compute.core.batch import TableChanges
@@ -16,8 +16,6 @@ from rosetta.enums import SyncMode
 
 Version = tuple[int, int]
 Owner = tuple[int, int]  # pipeline and destination
-# Applies staged changes in another way than the writer's; False: the writer's is to follow.
-Shortcut = Callable[["SyncWork", MergeTable, TableChanges], bool]
 
 
 @dataclass
@@ -61,7 +59,7 @@ class SyncWork:
             lsn = end.commit_lsn if end.at_boundary else end.change_lsn
             session.run(replay.empty_older_sql(table, int(lsn)), self.doing)
 
-    def write(self, session: Session, staging: Staging, batch: WriteBatch, shortcut: Shortcut | None = None) -> None:
+    def write(self, session: Session, staging: Staging, batch: WriteBatch) -> None:
         """Applies everything, or raises DataError somewhere in between."""
         self.truncate(session, staging, batch)
         for number, (changes, table) in enumerate(self.stage(staging)):
@@ -73,8 +71,7 @@ class SyncWork:
                 self.writer.fold(session, table)
             if self.writer.fill(session, table, changes, self.target.copying):
                 raise row_missing(table)
-            if shortcut is None or not shortcut(self, table, changes):
-                session.run(self.apply_sql(table, changes), self.doing)
+            session.run(self.apply_sql(table, changes), self.doing)
 
     def find_stale(self, session: Session, table: MergeTable) -> None:
         """For a replay: notes the staged changes that are stale, and drops those that are there or must not be."""
@@ -93,10 +90,12 @@ class SyncWork:
 
     @property
     def is_plain(self) -> bool:
-        """Whether one statement applies it, without a question in between."""
-        if self.truncated or self.target.copying or self.replayed_by is not None or len(self.changes) != 1:
+        """Whether it is applied without a question in between."""
+        target = self.target
+        if self.truncated or target.copying or self.replayed_by is not None or len(self.changes) != 1:
             return False
-        return self.changes[0].folded and not self.changes[0].has_unchanged
+        keyed = target.mode is SyncMode.CURRENT and bool(target.schema.key)
+        return self.changes[0].folded and (keyed or not self.changes[0].has_unchanged)
 
     @property
     def needs_notes(self) -> bool:

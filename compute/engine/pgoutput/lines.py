@@ -32,14 +32,17 @@ _ESCAPES: Final = (
 
 
 class LineWriter:
-    """Gathers the lines of one table in one batch."""
+    """Gathers the lines of one table in one batch: in stream order, or `folded`, those of new rows first."""
 
-    def __init__(self, relation: Relation, key: tuple[str, ...]) -> None:
+    def __init__(self, relation: Relation, key: tuple[str, ...], *, folded: bool = False) -> None:
         self.table: TableId = relation.table
         self.shape = self.columns, self.types = relation.shape
         self.key = key
         self.has_deletes = self.has_unchanged = self.has_moved = False
+        self._folded = folded
+        self._count = len(self.columns)
         self._lines: list[bytes] = []
+        self._fresh: list[bytes] = [] if folded else self._lines
 
     def row(self, operation: bytes, stamp: tuple[int, int, bytes], values: Sequence[Value], origin: Key | None) -> int:
         """Adds a line and returns its bytes; `stamp` is LSN, ordinal, and the text of xid and time.
@@ -56,37 +59,41 @@ class LineWriter:
             moved = _escaped(_array(origin))
         text = _columns(values)
         line = b"%b\t%d\t%d\t%b\t%b\t%b\t%b\n" % (operation, *stamp, mask, moved, text)
-        self._lines.append(line)
+        (self._fresh if operation == CREATE else self._lines).append(line)
         return len(line)
 
     def plain(self, operation: bytes, lsn: int, ordinal: int, transaction: bytes, message: bytes) -> bool:
         """Does what `row` does for a message of short values that need no escapes; for any other it returns False."""
-        parts, count = message.split(_SHORT), len(self.columns)
-        breaks = 2 * count - len(parts)  # a tab between two columns, and a backslash for each NULL
+        parts, count = message.split(_SHORT), self._count
         if len(parts) == count + 1:
             del parts[0]
-            text = b"\t".join([part[1:] for part in parts])
-        elif (fields := _with_nulls(parts)) is not None and len(fields) == count:
-            text = b"\t".join(fields)
+            fields = [part[1:] for part in parts]
+            breaks = count - 1  # a tab between two columns
+        elif (found := _with_nulls(parts)) is not None and len(found) == count:
+            fields = found
+            breaks = 2 * count - len(parts)  # and a backslash for each NULL
         else:
             return False
+        text = b"\t".join(fields)
         if len(text) - len(text.translate(None, _SPECIAL)) != breaks:
             return False
-        self._lines.append(b"%b\t%d\t%d\t%b\t\\N\t\\N\t%b\n" % (operation, lsn, ordinal, transaction, text))
+        line = b"%b\t%d\t%d\t%b\t\\N\t\\N\t%b\n" % (operation, lsn, ordinal, transaction, text)
+        (self._fresh if operation == CREATE else self._lines).append(line)
         return True
 
     def deleted(self, stamp: tuple[int, int, bytes], values: Sequence[Value]) -> int:
         self.has_deletes = True
         return self.row(DELETE, stamp, values, None)
 
-    def finish(self, *, folded: bool) -> TableChanges:
+    def finish(self) -> TableChanges:
+        lines = self._fresh + self._lines if self._folded else self._lines
         return TableChanges(
             table=self.table,
             columns=self.columns,
             key=self.key,
-            row_count=len(self._lines),
-            data=b"".join(self._lines),
-            folded=folded,
+            row_count=len(lines),
+            data=b"".join(lines),
+            folded=self._folded,
             has_deletes=self.has_deletes,
             has_unchanged=self.has_unchanged,
             has_moved=self.has_moved,

@@ -94,8 +94,8 @@ class Keyed:
 
     leading: dict[Key, Image] | None = None
 
-    def __init__(self, relation: Relation, spec: TableSpec, images: Images) -> None:
-        self._writer = LineWriter(relation, spec.key)
+    def __init__(self, relation: Relation, spec: TableSpec, images: Images, *, folded: bool = True) -> None:
+        self._writer = LineWriter(relation, spec.key, folded=folded)
         self.shape, self.columns = self._writer.shape, self._writer.columns
         self._name = str(relation.table)
         self._places = [self.columns.index(name) for name in spec.key]
@@ -195,7 +195,7 @@ class Folded(Keyed):
                 or not plain(operation, lsn, ordinal, transaction, row)
             ):
                 self._write(key, image, operation)
-        return self._writer.finish(folded=True)
+        return self._writer.finish()
 
 
 class Kept(Keyed):
@@ -205,10 +205,10 @@ class Kept(Keyed):
     """
 
     def __init__(self, relation: Relation, spec: TableSpec) -> None:
-        super().__init__(relation, spec, {})
+        super().__init__(relation, spec, {}, folded=False)
 
     def finish(self) -> TableChanges:
-        return self._writer.finish(folded=False)
+        return self._writer.finish()
 
     def _put(self, key: Key, image: Image, old: Image | None) -> int:
         grown = super()._put(key, image, old)
@@ -238,7 +238,7 @@ class Log:
         return self._writer.deleted((lsn, ordinal, transaction), self._before(payload)[0])
 
     def finish(self) -> TableChanges:
-        return self._writer.finish(folded=False)
+        return self._writer.finish()
 
     def _before(self, payload: bytes) -> tuple[list[Value], int]:
         if payload[5] == NEW:

@@ -217,7 +217,7 @@ class Calls:
 def test_what_refusals_cost(
     postgres_lane: PostgresLane, writer: PostgresDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """bounded: a batch without refusals takes six calls; one bad row of 8,192 a logarithm more; all bad, an end."""
+    """bounded: a batch without refusals takes one call; one bad row of 8,192 a logarithm more; all bad, an end."""
     of, rows = target(THINGS), 8_192
     writer.ensure_table(of)
     postgres_lane.constrain(constraints.check(of, "n >= 0", lambda _row: True))
@@ -231,7 +231,7 @@ def test_what_refusals_cost(
 
     calls = Calls(monkeypatch)
     cost(10_000, set(), "-1")
-    assert cost(20_000, set(), "-1")[0] == 6
+    assert cost(20_000, set(), "-1")[0] == 1
     for end, value in ((30_000, "-1"), (40_000, "none")):
         count, result = cost(end, {5_000}, value)
         assert len(result.refusal.records) == 1

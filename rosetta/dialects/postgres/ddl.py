@@ -153,22 +153,24 @@ def read_progress_sql(pipeline_id: int, destination_id: int, *, lock: bool) -> s
     )
 
 
-def hold_progress_sql(pipeline_id: int, destination_id: int, epoch: int, position: tuple[str, str, int]) -> str:
-    """Opens a transaction that holds the progress row; a division by zero unless epoch and position are these."""
-    commit_lsn, change_lsn, ordinal = position
-    return (
-        f"BEGIN; WITH held AS MATERIALIZED ({read_progress_sql(pipeline_id, destination_id, lock=True)}) "
-        f"SELECT 1 / count(*) FROM held WHERE epoch = {epoch} AND commit_lsn = {literal(commit_lsn)} "
-        f"AND change_lsn = {literal(change_lsn)} AND ordinal = {ordinal}"
-    )
-
-
 def write_progress_sql(pipeline_id: int, destination_id: int, position: tuple[str, str, int]) -> str:
     commit_lsn, change_lsn, ordinal = position
     return (
         f"UPDATE {OWN_SCHEMA}.progress SET commit_lsn = {literal(commit_lsn)}, change_lsn = {literal(change_lsn)}, "
         f"ordinal = {ordinal}, {_MOVE_CLOCK} "
         f"WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id}"
+    )
+
+
+def claim_progress_sql(
+    pipeline_id: int, destination_id: int, epoch: int, known: tuple[str, str, int], position: tuple[str, str, int]
+) -> str:
+    """Opens a transaction and moves the position; a division by zero unless epoch and position were as is said."""
+    commit_lsn, change_lsn, ordinal = known
+    return (
+        f"BEGIN; WITH moved AS ({write_progress_sql(pipeline_id, destination_id, position)} AND epoch = {epoch} "
+        f"AND commit_lsn = {literal(commit_lsn)} AND change_lsn = {literal(change_lsn)} AND ordinal = {ordinal} "
+        "RETURNING 1) SELECT 1 / count(*) FROM moved"
     )
 
 

@@ -111,6 +111,15 @@ def fill_sql(table: MergeTable, *, moved: bool, copying: bool) -> str:
 
 
 @lru_cache(maxsize=512)
+def require_filled_sql(table: MergeTable, *, moved: bool) -> str:
+    """As `fill_sql` while no copy runs, for whoever cannot look at its answer: an error where a value is missing."""
+    return (
+        f"{fill_sql(table, moved=moved, copying=False)};\n"
+        f"SELECT 1 / (count(*) = 0)::int FROM {table.staging} WHERE _unchanged IS NOT NULL AND _op <> 'd'"
+    )
+
+
+@lru_cache(maxsize=512)
 def delete_sql(table: MergeTable, *, copying: bool) -> str:
     """Deletes, or marks as deleted, what the staged deletions name, unless the row is newer."""
     where = f"s._op = 'd' AND {same_key(table)} AND {guard(version(), STAGED_VERSION)}"

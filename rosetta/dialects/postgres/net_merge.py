@@ -1,8 +1,8 @@
-"""Merging by what a folded batch comes to: updates as one UPDATE, new rows as one INSERT. Pure SQL text.
+"""Merging by what a folded batch comes to: updates as one UPDATE, new rows as one INSERT or COPY. Pure SQL text.
 
 Cheaper than the guarded upsert of `merge`, which looks for a conflict row by row, and right where the target is as the
-stream left it: updated rows are there and older, new rows are not. Where it is not, that shows: an INSERT is refused,
-or fewer rows are written than were staged; the upsert is to follow then.
+stream left it: updated rows are there and older, new rows are not. Where it is not, that is an error: a new row is
+refused, or fewer rows are updated than were staged. The upsert is to take the batch then.
 """
 
 from __future__ import annotations
@@ -26,6 +26,18 @@ def update_sql(table: MergeTable) -> str:
         f"_rosetta_synced_at = now(){tail} FROM {table.staging} s "
         f"WHERE s._op = 'u' AND {same_key(table)} AND {guard(version(), STAGED_VERSION)}"
     )
+
+
+def update_all_sql(table: MergeTable, rows: int) -> str:
+    """`update_sql`, and an error unless it meets so many rows."""
+    return f"WITH met AS ({update_sql(table)} RETURNING 1) SELECT 1 / (count(*) = {rows})::int FROM met"
+
+
+@lru_cache(maxsize=512)
+def copy_new_sql(table: MergeTable) -> str:
+    """Takes new rows as they come, each behind its version; what else is ours of a row is as it is declared."""
+    names = ", ".join(("_rosetta_lsn", "_rosetta_seq", "_rosetta_xid", *table.names()))
+    return f"COPY {table.name} ({names}) FROM STDIN"
 
 
 @lru_cache(maxsize=512)

@@ -44,13 +44,19 @@ class TargetColumn:
 
 @dataclass(frozen=True, slots=True)
 class TargetTable:
-    """A table as the target has it; `unique_keys` are those that `ON CONFLICT` can name."""
+    """A table as the target has it.
+
+    Attributes:
+        unique_keys: those that `ON CONFLICT` can name.
+        is_plain: a COPY into it does what an INSERT does; no rules, no row security, rows of its own.
+    """
 
     table: TableId
     kind: str
     owner: str
     columns: Mapping[str, TargetColumn]
     unique_keys: tuple[frozenset[str], ...]
+    is_plain: bool = False
 
     def has_unique_key(self, key: tuple[str, ...]) -> bool:
         return frozenset(key) in self.unique_keys
@@ -60,7 +66,8 @@ def target_table_sql(table: TableId) -> str:
     """SQL that answers one row with one jsonb value, or no row when there is no such table."""
     return f"""
 WITH target AS (
-  SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner) AS owner
+  SELECT c.oid, c.relkind, pg_get_userbyid(c.relowner) AS owner,
+    c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity AS is_plain
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = {literal(table.schema)} AND c.relname = {literal(table.name)}
 ), usable AS (
@@ -79,7 +86,7 @@ WITH target AS (
   JOIN pg_operator p ON p.oid = o.amopopr JOIN pg_namespace n ON n.oid = p.oprnamespace
   WHERE part.place <= usable.indnkeyatts GROUP BY part.attribute, usable.indexrelid
 )
-SELECT jsonb_build_object('kind', target.relkind, 'owner', target.owner,
+SELECT jsonb_build_object('kind', target.relkind, 'owner', target.owner, 'is_plain', target.is_plain,
   'columns', coalesce((SELECT jsonb_agg(jsonb_build_object(
       'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'base_type', base.type,
       'collation', CASE WHEN a.attcollation <> t.typcollation
@@ -112,7 +119,7 @@ def parse_target_table(table: TableId, value: Mapping[str, Any]) -> TargetTable:
         for column in value["columns"]
     }
     keys = tuple(frozenset(names) for names in value["unique_keys"])
-    return TargetTable(table, value["kind"], value["owner"], columns, keys)
+    return TargetTable(table, value["kind"], value["owner"], columns, keys, value["is_plain"])
 
 
 def _order(operators: Mapping[str, str] | None) -> KeyOrder | None:

@@ -347,13 +347,17 @@ static uint8_t *line(uint8_t *to, const Table *table, const Image *image, Text *
     return *to++ = '\n', to;
 }
 
+/* Behind all that may be there already: rows that are new with the batch come first. */
+static int is_later(const Image *image) { return !(image->row && image->operation == 'c'); }
+
 /* All lines, in memory that `text_free` frees. Returns 0. */
 int64_t table_text(const Table *table, Text *out) {
     size_t room = 1 << 16;
     memset(out, 0, sizeof *out);
     if (!(out->text = malloc(room))) return NO_MEMORY;
-    for (uint32_t i = 0; i < table->count; i++) {
-        const Image *image = &table->images[i];
+    for (uint32_t number = 0; number < 2 * table->count; number++) {
+        const Image *image = &table->images[number % table->count];
+        if (is_later(image) != (number >= table->count)) continue;
         size_t most = 128 + 5 * (size_t)table->columns + 4 * (size_t)image->origin_size +
                       2 * ((size_t)image->row_size + image->key_size);
         if (room - (size_t)out->size < most) {
