@@ -22,6 +22,7 @@ _DATA, _XLOG = b"dw"
 _AT: Final = _FRAME.size - 1  # the message's place in its frame
 _BEGIN: Final = Struct(">8xqI")
 _END: Final = Struct(">Q")
+_CHANGES: Final = bytes((INSERT, UPDATE, DELETE))
 
 
 class Room(NamedTuple):
@@ -127,23 +128,23 @@ class PlainMachine:
 def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:  # noqa: C901, PLR0912 - one loop, see above
     """See `Machine.run`."""
     last, ordinal, transaction, micros = place.lsn, place.ordinal, place.transaction, place.micros
-    grown, taken, length, frame = place.grown, place.taken, len(buffer), _FRAME.unpack_from
+    grown, length, frame = place.grown, len(buffer), _FRAME.unpack_from
     (enough, most, enough_changes, most_changes), end, lsn = room, length - _FRAME.size, place.seen
+    xid, inside, base, newest, taken = place.xid, place.in_transaction, place.base, place.newest, place.taken
     while at <= end and grown < most and taken < most_changes:
         mark, size, letter, seen, kind = frame(buffer, at)
         stop = at + size + 1
         if stop > length or letter != _XLOG or mark != _DATA:
             break
-        if kind in (INSERT, UPDATE, DELETE):
+        if kind in _CHANGES:
             payload = buffer[at + _AT : stop]
-            oid = payload[1:5]
-            if oid not in tables or (kind == UPDATE and payload[5] != NEW):
+            table = tables.get(payload[1:5])
+            if (table is None and payload[1:5] not in tables) or (kind == UPDATE and payload[5] != NEW):
                 break
-            ordinal = ordinal + 1 if seen == last else 0
-            last = seen
-            if (table := tables[oid]) is not None:
+            ordinal, last = ordinal + 1 if seen == last else 0, seen
+            if table is not None:
                 taken += 1
-                place.newest = max(place.newest, micros)
+                newest = max(newest, micros)
                 if kind == DELETE or (images := table.leading) is None or payload[8] != TEXT:
                     act = table.insert if kind == INSERT else table.update if kind == UPDATE else table.delete
                     grown += act(payload, seen, ordinal, transaction)
@@ -162,17 +163,16 @@ def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, 
                         operation = CREATED if kind == UPDATE and old[0] is CREATED else UPDATED
                         images[key] = (operation, payload, old[2], seen, ordinal, transaction)
         elif kind == BEGIN:
-            micros, xid = _BEGIN.unpack_from(buffer, at + _AT + 1)
-            micros += EPOCH_MICROS
-            place.begin(xid, micros)
-            transaction, last = place.transaction, NO_LSN
+            since, short = _BEGIN.unpack_from(buffer, at + _AT + 1)
+            xid, micros, last, inside = widened(short, xid), since + EPOCH_MICROS, NO_LSN, True
+            transaction = b"%d\t%d" % (xid, micros)
         elif kind == COMMIT and grown < enough and taken < enough_changes:
             (over,) = _END.unpack_from(buffer, at + _AT + 10)
-            place.base = max(over, place.base)
-            place.in_transaction, last = False, NO_LSN
+            base, last, inside = max(over, base), NO_LSN, False
         else:
             break
         at, lsn = stop, seen
     place.lsn, place.ordinal, place.transaction, place.micros, place.grown = last, ordinal, transaction, micros, grown
-    place.taken, place.seen = taken, lsn
+    place.xid, place.in_transaction, place.base, place.newest, place.taken = xid, inside, base, newest, taken
+    place.seen = lsn
     return at
