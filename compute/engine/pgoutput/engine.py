@@ -54,9 +54,10 @@ class Memory:
 
 _MB: Final = 1024 * 1024
 
+# More than twice what a batch may hold: while one is written, the text of the next is made.
 MEMORY: Final = {
-    Profile.SMALL: Memory(2 * _MB, 4 * _MB, 6 * _MB),
-    Profile.FAST: Memory(8 * _MB, 32 * _MB, 48 * _MB),
+    Profile.SMALL: Memory(2 * _MB, 4 * _MB, 9 * _MB),
+    Profile.FAST: Memory(8 * _MB, 32 * _MB, 68 * _MB),
 }
 
 
