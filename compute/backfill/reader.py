@@ -130,7 +130,7 @@ class SourceReader:
         """Writes a mark into the log; once it is written twice that is harmless."""
         with self._session("writing a mark") as cursor:
             replayed = _mark(cursor, content)
-        self._said(content, replayed)
+        _said(self._announce, content, replayed)
 
     def mark(self, content: str, table: TableId, storage: str) -> bool:
         """Writes the mark of a chunk; False, and nothing is written, when the table's rows were replaced since.
@@ -144,7 +144,7 @@ class SourceReader:
             unchanged = row is not None and row[0] == storage
             replayed = _mark(cursor, content) if unchanged else None
             cursor.execute("COMMIT")
-        self._said(content, replayed)
+        _said(self._announce, content, replayed)
         return unchanged
 
     def read_chunk(
@@ -251,14 +251,6 @@ class SourceReader:
             seen = snapshot[0] if earlier is None else earlier.snapshot
             return ReadRows(self._scratch.take(), count, size, seen, storage[0])
 
-    def _said(self, content: str, replayed: Lsn | None) -> None:
-        """Has the stream bring a mark that stands in no log."""
-        if replayed is None:
-            return
-        if self._announce is None:
-            raise OutageError("the source is a standby, and nobody brings its marks")
-        self._announce(content, replayed)
-
     def _value(self, query: str, doing: str) -> Any:
         with self._session(doing) as cursor:
             cursor.execute(query)
@@ -301,6 +293,15 @@ def _seen() -> str:
     if planted("chunk_by_lsn"):
         return "(pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint::text"
     return "pg_current_snapshot()::text"
+
+
+def _said(announce: Announce | None, content: str, replayed: Lsn | None) -> None:
+    """Has the stream bring a mark that stands in no log."""
+    if replayed is None:
+        return
+    if announce is None:
+        raise OutageError("the source is a standby, and nobody brings its marks")
+    announce(content, replayed)
 
 
 def _mark(cursor: _Cursor, content: str) -> Lsn | None:
