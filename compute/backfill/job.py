@@ -111,26 +111,27 @@ class TableCopy:
         if self._opening is not None:
             self._opening.open(self._patience)
         if not self._handshake.complete(self._patience, self._unread):
-            self._end()
+            self._end(plan, filled=True)
             return
         if self._compares(plan):
             self._repair.run(plan, self._ending)
         else:
             self._walk.run(self._chosen or plan, self._ending)
         self._chunks.land()
-        self._keys.fill(plan)
+        filled = self._keys.fill(plan)
         if plan.key and not plan.portable and not self._ending.is_set() and self._opening is None:
             self._keys.remove_surplus(plan)
         self._chunks.save()
-        self._end()
+        self._end(plan, filled=filled)
 
     def _unread(self) -> bool:
         """Whether a backfill is to end before its first chunk, and no row waits for one."""
         return self._opening is not None and self._ending.is_set() and not self._keys.unfilled()
 
-    def _end(self) -> None:
-        if self._opening is not None:
-            self._opening.close(self._patience)
+    def _end(self, plan: ReadPlan, *, filled: bool) -> None:
+        """`filled`: no row lacked values; those that do since are read, too."""
+        while self._opening is not None and not self._opening.close(self._patience, final=not filled):
+            filled = self._keys.fill(plan)
         if self._ending.is_set():
             self._parts.jobs.cancelled(self.job.job_id)
         else:

@@ -38,21 +38,22 @@ class KeyReads:
         """Keys, at most some hundred, of rows that still lack values."""
         return self._asked(lambda destination, target: destination.unfilled_keys(target))
 
-    def fill(self, plan: ReadPlan) -> None:
+    def fill(self, plan: ReadPlan) -> bool:
         """Reads rows again that arrived without some value and whose range brought none.
 
         Their keys changed while the copy ran, from where no chunk had been yet to where one had; or they lie in
         a range that was equal, or was not read, and were changed later. Each is noted once, so this ends as long as
-        the notes change; what is left when they do not, the end of the copy refuses.
+        the notes change; what is left when they do not, the end of the copy refuses. Returns whether nothing was left.
         """
         stalled, known = 0, None
         while stalled < _FILL_ROUNDS:
             keys = self.unfilled()
             if not keys:
-                return
+                return True
             stalled, known = (stalled + 1 if keys == known else 0), keys
             self._chunks.launch(plan.columns, self._reader.read_keys(plan, keys), complete=False)
             self._chunks.land()
+        return False
 
     def remove_surplus(self, plan: ReadPlan) -> None:
         """Removes rows that the source does not have, where ranges of keys cannot tell: see `unconfirmed_keys`.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from compute.backfill.flight import Landings
 from compute.backfill.parts import CopyParts
 from compute.backfill.patience import Patience
+from compute.backfill.ports import ROWS_LACK_VALUES
 from rosetta.errors import RosettaError
 
 
@@ -23,18 +26,30 @@ class Opening:
         if self.is_open:
             return
         answers: list[RosettaError | None] = []
-        self._parts.tables.begin_backfill(self._sync_id, self._owner, lambda error: self._told(answers, error))
-        self._await(answers, patience)
+        self._parts.tables.begin_backfill(self._sync_id, self._owner, partial(self._told, answers))
+        while not answers:
+            patience.pause()
+        if answers[0] is not None:
+            raise answers[0]
         self.is_open = True
 
-    def close(self, patience: Patience) -> None:
-        """Returns when the table only streams; safe to call again. Raises why it failed instead."""
+    def close(self, patience: Patience, *, final: bool = True) -> bool:
+        """Returns True when the table only streams; safe to call again. Raises why it failed instead.
+
+        False, and nothing has changed, where rows still lack values, unless it is `final`.
+        """
         if not self.is_open:
-            return
+            return True
         answers: list[RosettaError | None] = []
-        self._parts.tables.end_backfill(self._sync_id, self._owner, lambda error: self._told(answers, error))
+        told = partial(self._told, answers)
+        self._parts.tables.end_backfill(self._sync_id, self._owner, told, final=final)
         self.is_open = False
-        self._await(answers, patience)
+        while not answers:
+            patience.pause()
+        self.is_open = answers == [ROWS_LACK_VALUES]
+        if not self.is_open and answers[0] is not None:
+            raise answers[0]
+        return not self.is_open
 
     def leave(self) -> None:
         """Has the table stream on without waiting for it: the job is no longer wanted.
@@ -47,9 +62,3 @@ class Opening:
     def _told(self, answers: list[RosettaError | None], error: RosettaError | None) -> None:
         answers.append(error)
         self._landings.nudge()
-
-    def _await(self, answers: list[RosettaError | None], patience: Patience) -> None:
-        while not answers:
-            patience.pause()
-        if answers[0] is not None:
-            raise answers[0]

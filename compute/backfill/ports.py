@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from compute.destinations.base import Destination, TableTarget
 from rosetta.enums import CopyKind, CopyStatus
-from rosetta.errors import RosettaError
+from rosetta.errors import DataError, RosettaError
 from rosetta.identifiers import TableId
 
+ROWS_LACK_VALUES = DataError("rows have arrived without some of their values", code="ROWS_LACK_VALUES")
 # Keys of rows of a table, as text; asked on the thread of the table's writer.
 KeyQuestion = Callable[[Destination, TableTarget], list[tuple[str, ...]]]
 
@@ -109,11 +110,14 @@ class CopyTables(Protocol):
         `begun`, on any thread, hears when it does, or why it cannot.
         """
 
-    def end_backfill(self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None]) -> None:
+    def end_backfill(
+        self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None], *, final: bool = True
+    ) -> None:
         """Everything that was handed over before is merged, and the table only streams again.
 
-        `ended`, on any thread, hears so, or why the table failed instead. For an owner that has no backfill (any
-        more) nothing changes.
+        `ended`, on any thread, hears so, or why the table failed instead; or, unless it is `final`, that rows still
+        lack values (ROWS_LACK_VALUES), and then nothing has ended. For an owner that has no backfill (any more) nothing
+        changes.
         """
 
     def finish_copy(self, sync_id: int) -> None:

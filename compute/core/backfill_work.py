@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from compute.backfill.ports import ROWS_LACK_VALUES
 from compute.core.work import Desk, end_copy
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 
@@ -39,16 +40,23 @@ class BeginBackfillWork:
 
 @dataclass(frozen=True, slots=True)
 class EndBackfillWork:
-    """The last chunk is merged. Whose backfill a copy of the whole table has ended has nothing to end."""
+    """The last chunk is merged. Whose backfill a copy of the whole table has ended has nothing to end.
+
+    Unless it is `final`, rows that arrived without some value since they were last looked for keep it from ending.
+    """
 
     sync_id: int
     owner: str
     ended: Answer
+    final: bool = True
 
     def run(self, desk: Desk) -> None:
         target = desk.targets.get(self.sync_id)
         if target is None or desk.backfills.get(self.sync_id) != self.owner:
             self.ended(None)
+            return
+        if not self.final and desk.destination.unfilled_keys(target):
+            self.ended(ROWS_LACK_VALUES)
             return
         failed = end_copy(desk, target)
         desk.backfills.pop(self.sync_id, None)

@@ -153,9 +153,9 @@ class TableControl:
         """From here on in the stream the table takes chunks; `begun` hears when, or why not."""
         self._backfill(BeginBackfillWork(sync_id, owner, begun))
 
-    def end_backfill(self, sync_id: int, owner: str, ended: Answer) -> None:
+    def end_backfill(self, sync_id: int, owner: str, ended: Answer, *, final: bool = True) -> None:
         """Every chunk of a backfill is merged, or will not come any more; `ended` hears when the table knows."""
-        self._backfill(EndBackfillWork(sync_id, owner, ended))
+        self._backfill(EndBackfillWork(sync_id, owner, ended, final))
 
     def _backfill(self, work: BeginBackfillWork | EndBackfillWork) -> None:
         served = self._book.served().get(work.sync_id)

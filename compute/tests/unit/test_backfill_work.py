@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from compute.backfill.ports import ROWS_LACK_VALUES
 from compute.core.backfill_work import BeginBackfillWork, EndBackfillWork
 from compute.core.work import Desk, FinishCopyWork, PrepareWork, ReleaseWork
 from compute.destinations.memory import MemoryDestination, MemoryStore
@@ -81,6 +82,22 @@ def test_a_table_that_is_not_served_has_nothing_to_begin_or_end(desk: Desk) -> N
     assert desk.backfills == {}
     assert end(desk, "a") == [None]
     assert [error and error.code for error in begin(desk, "b")] == ["TABLE_NOT_STREAMING"]
+
+
+def test_rows_that_lack_values_keep_a_backfill_from_ending_unless_that_is_final(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(desk, "a")
+    lacking = [("1",)]
+    monkeypatch.setattr(desk.destination, "unfilled_keys", lambda _: lacking)
+    answers: Answers = []
+    EndBackfillWork(1, "a", answers.append, final=False).run(desk)
+    assert answers == [ROWS_LACK_VALUES]
+    assert (desk.targets[1].copying, desk.backfills) == (True, {1: "a"})
+    lacking.clear()
+    EndBackfillWork(1, "a", answers.append, final=False).run(desk)
+    assert answers == [ROWS_LACK_VALUES, None]
+    assert (desk.targets[1].copying, desk.backfills) == (False, {})
 
 
 def test_rows_that_lack_values_at_the_end_fail_the_table(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

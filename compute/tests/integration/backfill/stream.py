@@ -109,7 +109,10 @@ class ServedTables:
         self.owners[sync_id] = owner
         begun(None)
 
-    def end_backfill(self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None]) -> None:
+    def end_backfill(
+        self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None], *, final: bool = True
+    ) -> None:
+        del final
         if self.owners.get(sync_id) == owner:
             with self._stream.lock:
                 self._stream.destination.finish_copy(self.targets.get(sync_id, self._stream.targets[sync_id]))
