@@ -20,6 +20,7 @@ from rosetta.dialects.postgres.chunk_read import Key
 from rosetta.errors import OutageError, RosettaError
 
 _SAVE_SECONDS = 0.5
+_ROWS_BITS = 24  # no chunk has more rows, and with the number of a page it fits into 63 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +174,18 @@ class Departures:
             except RosettaError:
                 settle()
                 raise
+        by_pages = read.first_page is not None
         chunk = RowChunk(
             target=replace(target, copying=True),
             columns=rows.columns,
             data=rows.data,
             row_count=rows.row_count,
             snapshot=read.snapshot,
-            lower=read.lower,
-            upper=read.upper,
+            lower=None if by_pages else read.lower,
+            upper=None if by_pages else read.upper,
             complete=complete,
             keys=read.keys,
+            numbered_behind=(read.first_page or 0) << _ROWS_BITS,
         )
 
         def done(_written: int) -> None:

@@ -155,13 +155,15 @@ class TableCopy:
     def _prepare(self) -> ReadPlan:
         if self._plan is None:
             rules = self._goal.target.rules
-            plan = self._reader.plan(self._goal.target.source_schema, None if rules is None else rules.view)
+            target = self._goal.target
+            view, appends = None if rules is None else rules.view, target.mode is SyncMode.APPEND
+            plan = self._reader.plan(target.source_schema, view, by_pages=appends)
             cursor = self.job.cursor
-            lower = cursor if cursor is not None and len(cursor) == len(plan.key) and plan.key else None
+            lower = cursor if cursor and len(cursor) == plan.cursor_width else None
             self._walk.begin(lower)
             self._repair.begin(lower)
             if self._opening is not None:
-                self._chosen = passing_rows(plan, self._goal.target, self.job.filters)
+                self._chosen = passing_rows(plan, target, self.job.filters)
             self._parts.jobs.start(self.job.job_id, self._reader.estimate(self._chosen or plan))
             self._plan = plan
             _log.info("copy_started", job_id=self.job.job_id, table=str(plan.table), resumed=lower is not None)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import psycopg2
 import psycopg2.extensions
 
 from compute.backfill.scratch import Scratch, last_line, values_of
 from compute.backfill.standby import StandbyView, mark_sql, replayed_of
+from compute.sources.postgres.session import SourceSession
 from compute.sources.postgres.source import MESSAGE_PREFIX
 from rosetta.dialects.postgres import qualified
 from rosetta.dialects.postgres.checksum import ComparedColumn
@@ -22,7 +20,9 @@ from rosetta.dialects.postgres.chunk_read import (
     Key,
     ReadPlan,
     estimate_sql,
+    has_pages_sql,
     key_columns_sql,
+    pages_sql,
     parse_key_columns,
     planned_rows_sql,
     read_chunk_sql,
@@ -36,20 +36,27 @@ from rosetta.errors import OutageError, SchemaMismatchError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn
 from rosetta.plants import planted
-from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.postgres import PostgresEndpoint
 from rosetta.table_rules import SourceView, through
 from rosetta.types import TableSchema
 
 Announce = Callable[[str, Lsn], None]
 _Cursor = psycopg2.extensions.cursor
 _CHUNK_SECONDS = 300
+_FILES_CHARACTERS = 16
+_LAST_PAGE = 2**32 - 1
 _POSITION = "(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END - '0/0'::pg_lsn)::bigint"
 STATEMENT_TIMEOUT = "PG_57014"
 _EXACT_ROWS = 10_000
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Only the key's index gives a range without reading the table; a planner without statistics might not know.
 _BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
-_BOUNDED = f"{_BY_INDEX}; SET LOCAL jit = off; SET LOCAL statement_timeout = '{_CHUNK_SECONDS}s'"
+_LIMITS = f"SET LOCAL jit = off; SET LOCAL statement_timeout = '{_CHUNK_SECONDS}s'"
+_BOUNDED = f"{_BY_INDEX}; {_LIMITS}"
+# A range of pages is read as such, whatever index there is for a condition.
+_BY_PAGES = (
+    f"SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_indexscan = off; {_LIMITS}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,9 @@ class ReadRows:
     """Rows as COPY text: those with lower < key <= upper; None is open.
 
     `keys`: the rows are those with these keys instead. `snapshot`: what the read could see. `storage`: the table's
-    files, which a TRUNCATE replaces.
+    files, which a TRUNCATE replaces. `first_page`: the rows are those from this page on instead, and `lower` and
+    `upper` tell the place of the range among the pages. `looked_at`: so many rows were gone through for them, where
+    that is known.
     """
 
     data: bytes | Path
@@ -68,6 +77,8 @@ class ReadRows:
     lower: Key | None = None
     upper: Key | None = None
     keys: tuple[Key, ...] | None = None
+    first_page: int | None = None
+    looked_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,40 +106,42 @@ class SourceReader:
 
     def __init__(self, endpoint: PostgresEndpoint, scratch: Scratch, announce: Announce | None = None) -> None:
         """`announce` has the stream of a standby bring a mark, for its log takes none; see `ChangeEngine.mark`."""
-        self._endpoint = endpoint
+        self._session = SourceSession(endpoint, "rosetta copy")
         self._scratch = scratch
         self._announce = announce
         self._standby = StandbyView()
-        self._lock = threading.Lock()
-        self._cancelled = False
-        self._connection: psycopg2.extensions.connection | None = None
 
-    def plan(self, schema: TableSchema, view: SourceView | None = None) -> ReadPlan:
+    def plan(self, schema: TableSchema, view: SourceView | None = None, *, by_pages: bool = False) -> ReadPlan:
         """How to read the table, or what a view shows of it.
+
+        `by_pages`: where it has no key, and the server can do that, in ranges of its pages.
 
         Raises SchemaMismatchError when its key is no longer what `schema` says.
         """
-        key = parse_key_columns(self._value(key_columns_sql(schema), f"reading the key of {schema.table}"))
+        key = parse_key_columns(self._session.value(key_columns_sql(schema), f"reading the key of {schema.table}"))
         if tuple(column.name for column in key) != schema.key:
             raise SchemaMismatchError(f"the key of {schema.table} has changed", remedy="Resync the table.")
         plan = ReadPlan(schema.table, schema.column_names, key, schema.partitioned)
+        if by_pages and not key:
+            pages = self._session.value(has_pages_sql(schema.table), f"looking at the pages of {schema.table}")
+            plan = replace(plan, by_pages=bool(pages))
         return plan if view is None else through(view, plan)
 
     def estimate(self, plan: ReadPlan) -> int:
         """Rows that will be read, as the server estimates them; exact for a small table that is read whole."""
         if plan.condition is not None:
-            return int(self._value(planned_rows_sql(plan), f"estimating {plan.table}")[0]["Plan"]["Plan Rows"])
-        return int(self._value(estimate_sql(plan, _EXACT_ROWS), f"counting {plan.table}"))
+            return int(self._session.value(planned_rows_sql(plan), f"estimating {plan.table}")[0]["Plan"]["Plan Rows"])
+        return int(self._session.value(estimate_sql(plan, _EXACT_ROWS), f"counting {plan.table}"))
 
     def writers(self, table: TableId) -> set[str]:
         """Transactions with writes to the table that not every new snapshot sees yet."""
-        with self._session(f"looking for writers of {table}") as cursor:
+        with self._session.cursor(f"looking for writers of {table}") as cursor:
             cursor.execute(writers_sql(table))
             return {row[0] for row in cursor.fetchall()}
 
     def emit(self, content: str) -> None:
         """Writes a mark into the log; once it is written twice that is harmless."""
-        with self._session("writing a mark") as cursor:
+        with self._session.cursor("writing a mark") as cursor:
             replayed = _mark(cursor, content)
         _said(self._announce, content, replayed)
 
@@ -138,7 +151,7 @@ class SourceReader:
         The check and the mark are one transaction that keeps a TRUNCATE waiting. So a TRUNCATE comes down the
         stream either before the chunk was read or behind its mark, and no chunk brings its rows back.
         """
-        with self._session(f"marking a chunk of {table}") as cursor:
+        with self._session.cursor(f"marking a chunk of {table}") as cursor:
             cursor.execute(f"BEGIN; LOCK TABLE {qualified(table)} IN ACCESS SHARE MODE; {storage_sql(table)}")
             row = cursor.fetchone()
             unchanged = row is not None and row[0] == storage
@@ -165,11 +178,11 @@ class SourceReader:
                 reached = upper if end is None else tuple(end[0])
                 return read_chunk_sql(plan, lower, reached, limit)
 
-            read = self._read(plan.table, passing, by_index=True)
+            read = self._read(plan.table, passing, settings=_BOUNDED)
             if read.row_count == limit:
                 reached = values_of(last_line(read.data), plan.key_positions)
             return replace(read, lower=lower, upper=reached)
-        read = self._read(plan.table, lambda _: read_chunk_sql(plan, lower, upper, rows), by_index=True)
+        read = self._read(plan.table, lambda _: read_chunk_sql(plan, lower, upper, rows), settings=_BOUNDED)
         reached = values_of(last_line(read.data), plan.key_positions) if read.row_count == rows else upper
         return replace(read, lower=lower, upper=reached)
 
@@ -182,7 +195,7 @@ class SourceReader:
         """
         columns, key = _compared(plan, schema), _texts(plan)
         began = time.monotonic()
-        with self._session(f"comparing {plan.table}") as cursor:
+        with self._session.cursor(f"comparing {plan.table}") as cursor:
             earlier = self._standby.seen(cursor)
             cursor.execute(f"{_BEGIN}; {_BOUNDED}; SELECT pg_current_snapshot()::text, {_POSITION}")
             seen = cursor.fetchone()
@@ -202,7 +215,7 @@ class SourceReader:
     def range_end(self, plan: ReadPlan, lower: Key | None, rows: int) -> Key | None:
         """The key of the `rows`-th row behind `lower`; None when there are fewer."""
         key = _texts(plan)
-        with self._session(f"looking for a range of {plan.table}") as cursor:
+        with self._session.cursor(f"looking for a range of {plan.table}") as cursor:
             cursor.execute(f"{_BEGIN}; {_BOUNDED}; {range_end_sql(plan, key, lower, None, rows)}")
             end = cursor.fetchone()
             cursor.execute("COMMIT")
@@ -210,33 +223,54 @@ class SourceReader:
 
     def read_keys(self, plan: ReadPlan, keys: Sequence[Key]) -> ReadRows:
         """The rows with one of `keys`, as far as there are any."""
-        return self._read(plan.table, lambda _: read_keys_sql(plan, keys), by_index=False)
+        return self._read(plan.table, lambda _: read_keys_sql(plan, keys))
 
     def read_table(self, plan: ReadPlan) -> ReadRows:
         """All rows at once, in one snapshot that is held as long as it takes."""
-        return self._read(plan.table, lambda _: read_table_sql(plan), by_index=False)
+        return self._read(plan.table, lambda _: read_table_sql(plan))
+
+    def read_pages(self, plan: ReadPlan, after: Key | None, pages: int) -> ReadRows:
+        """The rows of the next `pages` pages behind `after`, of each file of the table.
+
+        A place means nothing any more once the files are others: then it begins anew, with the first page.
+        """
+        first, lower, upper, per_page = 0, after, None, 0.0
+
+        def some(cursor: _Cursor) -> str:
+            nonlocal first, lower, upper, per_page
+            cursor.execute(pages_sql(plan.table))
+            row = cursor.fetchone()
+            storage, count, per_page = row if row is not None else ("", 0, 0.0)
+            files = hashlib.sha256(storage.encode()).hexdigest()[:_FILES_CHARACTERS]
+            if after is None or after[0] != files:
+                first, lower = 0, None
+            else:
+                first = int(after[1])
+            end = first + pages
+            upper = (files, str(end)) if end < count else None
+            return read_table_sql(plan, (first, end if upper is not None else _LAST_PAGE))
+
+        # locked before the snapshot, so that the files that are looked at are those that are read
+        only = "" if plan.partitioned else "ONLY "
+        lock = f"LOCK TABLE {only}{qualified(plan.table)} IN ACCESS SHARE MODE"
+        read = self._read(plan.table, some, settings=f"{_BY_PAGES}; {lock}")
+        looked_at = max(read.row_count, round(per_page * pages))
+        return replace(read, lower=lower, upper=upper, first_page=first, looked_at=looked_at)
 
     def cancel(self) -> None:
         """Makes the read that is under way, and every later one, fail with OutageError; for another thread."""
-        with self._lock:
-            self._cancelled = True
-            if self._connection is not None and not self._connection.closed:
-                self._connection.cancel()
+        self._session.cancel()
 
     def close(self) -> None:
         """Gives the session back."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._session.close()
         self._scratch.close()
 
-    def _read(self, table: TableId, query: Callable[[_Cursor], str], *, by_index: bool) -> ReadRows:
+    def _read(self, table: TableId, query: Callable[[_Cursor], str], *, settings: str = "") -> ReadRows:
         """Reads what `query` gives; it may look around in the read's snapshot first."""
-        settings = _BOUNDED if by_index else ""
         with self._scratch.room(f"reading {table}"):
             sink = self._scratch.begin()
-            with self._session(f"reading {table}") as cursor:
+            with self._session.cursor(f"reading {table}") as cursor:
                 earlier = self._standby.seen(cursor)
                 cursor.execute(f"{_BEGIN}; {settings}; SELECT {_seen()}")
                 snapshot = cursor.fetchone()
@@ -250,33 +284,6 @@ class SourceReader:
             size = sink.tell()
             seen = snapshot[0] if earlier is None else earlier.snapshot
             return ReadRows(self._scratch.take(), count, size, seen, storage[0])
-
-    def _value(self, query: str, doing: str) -> Any:
-        with self._session(doing) as cursor:
-            cursor.execute(query)
-            row = cursor.fetchone()
-        return row[0] if row else None
-
-    @contextmanager
-    def _session(self, doing: str) -> Iterator[psycopg2.extensions.cursor]:
-        """A cursor; whatever fails closes the session, so that the next use begins afresh."""
-        connection = self._connection
-        if connection is None or connection.closed:
-            connection = connect(self._endpoint, application="rosetta copy", autocommit=True)
-        with self._lock:
-            if self._cancelled:
-                connection.close()
-                raise OutageError("reading was stopped", code="COPY_STOPPED")
-            self._connection = connection
-        try:
-            with connection.cursor() as cursor:
-                yield cursor
-        except psycopg2.Error as error:
-            connection.close()
-            raise translate_error(error, doing) from None
-        except OSError:  # of the file that it was copied to
-            connection.close()
-            raise
 
 
 def _texts(plan: ReadPlan) -> list[ComparedColumn]:

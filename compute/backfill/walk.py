@@ -15,6 +15,8 @@ from rosetta.errors import OutageError
 
 _CHUNKS_IN_FLIGHT = 8
 _FIRST_ROWS = 1_000
+_FIRST_PAGES = 8
+_MOST_PAGES = 4_096  # for one chunk, where few rows pass
 _FURTHEST = 16  # times the rows of a chunk are looked at for one, where few pass
 
 
@@ -42,12 +44,13 @@ class Walk:
         self._most_rows = most_rows
         self._whole = whole
         self._rows = self._looked_at = min(_FIRST_ROWS, most_rows)
+        self._pages = _FIRST_PAGES
         self._lower: Key | None = None
         self._upper: Key | None = None
         self._ended = True
 
     def begin(self, lower: Key | None, upper: Key | None = None) -> None:
-        """The next `run` copies lower < key <= upper; None is open."""
+        """The next `run` copies lower < key <= upper, or the pages behind the place `lower`; None is open."""
         self._lower, self._upper, self._ended = lower, upper, False
 
     def run(self, plan: ReadPlan, ending: threading.Event | None = None) -> None:
@@ -69,6 +72,8 @@ class Walk:
         return False
 
     def _read(self, plan: ReadPlan) -> ReadRows:
+        if plan.by_pages:
+            return self._read_pages(plan)
         if not plan.key:
             return self._reader.read_table(plan)
         self._patience.keep_pace()
@@ -81,6 +86,22 @@ class Walk:
         self._patience.was_read(read.row_count if plan.reads_key else max(read.row_count, self._looked_at))
         self._measure(read)
         return replace(read, lower=self._lower)
+
+    def _read_pages(self, plan: ReadPlan) -> ReadRows:
+        self._patience.keep_pace()
+        try:
+            read = self._reader.read_pages(plan, self._lower, self._pages)
+        except OutageError as error:
+            if error.code == STATEMENT_TIMEOUT:
+                self._pages = max(1, self._pages // 4)
+            raise
+        self._patience.was_read(read.looked_at or read.row_count)
+        fitting = _MOST_PAGES
+        if read.row_count:
+            rows = min(self._most_rows, self._options.chunk_bytes * read.row_count // max(1, read.byte_count))
+            fitting = self._pages * rows // read.row_count
+        self._pages = max(1, min(fitting, 4 * self._pages, _MOST_PAGES))
+        return read
 
     def _measure(self, read: ReadRows) -> None:
         """How many rows the next chunk has, and how many are looked at for them."""

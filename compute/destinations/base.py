@@ -131,17 +131,19 @@ class RowChunk:
     """Rows of a key range, read in one snapshot of the source, without the columns of META_COLUMNS.
 
     Attributes:
-        columns: in the order of `data` (COPY text, or a file of it).
+        columns: in the order of `data` (COPY text, or a file of it); its rows are in the order of their keys.
         lower, upper: key values as text; the range is lower < key <= upper; None is open. Both None and no
             key: the whole table.
         snapshot: text of the source's pg_current_snapshot() in which the rows were read.
         complete: the chunk holds every row of the range, so target rows that it lacks are gone; False for a
             filtered read.
         keys: the chunk is of these keys, as text, instead of a range.
+        numbered_behind: of a table without a key in append mode: the ordinal that those of the rows follow. A complete
+            chunk replaces what an earlier try left behind it, for all that lies there comes again; others are added.
 
-    A table without a key is always one complete chunk: while such a target is `copying`, its changes are held
-    back beside it, and the chunk replaces the target's rows, followed by those held changes that the chunk's
-    snapshot does not see.
+    A table without a key whose current rows are kept is always one complete chunk: while such a target is `copying`,
+    its changes are held back beside it, and the chunk replaces the target's rows, followed by those held changes that
+    the chunk's snapshot does not see.
     """
 
     target: TableTarget
@@ -153,6 +155,7 @@ class RowChunk:
     upper: tuple[str, ...] | None = None
     complete: bool = True
     keys: tuple[tuple[str, ...], ...] | None = None
+    numbered_behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from compute.destinations.base import Refusal, RowChunk, TableTarget, TableWrite, WriteBatch
+from compute.destinations.base import Refusal, RowChunk, TableWrite, WriteBatch
 from compute.destinations.chunk_rows import ChunkRow, as_changes, refused_rows, rows_of
 from compute.destinations.memory_batch import BatchWriter, Rule
 from compute.destinations.memory_tables import (
@@ -53,7 +53,7 @@ class ChunkWriter:
         rows = [dict(zip(chunk.columns, fields, strict=True)) for fields in parse_lines(data)]
         check_types(target, rows)
         if target.mode is SyncMode.APPEND:
-            self.rows = _append_rows(table, target, rows)
+            self.rows = _append_rows(table, chunk, rows)
         elif target.schema.key:
             self.rows = _merge_rows(table, chunk, rows)
         else:
@@ -151,13 +151,17 @@ def _replace_rows(table: Table, chunk: RowChunk, rows: list[Values]) -> int:
     return len(rows)
 
 
-def _append_rows(table: Table, target: TableTarget, rows: list[Values]) -> int:
-    key = target.schema.key
+def _append_rows(table: Table, chunk: RowChunk, rows: list[Values]) -> int:
+    key = chunk.target.schema.key
     again = {tuple(values[name] for name in key) for values in rows}
     for version, (op, change) in list(table.history.items()):
-        if op == "r" and tuple(change.values[name] for name in key) in again:
+        if key:
+            former = tuple(change.values[name] for name in key) in again
+        else:
+            former = chunk.complete and version[1] > chunk.numbered_behind
+        if op == "r" and former:
             del table.history[version]
-    start = max((seq for lsn, seq in table.history if lsn == 0), default=0)
+    start = max((chunk.numbered_behind, *(seq for lsn, seq in table.history if lsn == 0)))
     for number, values in enumerate(rows, start + 1):
         table.history[(0, number)] = ("r", Change("r", (0, number), 0, values, frozenset(), None))
     return len(rows)

@@ -125,8 +125,9 @@ class HistoryWriter:
     def apply_sql(self, table: MergeTable, _changes: TableChanges, _copying: bool, /) -> str:
         return history.append_sql(table)
 
-    def rows(self, session: Session, table: MergeTable, _chunk: RowChunk, /) -> int:
-        return session.run(history.append_rows_sql(table), f"appending a chunk to {table.target}")
+    def rows(self, session: Session, table: MergeTable, chunk: RowChunk, /) -> int:
+        sql = history.append_rows_sql(table, chunk.numbered_behind, complete=chunk.complete)
+        return session.run(sql, f"appending a chunk to {table.target}")
 
     def truncate(self, session: Session, table: MergeTable, end: StreamPosition, _copying: bool, /) -> None:
         lsn = end.commit_lsn if end.at_boundary else end.change_lsn

@@ -70,15 +70,17 @@ class Copies(TargetCopies):
             if refused is not None:
                 left_out = self._leave_out(chunk, table, file, refused, doing)
             if chunk.target.mode is SyncMode.APPEND:
-                written = self._append(table, doing)
+                written = self._append(chunk, table, doing)
             else:
                 written = self._merge(chunk, table, left_out, doing)
             self._staging.clear(table, doing)
         self._staging.remove(file)
         return written
 
-    def _append(self, table: MergeTable, doing: str) -> int:
-        former, rows = history.append_rows_sql(table, self._progress.stamp)
+    def _append(self, chunk: RowChunk, table: MergeTable, doing: str) -> int:
+        former, rows = history.append_rows_sql(
+            table, self._progress.stamp, chunk.numbered_behind, complete=chunk.complete
+        )
         self._session.run(former, doing)
         return self._session.run(rows, doing)
 

@@ -58,6 +58,7 @@ class ReadPlan:
         key: empty: the table is read in one piece.
         selected: what gives each of `columns`; None: the source's columns of these names.
         condition: what holds for the rows that are read, of a row `t`; None: all are.
+        by_pages: a table without a key is read in ranges of its pages, see `pages_sql`.
     """
 
     table: TableId
@@ -66,6 +67,12 @@ class ReadPlan:
     partitioned: bool
     selected: tuple[ComparedColumn, ...] | None = None
     condition: str | None = None
+    by_pages: bool = False
+
+    @property
+    def cursor_width(self) -> int:
+        """Of how many texts a place in the table is made; 0: it is read in one piece."""
+        return 2 if self.by_pages else len(self.key)
 
     @property
     def portable(self) -> bool:
@@ -168,9 +175,10 @@ def passing_from(plan: ReadPlan, lower: Key | None, upper: Key | None) -> str:
     return _where(plan, [*_bounds(plan, lower, upper), *_condition(plan)])
 
 
-def read_table_sql(plan: ReadPlan) -> str:
-    """COPY of the whole table, in whatever order it lies."""
-    return f"COPY (SELECT {_select_list(plan)} FROM {_where(plan, _condition(plan))}) TO STDOUT"
+def read_table_sql(plan: ReadPlan, pages: tuple[int, int] | None = None) -> str:
+    """COPY of the whole table, in whatever order it lies; or of its pages from the first up to the second number."""
+    within = [] if pages is None else [f"t.ctid >= '({pages[0]},0)'::tid AND t.ctid < '({pages[1]},0)'::tid"]
+    return f"COPY (SELECT {_select_list(plan)} FROM {_where(plan, [*within, *_condition(plan)])}) TO STDOUT"
 
 
 def read_keys_sql(plan: ReadPlan, keys: Sequence[Key]) -> str:
@@ -212,10 +220,36 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backen
 
 def storage_sql(table: TableId) -> str:
     """Which files hold the table's rows: TRUNCATE, which a snapshot does not see, gives it new ones."""
-    name = literal(qualified(table))
+    return f"SELECT {_STORAGE} FROM {_parts(table)}"
+
+
+def pages_sql(table: TableId) -> str:
+    """The table's files as `storage_sql` says, how many pages the longest has, and rows in a page, by the statistics.
+
+    Where a row lies in its file (`ctid`) is a key that every table has, until its row is updated, which the stream
+    tells, or its file is written anew (VACUUM FULL, TRUNCATE), which the files' names tell. A range of pages is that
+    of every partition at once.
+    """
     return f"""
-SELECT COALESCE(string_agg(relid::oid || ':' || pg_relation_filenode(relid), ',' ORDER BY relid::oid), '')
-FROM (SELECT {name}::regclass AS relid UNION SELECT relid FROM pg_partition_tree({name}::regclass)) AS parts"""
+SELECT {_STORAGE}, max(pg_relation_size(relid)) / current_setting('block_size')::bigint,
+    (sum(GREATEST(c.reltuples, 0)) / GREATEST(sum(c.relpages), 1))::float8
+FROM {_parts(table)} JOIN pg_class c ON c.oid = relid"""
+
+
+def has_pages_sql(table: TableId) -> str:
+    """Whether ranges of the table's pages can be read: by scans of PostgreSQL 14 and newer, of heaps."""
+    return f"""
+SELECT current_setting('server_version_num')::int >= 140000
+    AND bool_and(c.relkind = 'p' OR c.relkind = 'r' AND m.amname = 'heap')
+FROM {_parts(table)} JOIN pg_class c ON c.oid = relid LEFT JOIN pg_am m ON m.oid = c.relam"""
+
+
+_STORAGE = "COALESCE(string_agg(relid::oid || ':' || pg_relation_filenode(relid), ',' ORDER BY relid::oid), '')"
+
+
+def _parts(table: TableId) -> str:
+    name = literal(qualified(table))
+    return f"(SELECT {name}::regclass AS relid UNION SELECT relid FROM pg_partition_tree({name}::regclass)) AS parts"
 
 
 def _select_list(plan: ReadPlan) -> str:

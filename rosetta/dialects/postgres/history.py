@@ -34,20 +34,20 @@ def append_truncate_sql(table: MergeTable, lsn: str) -> str:
     )
 
 
-def append_rows_sql(table: MergeTable) -> str:
-    """Appends a chunk's rows as op `r`; rows that an earlier try of the same chunk left are replaced.
+def append_rows_sql(table: MergeTable, behind: int = 0, *, complete: bool = True) -> str:
+    """Appends a chunk's rows as op `r`, numbered under LSN 0, before every change.
 
-    They are numbered from 1 under LSN 0, before every change.
+    Rows that an earlier try of the same chunk left are replaced: by their key, or without one, of a complete chunk,
+    those whose number is greater than `behind`, which the numbers of its rows follow then.
     """
-    former = "_rosetta_lsn = 0"
     if table.key:
-        former += (
-            f" AND EXISTS (SELECT FROM {table.staging} s "
-            f"WHERE {table.equal(table.staged_key('s.'), table.target_key('t.'))})"
-        )
+        same = table.equal(table.staged_key("s."), table.target_key("t."))
+        former = f" AND EXISTS (SELECT FROM {table.staging} s WHERE {same})"
+    else:
+        former = f" AND _rosetta_seq > {behind}" if complete else " AND false"
     values = ", ".join((*table.staged("s."), "'r', 0, newest.seq + row_number() OVER (), 0, NULL, now(), NULL::text[]"))
     return (
-        f"DELETE FROM {table.name} t WHERE {former};\n"
+        f"DELETE FROM {table.name} t WHERE _rosetta_lsn = 0{former};\n"
         f"INSERT INTO {table.name} ({', '.join((*table.names(), _OWN))}) SELECT {values} FROM {table.staging} s, "
-        f"(SELECT coalesce(max(_rosetta_seq), 0) AS seq FROM {table.name} WHERE _rosetta_lsn = 0) AS newest"
+        f"(SELECT GREATEST(max(_rosetta_seq), {behind}) AS seq FROM {table.name} WHERE _rosetta_lsn = 0) AS newest"
     )

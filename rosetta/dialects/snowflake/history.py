@@ -37,12 +37,14 @@ def append_truncate_sql(table: MergeTable, lsn: int, stamp: int) -> str:
     )
 
 
-def append_rows_sql(table: MergeTable, stamp: int) -> tuple[str, str]:
-    """Appends a chunk's rows as op `r`; rows that an earlier try of the same chunk left are replaced.
+def append_rows_sql(table: MergeTable, stamp: int, behind: int = 0, *, complete: bool = True) -> tuple[str, str]:
+    """Appends a chunk's rows as op `r`, numbered under LSN 0, before every change.
 
-    They are numbered from 1 under LSN 0, before every change.
+    Rows that an earlier try of the same chunk left are replaced: by their key, or without one, of a complete chunk,
+    those whose number is greater than `behind`, which the numbers of its rows follow then.
     """
-    former = f'DELETE FROM {table.name} t WHERE t."_ROSETTA_LSN" = 0'
+    replaced = f't."_ROSETTA_SEQ" > {behind}' if complete else "FALSE"
+    former = f'DELETE FROM {table.name} t WHERE t."_ROSETTA_LSN" = 0 AND {replaced}'
     if table.key:
         keys = ", ".join(f"{value} AS K{number}" for number, value in enumerate(table.key_values(), 1))
         same = equal(table.target_key("t"), [f"w.K{number}" for number in range(1, len(table.key) + 1)])
@@ -54,6 +56,6 @@ def append_rows_sql(table: MergeTable, stamp: int) -> tuple[str, str]:
     values += ["'r'", "0", 'w.N + s."_N" + 1', "0", "NULL", loaded_at(stamp), 'PARSE_JSON(s."_RAW")', "NULL"]
     return former, (
         f"INSERT INTO {table.name} ({', '.join((*table.names(), _OWN))}) SELECT {', '.join(values)} "
-        f'FROM {table.staging} s CROSS JOIN (SELECT COALESCE(MAX("_ROSETTA_SEQ"), 0) AS N FROM {table.name} '
-        'WHERE "_ROSETTA_LSN" = 0) w'
+        f'FROM {table.staging} s CROSS JOIN (SELECT GREATEST(COALESCE(MAX("_ROSETTA_SEQ"), 0), {behind}) AS N '
+        f'FROM {table.name} WHERE "_ROSETTA_LSN" = 0) w'
     )

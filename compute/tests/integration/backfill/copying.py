@@ -16,6 +16,7 @@ from compute.sources.postgres import PostgresSource
 from compute.tests.integration.backfill.stream import MarkStream, ServedTables
 from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.waiting import eventually
+from rosetta.enums import SyncMode
 from rosetta.errors import OutageError
 from rosetta.identifiers import TableId
 from rosetta.postgres import PostgresEndpoint, connect
@@ -68,7 +69,9 @@ class Copying:
         if self.manager is not None:
             self.manager.stop()
 
-    def queue(self, name: str, kind: str = "INITIAL", *, serve: bool = True) -> tuple[int, int]:
+    def queue(
+        self, name: str, kind: str = "INITIAL", *, serve: bool = True, mode: SyncMode = SyncMode.CURRENT
+    ) -> tuple[int, int]:
         """A table sync and its copy job; ids of both."""
         sync_id = self.config.one(
             "INSERT INTO table_syncs (pipeline_destination_id, table_name) SELECT id, %s FROM pipeline_destinations"
@@ -85,11 +88,11 @@ class Copying:
             name,
         )
         if serve:
-            self.serve(sync_id, name)
+            self.serve(sync_id, name, mode)
         return sync_id, job_id
 
-    def serve(self, sync_id: int, name: str) -> None:
-        target = TableTarget(sync_id, self.source.schema(name), TableId("public", name), copying=True)
+    def serve(self, sync_id: int, name: str, mode: SyncMode = SyncMode.CURRENT) -> None:
+        target = TableTarget(sync_id, self.source.schema(name), TableId("public", name), mode, copying=True)
         with self.stream.lock:
             self.destination.ensure_table(target)
             self.destination.start_copy(target)
