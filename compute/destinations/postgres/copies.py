@@ -9,6 +9,7 @@ from compute.destinations.postgres.progress import Progress
 from compute.destinations.postgres.refusals import is_about_table
 from compute.destinations.postgres.session import Session
 from compute.destinations.postgres.staging import Staging
+from compute.destinations.postgres.straight import Straight
 from compute.destinations.postgres.writers import release_held, writer_for
 from rosetta.dialects.postgres import chunk_merge, ddl, range_check
 from rosetta.dialects.postgres.merge_table import (
@@ -29,6 +30,7 @@ class Copies(TargetCopies):
         self._session = session
         self._progress = progress
         self._staging = staging
+        self._straight = Straight(session)
 
     def start(self, target: TableTarget) -> None:
         if target.mode is not SyncMode.CURRENT:
@@ -54,30 +56,11 @@ class Copies(TargetCopies):
             raise copy_not_started(target)
         doing = f"copying into {target.target}"
         with self._progress.transaction():
-            written = self._copied_straight(table, chunk, doing)
+            written = self._straight.copy(table, chunk, doing)
             if written is not None:
                 return written
             self._session.copy(copy_rows_sql(table), chunk.data, doing)
             return writer_for(target).rows(self._session, table, chunk)
-
-    def _copied_straight(self, table: MergeTable, chunk: RowChunk, doing: str) -> int | None:
-        """Copies a chunk to where the target has nothing; None where it has something, and nothing was done.
-
-        What refuses a row here is met again by the merge, whose refusals are taken apart.
-        """
-        keyed = chunk.target.mode is SyncMode.CURRENT and table.key and chunk.keys is None
-        if not keyed or not chunk.row_count:
-            return None
-        self._session.run("SET LOCAL enable_seqscan = off", doing)
-        ((untouched,),) = self._session.rows(chunk_merge.untouched_sql(table, chunk.lower, chunk.upper), doing)
-        self._session.run("RESET enable_seqscan; SAVEPOINT straight", doing)
-        if not untouched:
-            return None
-        try:
-            return self._session.copy(chunk_merge.copy_straight_sql(table), chunk.data, doing)
-        except DataError:
-            self._session.run("ROLLBACK TO SAVEPOINT straight", doing)
-            return None
 
     def matches(self, check: RangeCheck) -> bool:
         target = check.target

@@ -99,6 +99,36 @@ def test_rows_that_the_chunk_lacks_are_gone(lane: Lane, destination: Destination
     assert live(lane, things, "id") == [("1",), ("3",), ("4",), ("6",), ("7",)]
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_few_rows_that_are_known_among_many(
+    lane: Lane, destination: Destination, things: TableTarget, *, complete: bool
+) -> None:
+    """A destination may merge these alone, and add the others as they come."""
+    write(
+        destination,
+        things,
+        10,
+        Change("u", 1, ("10", "new", "x")),
+        Change("d", 2, ("20", None, None)),
+        Change("u", 3, ("30", "old", "x"), xid=40),
+        Change("u", 4, ("50", "new", UNCHANGED)),
+        Change("c", 5, ("130", "lost", "x"), xid=40),
+        Change("c", 6, ("140", "new", "x")),
+        Change("c", 7, ("300", "beyond", "x"), xid=40),
+        Change("d", 8, ("60", None, None), xid=40),
+    )
+    rows = [(str(n), "read", "y\t") for n in range(1, 101)]
+    made = chunk(things, rows, SEES_NOTHING, lower=("0",), upper=("200",), complete=complete)
+    destination.write_rows(made)
+    names = {str(n): ("read", "y\t") for n in range(1, 101) if n != 20}
+    names |= {"10": ("new", "x"), "50": ("new", "y\t"), "140": ("new", "x"), "300": ("beyond", "x")}
+    if not complete:
+        names["130"] = ("lost", "x")
+    assert sorted(live(lane, things)) == sorted((key, *values) for key, values in names.items())
+    assert destination.unfilled_keys(things) == []
+    destination.finish_copy(things)
+
+
 def test_a_filtered_chunk_deletes_nothing(lane: Lane, destination: Destination, things: TableTarget) -> None:
     write(destination, things, 10, Change("c", 1, ("1", "a", "x")), Change("c", 2, ("2", "a", "x")))
     destination.write_rows(chunk(things, [("1", "b", "x")], SEES_ALL, complete=False))

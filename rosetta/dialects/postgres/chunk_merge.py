@@ -65,17 +65,18 @@ def one_of(table: MergeTable, keys: Sequence[tuple[str, ...]]) -> str:
     return f"({' OR '.join(map(test, keys))})"
 
 
-def untouched_sql(table: MergeTable, lower: Bound, upper: Bound) -> str:
-    """Whether the target has neither rows nor tombstones in a range, and no row anywhere lacks values.
+def touched_keys_sql(table: MergeTable, lower: Bound, upper: Bound, limit: int) -> str:
+    """Keys, as text, of a range that the target knows of: of rows, of tombstones, and wherever rows lack values.
 
-    Then a chunk of the range is merged by copying it, whatever it could see. Without statistics a planner may go
-    through the whole table for the first row of an empty range, so sequential scans are to be off.
+    All other rows of a chunk of the range are merged by copying them, whatever the chunk could see. Without statistics
+    a planner may go through the whole table for the first row of an empty range, so sequential scans are to be off.
     """
     buried = key_range(table, lower, upper, table.side_key("d."))
+    row, side = (", ".join(f"{name}::text" for name in names) for names in (table.target_key("t."), table.side_key()))
     return (
-        f"SELECT NOT EXISTS (SELECT FROM {table.name} t WHERE {key_range(table, lower, upper)}) "
-        f"AND NOT EXISTS (SELECT FROM {table.tombstones} d WHERE {buried}) "
-        f"AND NOT EXISTS (SELECT FROM {table.unfilled})"
+        f"SELECT {row} FROM {table.name} t WHERE {key_range(table, lower, upper)} UNION ALL "
+        f"SELECT {side} FROM {table.tombstones} d WHERE {buried} UNION ALL "
+        f"SELECT {side} FROM {table.unfilled} LIMIT {limit}"
     )
 
 
