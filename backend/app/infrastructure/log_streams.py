@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from app.core.exceptions import InvalidRequestError, ServiceUnavailableError
@@ -103,6 +103,6 @@ async def _newer(client: Redis, question: LogQuestion, after: str) -> LogExcerpt
             return LogExcerpt(tuple(found), after, reached)
 
 
-def _entries(answer: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
-    """Ids and lines; an entry of another hand has none."""
+def _entries(answer: Any) -> list[Entry]:
+    """Ids and lines; an entry of another hand has none. The client's types leave open what it answers with."""
     return [(place.decode(), fields.get(STREAM_FIELD.encode(), b"")) for place, fields in answer]
