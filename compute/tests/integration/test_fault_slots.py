@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from compute.tests.support.running_transactions import log_them
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 from rosetta.enums import EngineKind
@@ -180,17 +181,18 @@ def test_f39_an_idle_database_beside_a_busy_one_lets_its_slot_go(stage: Stage, q
     eventually(lambda: stage.config.observed(pipeline) == "RUNNING" and stage.same("one"), 90)
     flushed = "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE database = current_database()"
     before = ask(stage, flushed)
+    log_running = log_them(stage.cluster)
     busy = stage.config.database if quiet.startswith("no table") else stage.source_database
     with stage.session(busy).cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS unpublished (v text)")
         for _ in range(5):
             cursor.execute("INSERT INTO unpublished SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) n")
-        cursor.execute("CHECKPOINT")  # it logs which transactions run, which a slot needs to move
+        cursor.execute(log_running)
         cursor.execute("SELECT pg_switch_wal()")
     eventually(lambda: ask(stage, flushed) - before > 90_000_000, 40, "the slot has followed")
 
     def at_rest() -> bool:
-        stage.source("CHECKPOINT")
+        stage.source(log_running)
         retained = ask(
             stage,
             "SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots WHERE database = current_database()",

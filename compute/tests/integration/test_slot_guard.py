@@ -16,6 +16,7 @@ from compute.core.catalog import Catalog
 from compute.core.slot_guard import SlotGuard
 from compute.sources.postgres import PostgresSource
 from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.running_transactions import log_them
 from compute.tests.support.waiting import eventually
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
@@ -183,9 +184,11 @@ def test_a_budget_that_warns_says_so_once_and_takes_it_back(guarded: Guarded) ->
     assert f"SET status = 'START' WHERE id = {pipeline};" in row[2]
     assert guarded.sql(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot_of(pipeline)}'") == 1
 
+    log_running = log_them(guarded.cluster)
+
     def resolved() -> bool:
         advance = f"SELECT pg_replication_slot_advance('{slot_of(pipeline)}', pg_current_wal_lsn())"
-        guarded.sql("CHECKPOINT", advance)  # it logs which transactions run, which a slot needs to move
+        guarded.sql(log_running, advance)
         return guarded.config.row(_OPEN, key) is None
 
     eventually(resolved, 20, "it is resolved once the slot has moved on")
