@@ -32,7 +32,7 @@ from rosetta.local.home import Home
 from rosetta.local.process import spawn, stop
 from rosetta.local.settings import inherited_environment
 from scripts.check_docs import ROOT, documents
-from scripts.servers import running_servers, url
+from scripts.servers import require_free, running_servers, url
 
 FENCE: Final = re.compile(r"^( *)```(sh|sql)\b([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 OPTION: Final = re.compile(r'(\w+)="([^"]*)"')
@@ -146,7 +146,8 @@ def fresh_copy() -> Iterator[Path]:
 
 @contextmanager
 def services(copy: Path, environment: Mapping[str, str], folder: Path) -> Iterator[None]:
-    """Backend and compute of the copy, until the end."""
+    """Backend and compute of the copy, until the end. Raises ConfigurationError when others have their ports."""
+    require_free({"backend": 8000, "compute": 8001})
     common = {
         **environment,
         "DATABASE_URL": "postgresql://rosetta:rosetta@localhost:5433/rosetta",

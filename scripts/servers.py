@@ -48,7 +48,7 @@ def running_servers(home: Home, report: Callable[[str], None]) -> Iterator[Path]
     account = server_account(local_settings().rosetta_pg_user)
     home.prepare(account)
     lock = home.lock(report)
-    _require_free({**{f"{name} database": port for name, (_, port) in DATABASES.items()}, "Redis": REDIS_PORT})
+    require_free({**{f"{name} database": port for name, (_, port) in DATABASES.items()}, "Redis": REDIS_PORT})
     redis: list[str | Path] = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(REDIS_PORT)]
     redis += ["--dir", home.valkey, "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
     with ExitStack() as running:
@@ -63,7 +63,8 @@ def running_servers(home: Home, report: Callable[[str], None]) -> Iterator[Path]
         yield cluster.bin()
 
 
-def _require_free(wanted: Mapping[str, int]) -> None:
+def require_free(wanted: Mapping[str, int]) -> None:
+    """Raises ConfigurationError when something listens on one of these ports, by what they are for."""
     with Reservation(wanted) as reservation:
         taken = [f"{port} ({name})" for name, port in wanted.items() if reservation.ports[name] != port]
     if taken:
