@@ -143,9 +143,9 @@ def test_a_changed_table_has_a_batch_of_its_own(source: Source) -> None:
                "INSERT INTO t VALUES (2, 'y'); ALTER TABLE t RENAME COLUMN a TO c; UPDATE t SET c = 'z' WHERE id = 1;"
                "ALTER TABLE t DROP COLUMN c; INSERT INTO t VALUES (3, NULL); COMMIT")  # fmt: skip
     batches = stream.follow(source.watermark())
-    shapes = [changes.columns for batch in batches for changes in batch.tables]
-    assert shapes == [("id", "a"), ("id", "a", "b"), ("id", "c", "b"), ("id", "b")]
-    assert lines_of(batches[-1].tables[0])[0].values == ("3", None)  # a NULL is not the column's default
+    found = [changes for batch in batches for changes in batch.tables]  # the watermark may have one without any
+    assert [changes.columns for changes in found] == [("id", "a"), ("id", "a", "b"), ("id", "c", "b"), ("id", "b")]
+    assert lines_of(found[-1])[0].values == ("3", None)  # a NULL is not the column's default
 
 
 def test_without_acknowledgement_the_slot_stays_and_with_it_the_slot_follows(source: Source) -> None:
