@@ -10,15 +10,11 @@ import pytest
 
 from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.copy_load import SCHEMA
-from compute.tests.support.service import ComputeService
+from compute.tests.support.service import SHORT_LIVED_JVM, ComputeService
 from compute.tests.support.stage import Stage
 from compute.tests.support.valkey import Valkey
 from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
-
-# Most pipelines of tests end before the optimising compiler has paid for itself: it took two fifths of their time.
-# Tests of throughput and memory take the variable away.
-SHORT_LIVED_JVM = "-XX:TieredStopAtLevel=1"
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from compute.tests.support.waiting import eventually, process_exists
 from rosetta.local.ports import free_port
 
 _ROOT = Path(__file__).resolve().parents[3]
+# Most pipelines of tests end before the optimising compiler has paid for itself: it took two fifths of their time.
+# For PYDBZ_JVM_OPTS; tests of throughput and memory go without.
+SHORT_LIVED_JVM = "-XX:TieredStopAtLevel=1"
 
 
 class ComputeService:

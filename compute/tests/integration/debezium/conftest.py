@@ -12,6 +12,7 @@ from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.base import EnginePhase, EngineSource
 from compute.tests.integration.debezium.host import EngineHost, Start
 from compute.tests.integration.debezium.replica import Replica
+from compute.tests.support.service import SHORT_LIVED_JVM
 from rosetta.enums import EngineKind, Profile
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
@@ -168,11 +169,11 @@ def new_source(cluster: PostgresCluster, database: str, host: EngineHost) -> Sou
 
 
 @pytest.fixture(scope="session")
-def new_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], EngineHost]]:
+def new_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., EngineHost]]:
     hosts: list[EngineHost] = []
 
-    def make() -> EngineHost:
-        hosts.append(EngineHost(str(tmp_path_factory.mktemp("host"))))
+    def make(jvm_options: str = "") -> EngineHost:
+        hosts.append(EngineHost(str(tmp_path_factory.mktemp("host")), jvm_options))
         return hosts[-1]
 
     yield make
@@ -181,8 +182,8 @@ def new_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 @pytest.fixture(scope="session")
-def host(new_host: Callable[[], EngineHost]) -> EngineHost:
-    return new_host()
+def host(new_host: Callable[..., EngineHost]) -> EngineHost:
+    return new_host(SHORT_LIVED_JVM)
 
 
 @pytest.fixture(params=list(EngineKind), ids=str)

@@ -80,8 +80,9 @@ def _commits_in_turn() -> list[bool | int]:
 _signals: list[int] = []
 
 
-def _serve(pipe: Connection, folder: str) -> None:
+def _serve(pipe: Connection, folder: str, jvm_options: str) -> None:
     os.chdir(folder)
+    os.environ["PYDBZ_JVM_OPTS"] = f"{os.environ.get('PYDBZ_JVM_OPTS', '')} {jvm_options}"
     signal.signal(
         signal.SIGTERM, lambda number, _: _signals.append(number)
     )  # before the JVM, which must leave it alone
@@ -98,10 +99,10 @@ def _serve(pipe: Connection, folder: str) -> None:
 
 
 class EngineHost:
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, jvm_options: str = "") -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, folder), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, folder, jvm_options), daemon=True)
         self.process.start()
         theirs.close()
         self._numbers = 0
