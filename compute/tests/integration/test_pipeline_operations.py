@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_pause_start_and_refresh_lose_nothing_under_load(stage: Stage) -> None:
         assert third != second
         assert stage.config.one("SELECT status FROM pipelines") == "START"
     for table in TABLES:
-        eventually(lambda table=table: stage.same(table), 60)  # type: ignore[misc]
+        eventually(partial(stage.same, table), 60)
         assert stage.differences(table) == (0, 0)
 
     stage.config.run("DELETE FROM pipelines WHERE id = %s", pipeline)
