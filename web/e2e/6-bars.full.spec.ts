@@ -16,6 +16,9 @@ function report(found: Record<string, number>): void {
   writeFileSync(REPORT, `${JSON.stringify({ ...known, ...found }, null, 1)}\n`)
 }
 
+// What watches a page slows it down.
+test.use({ trace: 'off' })
+
 async function largestPaint(page: Page): Promise<number> {
   await page.goto('/')
   await settled(page)
