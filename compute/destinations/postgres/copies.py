@@ -56,7 +56,7 @@ class Copies(TargetCopies):
             raise copy_not_started(target)
         doing = f"copying into {target.target}"
         with self._progress.transaction():
-            written = self._straight.copy(table, chunk, doing)
+            written = self._straight.copy(table, chunk, doing) if self._staging.takes_rows(table) else None
             if written is not None:
                 return written
             self._session.copy(copy_rows_sql(table), chunk.data, doing)

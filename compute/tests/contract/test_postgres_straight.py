@@ -61,3 +61,27 @@ def test_rows_that_the_target_knows_are_found_by_their_keys(
     writer.write_rows(chunk(of, [("again", "7", key) for key in keys], "50:50:"))
     assert not any(sql.startswith('COPY "copy"."things"') for sql in copied)
     assert [row[0] for row in postgres_lane.rows(of)].count("again") == 96
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        'CREATE RULE r AS ON INSERT TO "copy"."things" WHERE new.k < 0 DO INSTEAD NOTHING',
+        'ALTER TABLE "copy"."things" ENABLE ROW LEVEL SECURITY',
+        'ALTER TABLE "copy"."things" ALTER _rosetta_synced_at DROP DEFAULT',
+    ],
+    ids=["rule", "row security", "no default"],
+)
+def test_chunks_are_merged_where_a_copy_would_not_do_the_same(
+    postgres_lane: PostgresLane, writer: PostgresDestination, copied: list[str], obstacle: str
+) -> None:
+    of = target(schema("things", (("k", "bigint"), ("a", "text")), ("k",)), copying=True)
+    writer.ensure_table(of)
+    writer.start_copy(of)
+    postgres_lane.query(obstacle)
+    writer.close()
+    writer.open(2)  # it hears what the table is when it first writes to it
+    copied.clear()
+    assert writer.write_rows(chunk(of, [(str(key), "a") for key in range(9)], "50:50:")) == 9
+    assert not any(sql.startswith('COPY "copy"."things"') for sql in copied)
+    assert len(postgres_lane.rows(of)) == 9
