@@ -27,7 +27,6 @@ class _RefusedError(Exception):
 @dataclass
 class _Outcome:
     durable: StreamPosition | None
-    done_before: bool = False
     tables: dict[int, RosettaError] = field(default_factory=dict)
 
 

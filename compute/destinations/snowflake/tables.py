@@ -16,7 +16,6 @@ from rosetta.errors import ConfigurationError, DataError, SchemaMismatchError, U
 
 # How INFORMATION_SCHEMA names what CREATE TABLE calls otherwise.
 _FAMILIES: Final = {"TEXT": "VARCHAR"}
-_STAMPS: Final = {"TIMESTAMP_NTZ", "TIMESTAMP_TZ", "TIMESTAMP_LTZ"}
 
 
 def ensure_table(
