@@ -32,7 +32,7 @@ class Spans(Protocol):
     def taken(self, batch: ChangeBatch) -> None:
         """The engine has handed a batch over."""
 
-    def writing(self, destination_id: int, batch: ChangeBatch, divided: Divided) -> AbstractContextManager[None]:
+    def writing(self, destination_id: int, batch: ChangeBatch, divided: Divided, /) -> AbstractContextManager[None]:
         """Around a destination's write of what of a batch is not parked; on its writer's thread."""
 
     def acknowledged(self, sequence: int) -> None:
@@ -47,7 +47,7 @@ class NoSpans:
 
     def taken(self, batch: ChangeBatch) -> None: ...
 
-    def writing(self, destination_id: int, batch: ChangeBatch, divided: Divided) -> AbstractContextManager[None]:  # noqa: ARG002
+    def writing(self, _to: int, _batch: ChangeBatch, _divided: Divided, /) -> AbstractContextManager[None]:
         return nullcontext()
 
     def acknowledged(self, sequence: int) -> None: ...

@@ -79,7 +79,7 @@ class ChangeEngine(Protocol):
     def acknowledge(self, sequence: int) -> None:
         """Says that every destination holds the batches up to and with `sequence` durably (or parked)."""
 
-    def mark(self, content: str, lsn: Lsn) -> None:
+    def mark(self, content: str, lsn: Lsn, /) -> None:
         """Has `content` come as a watermark, once, at a point between transactions at or behind `lsn`.
 
         For a source that is a standby, into whose log nothing can be written; `lsn`: up to where it has replayed.

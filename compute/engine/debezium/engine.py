@@ -107,7 +107,7 @@ class DebeziumEngine:
         """See the contract; the slot follows within half a second, or when the engine stops."""
         self._stream.acknowledge(sequence)
 
-    def mark(self, content: str, lsn: Lsn) -> None:  # noqa: ARG002 - see the contract
+    def mark(self, _content: str, _lsn: Lsn, /) -> None:
         """Raises ConfigurationError: only standbys need it, and this engine does not read them."""
         raise _standby()
 
