@@ -50,6 +50,7 @@ def test_beyond_its_bound_a_target_is_detached_and_a_resync_brings_it_back(arena
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # others would delay it
 def test_a_dead_target_does_not_delay_the_other(arena: Arena) -> None:
     """The published figure is measured over 60 s by `make chaos`."""
     found = isolation.measure(arena, 20.0)

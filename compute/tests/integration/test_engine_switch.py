@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from functools import partial
 
-import psycopg2
 import pytest
 
+from compute.tests.support.side_load import SideLoad
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 from rosetta.enums import EngineKind
@@ -28,33 +26,19 @@ LOAD = [
 ]
 
 
-@contextmanager
-def _load(stage: Stage) -> Iterator[None]:
-    stopped = threading.Event()
-    failures: list[psycopg2.Error] = []
+class _Load(SideLoad):
+    """Writes to the source."""
 
-    def write() -> None:
-        session = stage.cluster.connect(stage.source_database)
-        try:
-            with session.cursor() as cursor:
-                number = 0
-                while not stopped.wait(0.002):
-                    number += 1
-                    for statement in LOAD:
-                        cursor.execute(statement, {"n": number})
-        except psycopg2.Error as error:
-            failures.append(error)
-        finally:
-            session.close()
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage = stage
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join(30)
-    assert not failures
+    def work(self, number: int) -> None:
+        with closing(self._stage.cluster.connect(self._stage.source_database)) as session, session.cursor() as cursor:
+            while not self.ended.wait(0.002):
+                number += 1
+                for statement in LOAD:
+                    cursor.execute(statement, {"n": number})
 
 
 def _is_read_by(stage: Stage, engine: EngineKind) -> bool:
@@ -71,7 +55,7 @@ def test_switching_engines_five_times_under_load_loses_and_repeats_nothing(stage
     stage.service.start()
     eventually(lambda: stage.config.observed(pipeline) == "RUNNING", 60)
     eventually(lambda: stage.config.one("SELECT count(*) FROM table_syncs WHERE state = 'STREAMING'") == 2, 60)
-    with _load(stage):
+    with _Load(stage):
         for turn in range(5):
             engine = (EngineKind.PGOUTPUT, EngineKind.DEBEZIUM)[turn % 2]
             stage.config.run("UPDATE pipelines SET engine = %s", engine.value)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-import psycopg2
 import pytest
 
+from compute.tests.support.side_load import SideLoad
 from compute.tests.support.stage import Stage
 from compute.tests.support.standby import Standby
 from compute.tests.support.waiting import eventually
@@ -36,37 +35,25 @@ def standby(cluster: PostgresCluster) -> Iterator[Standby]:
     made.close()
 
 
-@contextmanager
-def _load(stage: Stage) -> Iterator[None]:
+class _Load(SideLoad):
     """Writes at the primary, some in transactions that last a while."""
-    stopped = threading.Event()
-    failures: list[psycopg2.Error] = []
 
-    def write() -> None:
-        try:
-            with closing(stage.cluster.connect(stage.source_database)) as session, session.cursor() as cursor:
-                number = 0
-                while not stopped.wait(0.002):
-                    number += 1
-                    if number % 20 == 1:
-                        cursor.execute("BEGIN")
-                    for statement in WRITES:
-                        cursor.execute(statement, {"n": number})
-                    if number % 20 == 10:
-                        cursor.execute("COMMIT")
-                if cursor.connection.info.transaction_status:
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def work(self, number: int) -> None:
+        with closing(self._stage.cluster.connect(self._stage.source_database)) as session, session.cursor() as cursor:
+            while not self.ended.wait(0.002):
+                number += 1
+                if number % 20 == 1:
+                    cursor.execute("BEGIN")
+                for statement in WRITES:
+                    cursor.execute(statement, {"n": number})
+                if number % 20 == 10:
                     cursor.execute("COMMIT")
-        except psycopg2.Error as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join(30)
-    assert not failures
+            if cursor.connection.info.transaction_status:
+                cursor.execute("COMMIT")
 
 
 def _pipeline_from(stage: Stage, standby: Standby) -> int:
@@ -97,7 +84,7 @@ def test_a_standby_is_a_source(standby: Standby, stage: Stage) -> None:
     remedy = str(stage.config.one("SELECT last_error_remedy FROM pipeline_metadata"))
     assert remedy.startswith("UPDATE pipelines SET engine = 'pgoutput'")
     stage.config.run("UPDATE pipelines SET engine = 'pgoutput', status = 'START' WHERE id = %s", pipeline)
-    with _load(stage):
+    with _Load(stage):
         eventually(lambda: stage.config.observed(pipeline) == "RUNNING", 60)
         streaming = "SELECT count(*) FROM table_syncs WHERE state = 'STREAMING'"
         eventually(lambda: stage.config.one(streaming) == 2, 90, "both tables are copied")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 
-import psycopg2.errors
 import pytest
 
 from compute.core.batch import ChangeBatch
 from compute.tests.integration.debezium.conftest import Source, Stream, spec, wait_until
 from compute.tests.integration.debezium.replica import Replica
 from compute.tests.integration.debezium.test_debezium_fold import BIG, KEYS, TABLES
+from compute.tests.support.side_load import SideLoad
 from rosetta.enums import EngineKind
 from rosetta.identifiers import TableId
 
@@ -111,37 +109,22 @@ def test_one_goes_on_where_the_other_was_cut(source: Source, order: tuple[Engine
         again.stop()
 
 
-@contextmanager
-def _load(source: Source) -> Iterator[None]:
+class _Load(SideLoad):
     """Somebody who goes on writing: rows come, change, move and go."""
-    stopped = threading.Event()
-    failures: list[BaseException] = []
 
-    def write() -> None:
-        session = source.cluster.connect(source.database)
-        try:
-            with session.cursor() as cursor:
-                number = 0
-                while not stopped.is_set():
-                    number += 1
-                    cursor.execute("INSERT INTO bag VALUES (%s, 'load', repeat('x', 3000))", (number,))
-                    cursor.execute("UPDATE bag SET note = 'later' WHERE id = %s", (number - 7,))
-                    cursor.execute("INSERT INTO one VALUES (%s, 'load', repeat('y', 3000))", (number,))
-                    cursor.execute("UPDATE one SET id = -id WHERE id = %s", (number - 5,))
-                    cursor.execute("DELETE FROM one WHERE id = %s", (20 - 3 * number,))
-        except psycopg2.Error as error:
-            failures.append(error)
-        finally:
-            session.close()
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join(30)
-    assert not failures
+    def work(self, number: int) -> None:
+        with closing(self._source.cluster.connect(self._source.database)) as session, session.cursor() as cursor:
+            while not self.ended.is_set():
+                number += 1
+                cursor.execute("INSERT INTO bag VALUES (%s, 'load', repeat('x', 3000))", (number,))
+                cursor.execute("UPDATE bag SET note = 'later' WHERE id = %s", (number - 7,))
+                cursor.execute("INSERT INTO one VALUES (%s, 'load', repeat('y', 3000))", (number,))
+                cursor.execute("UPDATE one SET id = -id WHERE id = %s", (number - 5,))
+                cursor.execute("DELETE FROM one WHERE id = %s", (20 - 3 * number,))
 
 
 def test_switching_five_times_under_load_loses_nothing(source: Source) -> None:
@@ -150,7 +133,7 @@ def test_switching_five_times_under_load_loses_nothing(source: Source) -> None:
     replica = Replica()
     stream: Stream | None = None
     position = source.start
-    with _load(source):
+    with _Load(source):
         for turn in range(6):
             engine = (DEBEZIUM, PGOUTPUT)[turn % 2]
             stream = source.stream(*specs, position=position, engine=engine, memory=WHOLE_LOAD)
