@@ -88,6 +88,18 @@ export const renamePipeline = change({
   invalidates: TOUCHED,
 })
 
+export type PipelineTuning = Pick<
+  Pipeline,
+  'engine' | 'profile' | 'max_batch_rows' | 'wal_budget_bytes' | 'wal_budget_policy'
+>
+
+export const tunePipeline = change({
+  call: ({ id, tuning }: { id: number; tuning: PipelineTuning }) =>
+    api.put<Pipeline>(`/pipelines/${id}`, tuning),
+  writes: written,
+  invalidates: TOUCHED,
+})
+
 export const deletePipeline = change({
   call: (id: number) => api.delete(`/pipelines/${id}`),
   invalidates: [[...PIPELINES, 'list'], ['dashboard']],

@@ -10,6 +10,7 @@ import { told } from '@/lib/notify'
 import { useCan } from '@/lib/use-role'
 import { deletePipeline, renamePipeline } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
+import { TuningForm } from './tuning-form'
 
 export function SettingsTab({ pipeline }: { pipeline: Pipeline }) {
   const mayChange = useCan('operator')
@@ -17,6 +18,7 @@ export function SettingsTab({ pipeline }: { pipeline: Pipeline }) {
   return (
     <div className="flex max-w-2xl flex-col gap-5">
       <Rename pipeline={pipeline} />
+      <TuningForm pipeline={pipeline} />
       <DangerZone pipeline={pipeline} />
     </div>
   )
