@@ -51,6 +51,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--latency-seconds", type=float, default=10.0, help="0 leaves latency out")
     parser.add_argument("--rounds", type=int, default=3, help=f"of {', '.join(PAIRED)}; their medians count")
+    parser.add_argument(
+        "--postgresql",
+        type=int,
+        nargs="+",
+        metavar="MAJOR",
+        default=[None],
+        help="of both ends: the embedded server's version, or one of Debian's packages, as 15; several in turn",
+    )
     parser.add_argument("--only", choices=[*CONTENDERS, "lists"], nargs="*", default=CONTENDERS)
     parser.add_argument("--engine", type=EngineKind, default=EngineKind.DEBEZIUM, help="what streams beside the lists")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the table that is backfilled")
@@ -78,16 +86,24 @@ def main() -> None:
         options.only.remove("lists")
         if not options.only:
             return
+    first, *others = [_measure(options, version) for version in options.postgresql]
+    report |= first
+    if others:
+        report["others"] = {other["postgresql"]: other for other in others}
+    _write(REPORT, report | {"changes": options.changes, "seed": options.seed})
+
+
+def _measure(options: argparse.Namespace, version: int | None) -> dict[str, Any]:
+    """One run on servers of `version`: its figures are about nothing else."""
     workload = Workload(options.changes, options.seed)
     print(f"workload z: {options.changes} changes, seed {options.seed}; writing the backlog", flush=True)
     again = [f"{name}_{number}" for number in range(2, options.rounds + 1) for name in PAIRED if name in options.only]
-    with stage(workload, [*options.only, *again]) as servers:
-        drains = _drains(servers, [*options.only, *again])
-        report |= _report(options.changes, drains)
+    with stage(workload, [*options.only, *again], version) as servers:
+        print(f"PostgreSQL {servers.version} at both ends", flush=True)
+        report = {"postgresql": servers.version} | _report(options.changes, _drains(servers, [*options.only, *again]))
         if options.latency_seconds > 0:
             _add_latencies(report, servers, options.only, options.latency_seconds)
-    report |= {"changes": options.changes, "seed": options.seed}
-    _write(REPORT, report)
+    return report
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,12 +42,20 @@ def _endpoint(cluster: PostgresCluster, database: str) -> PostgresEndpoint:
     return PostgresEndpoint("127.0.0.1", cluster.port, database, cluster.superuser, cluster.password, "disable")
 
 
+_DEBIAN: Final = "/usr/lib/postgresql/{version}/bin"
+
+
 @dataclass(frozen=True)
 class Stage:
     source: PostgresCluster
     target: PostgresCluster
     slots: Mapping[str, StreamPosition]
     session: psycopg2.extensions.connection  # of the source
+
+    @property
+    def version(self) -> str:
+        """Of both servers, as they tell it."""
+        return str(self.ask("SELECT current_setting('server_version')")[0][0]).split()[0]
 
     @property
     def servers(self) -> Mapping[str, PostgresCluster]:
@@ -107,11 +115,14 @@ def wait_until(what: str, true: Callable[[], bool], still: Still, seconds: float
 
 
 @contextmanager
-def stage(workload: Workload, contenders: list[str]) -> Iterator[Stage]:
-    """Two servers with the backlog of `workload` waiting in a slot per contender."""
+def stage(workload: Workload, contenders: list[str], version: int | None = None) -> Iterator[Stage]:
+    """Two servers with the backlog of `workload` waiting in a slot per contender.
+
+    `version`: of both, the embedded server's or that of one of Debian's packages; None: what every command starts.
+    """
     folder = Path(tempfile.mkdtemp(prefix="rosetta-bench-"))
     folder.chmod(0o755)
-    clusters = [PostgresCluster(folder / name, free_port(), "bench-password", _SETTINGS) for name in ("s", "t")]
+    clusters = [_cluster(folder / name, version) for name in ("s", "t")]
     try:
         for cluster in clusters:
             cluster.start()
@@ -133,6 +144,13 @@ def stage(workload: Workload, contenders: list[str]) -> Iterator[Stage]:
         for cluster in clusters:
             cluster.stop()
         shutil.rmtree(folder)
+
+
+def _cluster(data: Path, version: int | None) -> PostgresCluster:
+    usual = PostgresCluster(data, free_port(), "bench-password", _SETTINGS)
+    if version is None or version == usual.major_version():
+        return usual
+    return replace(usual, binaries=Path(_DEBIAN.format(version=version)))
 
 
 def _databases(contender: str) -> list[str]:
