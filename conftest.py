@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ import pytest
 from rosetta import migrate
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
+from rosetta.tests.waiting import eventually
+from rosetta.tracing import THREADS
 
 _names = itertools.count(1)
 
@@ -43,6 +47,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_of_traces() -> Iterator[None]:
+    """What a test traced has ended with it: an exporter that tries again and again disturbs whatever comes next."""
+    yield
+    if "opentelemetry.sdk.trace" in sys.modules:
+        eventually(lambda: THREADS.isdisjoint(thread.name for thread in threading.enumerate()), what="no traces go on")
 
 
 def _folder() -> Path:

@@ -16,10 +16,9 @@ from compute.core.batch import ChangeBatch
 from compute.dlq.entries import Divided
 from rosetta import __version__
 from rosetta.errors import RosettaError
-from rosetta.tracing import close_provider, open_provider
+from rosetta.tracing import Traces, open_traces
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
 SERVICE: Final = "rosetta-compute"
@@ -62,9 +61,9 @@ class PipelineSpans:
     the destinations lie below it. Batches that were gathered into one write stand below the last of them.
     """
 
-    def __init__(self, provider: TracerProvider, pipeline_id: int) -> None:
-        self._provider = provider
-        self._tracer = provider.get_tracer(SERVICE, __version__)
+    def __init__(self, traces: Traces, pipeline_id: int) -> None:
+        self._traces = traces
+        self._tracer = traces.provider.get_tracer(SERVICE, __version__)
         self._pipeline_id = pipeline_id
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Span] = OrderedDict()
@@ -113,7 +112,7 @@ class PipelineSpans:
                 self._open.popitem(last=False)[1].end()
 
     def close(self) -> None:
-        close_provider(self._provider, _LAST_SECONDS)
+        self._traces.close(_LAST_SECONDS)
 
     def _counts(self, batch: ChangeBatch) -> dict[str, Any]:
         return {"rosetta.pipeline.id": self._pipeline_id, "rosetta.batch.sequence": batch.sequence}
@@ -121,8 +120,8 @@ class PipelineSpans:
 
 def spans_of(pipeline_id: int, endpoint: str | None, *, disabled: bool) -> Spans:
     """What follows the stream of a pipeline's process. Raises ConfigurationError as `rosetta.tracing` does."""
-    provider = open_provider(SERVICE, endpoint, disabled=disabled)
-    return NoSpans() if provider is None else PipelineSpans(provider, pipeline_id)
+    traces = open_traces(SERVICE, endpoint, disabled=disabled)
+    return NoSpans() if traces is None else PipelineSpans(traces, pipeline_id)
 
 
 def _size(batch: ChangeBatch) -> dict[str, Any]:

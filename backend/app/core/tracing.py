@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 
 from app.core.config import Settings
 from rosetta import __version__
-from rosetta.tracing import close_provider, open_provider
+from rosetta.tracing import Traces, open_traces
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -26,18 +26,22 @@ class Tracing:
     No span holds a value: of a request the path and the status, of a statement its text with placeholders.
     """
 
-    def __init__(self, provider: TracerProvider) -> None:
-        self.provider = provider
-        self._tracer = provider.get_tracer(_SERVICE, __version__)
+    def __init__(self, traces: Traces) -> None:
+        self._traces = traces
+        self._tracer = self.provider.get_tracer(_SERVICE, __version__)
+
+    @property
+    def provider(self) -> TracerProvider:
+        return self._traces.provider
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
         """None when nobody asked for traces. Raises ConfigurationError when OpenTelemetry is not installed."""
-        provider = open_provider(_SERVICE, settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
-        if provider is None:
+        traces = open_traces(_SERVICE, settings.otel_exporter_otlp_endpoint, disabled=settings.otel_sdk_disabled)
+        if traces is None:
             return None
-        provider.add_span_processor(_without_queries())
-        return cls(provider)
+        traces.provider.add_span_processor(_without_queries())
+        return cls(traces)
 
     def follow(self, engine: Engine) -> None:
         """Each statement of `engine` becomes a span below the request that sends it."""
@@ -62,7 +66,7 @@ class Tracing:
 
     def close(self) -> None:
         """Sends what is left, for as long as a server may take to stop."""
-        close_provider(self.provider, _LAST_SECONDS)
+        self._traces.close(_LAST_SECONDS)
 
 
 def telemetry_of(tracing: Tracing | None) -> TelemetryConfig:

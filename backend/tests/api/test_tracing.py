@@ -38,13 +38,15 @@ async def _ask_traced(settings: Settings, tokens: Tokens, collector: Inbox) -> N
     app = create_app(traced, database)
     tracing: Tracing = app.state.tracing
     database.open(traced, tracing.follow)
-    async with client_of(app, tokens[Role.VIEWER]) as client:
-        path = f"{API}/pipelines/4711"
-        answer = await client.get(path, params={"q": CANARY}, headers={"traceparent": PARENT})
-        assert answer.status_code == 404
-        await client.get(f"{API}/sources", params={"name": CANARY})
-    await database.close()
-    tracing.close()
+    try:
+        async with client_of(app, tokens[Role.VIEWER]) as client:
+            path = f"{API}/pipelines/4711"
+            answer = await client.get(path, params={"q": CANARY}, headers={"traceparent": PARENT})
+            assert answer.status_code == 404
+            await client.get(f"{API}/sources", params={"name": CANARY})
+    finally:
+        await database.close()
+        tracing.close()
 
 
 async def test_a_request_and_its_statements_are_one_trace_without_values(settings: Settings, tokens: Tokens) -> None:

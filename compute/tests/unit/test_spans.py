@@ -17,6 +17,7 @@ from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.tests.support.lanes import Scene, batch
 from compute.tests.support.waiting import eventually
 from rosetta.errors import ConfigurationError, OutageError
+from rosetta.tracing import Traces
 
 CANARY = "canary-value-31fe"
 
@@ -32,7 +33,7 @@ def scene(exporter: InMemorySpanExporter) -> Iterator[Scene]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     made = Scene()
-    made.fan_out = FanOut(made.engine, made.take_chunks, lambda: None, PipelineSpans(provider, 7))
+    made.fan_out = FanOut(made.engine, made.take_chunks, lambda: None, PipelineSpans(Traces(provider, exporter), 7))
     yield made
     made.fan_out.stop(0.0)
     made.fan_out.spans.close()
