@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Final, cast
 
 from rosetta.errors import OutageError
@@ -25,6 +26,7 @@ class Spool:
         self._starts: dict[int, int] = {}  # by transaction and subtransaction, in the order of their places
         self._relations: list[tuple[int, int, bytes]] = []
         self._file: BinaryIO | None = None
+        self._opened = ExitStack()
 
     @property
     def _end(self) -> int:
@@ -71,8 +73,7 @@ class Spool:
             at = end
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._opened.close()
 
     def _write(self) -> None:
         if not self._waiting:
@@ -80,8 +81,7 @@ class Spool:
         end = self._end
         try:
             if self._file is None:
-                file = tempfile.TemporaryFile(prefix="rosetta-spool-", buffering=0)  # noqa: SIM115 - `close` does
-                self._file = cast("BinaryIO", file)
+                self._file = self._opened.enter_context(_file_without_a_name())
             rest = memoryview(b"".join(self._waiting))
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -103,6 +103,12 @@ class Spool:
             parts.append(part)
             at, size = at + len(part), size - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@contextmanager
+def _file_without_a_name() -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile(prefix="rosetta-spool-", buffering=0) as file:
+        yield file
 
 
 def _no_room(doing: str, error: OSError) -> OutageError:

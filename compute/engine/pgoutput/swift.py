@@ -1,4 +1,4 @@
-"""The way of ordinary messages: framed, placed and folded in one loop, for a call per message costs more than that.
+"""The way of ordinary messages: framed and placed in one loop, with no more than one call for each.
 
 It does what `StreamReader.read` does for the same messages, and leaves to that whatever is special.
 """
@@ -11,10 +11,8 @@ from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
 from compute.core.batch import TableSpec
-from compute.engine.pgoutput.lines import CREATE as CREATED
-from compute.engine.pgoutput.lines import UPDATE as UPDATED
-from compute.engine.pgoutput.protocol import BEGIN, COMMIT, DELETE, EPOCH_MICROS, INSERT, NEW, TEXT, UPDATE, Relation
-from compute.engine.pgoutput.tables import IMAGE_BYTES, Table, carried, table_for
+from compute.engine.pgoutput.protocol import BEGIN, COMMIT, DELETE, EPOCH_MICROS, INSERT, NEW, UPDATE, Relation
+from compute.engine.pgoutput.tables import Table, table_for
 
 NO_LSN: Final = -1
 _FRAME: Final = Struct(">BiBQ16xB")  # of a message: "d", length, "w", LSN, end and time of sending, the message's kind
@@ -125,7 +123,7 @@ class PlainMachine:
         return run(self._place, tables, buffer, at, room)
 
 
-def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:  # noqa: C901, PLR0912 - one loop, see above
+def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, at: int, room: Room) -> int:
     """See `Machine.run`."""
     last, ordinal, transaction, micros = place.lsn, place.ordinal, place.transaction, place.micros
     grown, length, frame = place.grown, len(buffer), _FRAME.unpack_from
@@ -145,23 +143,8 @@ def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, 
             if table is not None:
                 taken += 1
                 newest = max(newest, micros)
-                if kind == DELETE or (images := table.leading) is None or payload[8] != TEXT:
-                    act = table.insert if kind == INSERT else table.update if kind == UPDATE else table.delete
-                    grown += act(payload, seen, ordinal, transaction)
-                else:
-                    key = payload[13 : 13 + int.from_bytes(payload[9:13])]
-                    if (old := images.get(key)) is None:
-                        made = (CREATED, None) if kind == INSERT else (UPDATED, key)
-                        images[key] = (made[0], payload, made[1], seen, ordinal, transaction)
-                        grown += len(payload) + IMAGE_BYTES
-                    else:
-                        grown += len(payload)
-                        if (before := old[1]) is not None:
-                            grown -= len(before)
-                            if kind == UPDATE:
-                                payload = carried(payload, before)
-                        operation = CREATED if kind == UPDATE and old[0] is CREATED else UPDATED
-                        images[key] = (operation, payload, old[2], seen, ordinal, transaction)
+                act = table.insert if kind == INSERT else table.update if kind == UPDATE else table.delete
+                grown += act(payload, seen, ordinal, transaction)
         elif kind == BEGIN:
             since, short = _BEGIN.unpack_from(buffer, at + _AT + 1)
             xid, micros, last, inside = widened(short, xid), since + EPOCH_MICROS, NO_LSN, True

@@ -18,6 +18,10 @@ from compute.engine.pgoutput.protocol import NEW, ROW_AT, TEXT, UNCHANGED, Relat
 _PRIMARY_KEY: Final = "d"
 _FULL: Final = "f"
 
+# Where a row's first value tells of what kind it is, and where its text begins, behind four bytes of length.
+_FIRST_AT: Final = ROW_AT + 2
+_TEXT_AT: Final = _FIRST_AT + 5
+
 # Estimated memory of a key and its image beside the message's bytes.
 IMAGE_BYTES: Final = 300
 
@@ -29,13 +33,8 @@ Image = tuple[bytes, bytes | None, Key | None, int, int, bytes]
 
 
 class Table(Protocol):
-    """Each change returns how many bytes more are held.
+    """Each change returns how many bytes more are held."""
 
-    `leading`: its images by key, where that is a single column, the first, and nothing else is done with a change.
-    """
-
-    @property
-    def leading(self) -> dict[Key, Image] | None: ...
     @property
     def shape(self) -> tuple[tuple[str, ...], tuple[str, ...]]: ...
     def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int: ...
@@ -48,7 +47,9 @@ def table_for(relation: Relation, spec: TableSpec) -> Table:
     spec = as_it_was(relation, spec)
     if not spec.key:
         return Log(relation)
-    return Folded(relation, spec) if spec.fold else Kept(relation, spec)
+    if not spec.fold:
+        return Kept(relation, spec)
+    return Leading(relation, spec) if leads(relation, spec) else Folded(relation, spec)
 
 
 def as_it_was(relation: Relation, spec: TableSpec) -> TableSpec:
@@ -91,8 +92,6 @@ class Images(Protocol):
 
 class Keyed:
     """Knows at any time what each key has become; who derives from it says what comes of that."""
-
-    leading: dict[Key, Image] | None = None
 
     def __init__(self, relation: Relation, spec: TableSpec, images: Images, *, folded: bool = True) -> None:
         self._writer = LineWriter(relation, spec.key, folded=folded)
@@ -162,8 +161,6 @@ class Keyed:
         return self._writer.deleted(stamp, gone)
 
     def _key(self, payload: bytes) -> Key:
-        if self.leading is not None and payload[ROW_AT + 2] == TEXT:
-            return payload[ROW_AT + 7 : ROW_AT + 7 + int.from_bytes(payload[ROW_AT + 3 : ROW_AT + 7])]
         key = self._complete(values(payload, ROW_AT, self._reach)[0])
         if key is None:
             raise StreamError(f"a change in table {self._name} does not carry its key; set REPLICA IDENTITY FULL")
@@ -183,7 +180,6 @@ class Folded(Keyed):
     def __init__(self, relation: Relation, spec: TableSpec) -> None:
         self._newest: dict[Key, Image] = {}
         super().__init__(relation, spec, self._newest)
-        self.leading = self._newest if self._places == [0] else None
 
     def finish(self) -> TableChanges:
         plain = self._writer.plain
@@ -196,6 +192,31 @@ class Folded(Keyed):
             ):
                 self._write(key, image, operation)
         return self._writer.finish()
+
+
+class Leading(Folded):
+    """Where the first column is the key, what comes most often is done in one call."""
+
+    def insert(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        if payload[_FIRST_AT] != TEXT:
+            return super().insert(payload, lsn, ordinal, transaction)
+        key = payload[_TEXT_AT : _TEXT_AT + int.from_bytes(payload[_FIRST_AT + 1 : _TEXT_AT])]
+        if (old := self._newest.get(key)) is not None:
+            return self._put(key, (UPDATE, payload, old[2], lsn, ordinal, transaction), old)
+        self._newest[key] = (CREATE, payload, None, lsn, ordinal, transaction)
+        return len(payload) + IMAGE_BYTES
+
+    def update(self, payload: bytes, lsn: int, ordinal: int, transaction: bytes) -> int:
+        if payload[ROW_AT - 1] != NEW or payload[_FIRST_AT] != TEXT:
+            return super().update(payload, lsn, ordinal, transaction)
+        key = payload[_TEXT_AT : _TEXT_AT + int.from_bytes(payload[_FIRST_AT + 1 : _TEXT_AT])]
+        if (old := self._newest.get(key)) is None:
+            self._newest[key] = (UPDATE, payload, key, lsn, ordinal, transaction)
+            return len(payload) + IMAGE_BYTES
+        if old[1] is not None:
+            payload = carried(payload, old[1])
+        operation = CREATE if old[0] is CREATE else UPDATE
+        return self._put(key, (operation, payload, old[2], lsn, ordinal, transaction), old)
 
 
 class Kept(Keyed):
@@ -217,8 +238,6 @@ class Kept(Keyed):
 
 class Log:
     """Every change of a table without a key: a row is known by all its values."""
-
-    leading = None
 
     def __init__(self, relation: Relation) -> None:
         self._name = str(relation.table)

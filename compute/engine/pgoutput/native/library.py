@@ -22,8 +22,8 @@ _COMPILER_SECONDS: Final = 60.0
 _log = get_logger("compute.engine")
 
 
-class Place(ctypes.Structure):
-    """`compute.engine.pgoutput.swift.Place` as C has it."""
+class PlaceFields(ctypes.Structure):
+    """The fields of `compute.engine.pgoutput.swift.Place`, as C has them."""
 
     base: int
     lsn: int

@@ -19,7 +19,7 @@ _OPERATIONS: Final = {operation[0]: operation for operation in (CREATE, UPDATE, 
 _NO_MEMORY: Final = -1
 
 
-class NativePlace(native.Place):
+class NativePlace(native.PlaceFields):
     """A `Place`; its text is made when it is asked for."""
 
     @property
