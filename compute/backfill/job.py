@@ -49,10 +49,12 @@ class TableCopy:
         self._patience = Patience(job.job_id, parts.jobs, self._landings, parts.stopping, rate)
         token = uuid.uuid4().hex
         self._handshake = Handshake(goal.target, token, reader, parts.watermarks, self._landings.nudge)
-        self._opening = None if job.backfill_id is None else Opening(goal.target.sync_id, token, parts, self._landings)
+        self._whole = job.backfill_id is None
+        owner = None if self._whole else token
+        self._opening = Opening(goal.target.sync_id, owner, parts, self._landings)
         self._chunks = Departures(Shipper(job.job_id, goal, token), reader, parts, self._landings, self._patience)
         most_rows = job.batch_rows or parts.options.batch_rows
-        self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows, whole=self._opening is None)
+        self._walk = Walk(reader, self._chunks, self._patience, parts.options, most_rows, whole=self._whole)
         self._repair = Repair(goal.target.source_schema, reader, self._chunks, self._patience, self._walk, most_rows)
         self._keys = KeyReads(goal.target.sync_id, reader, self._chunks, parts.tables, self._patience, self._landings)
         self._plan: ReadPlan | None = None
@@ -88,7 +90,7 @@ class TableCopy:
         try:
             self._copy_or_fail()
         except CopyEndedError:
-            if self._opening is not None:
+            if not self._whole:
                 self._opening.leave()
             _log.info("copy_ended_early", job_id=self.job.job_id, table=str(self.job.table))
         finally:
@@ -102,14 +104,13 @@ class TableCopy:
             self._patience.insist(self._copy)
         except RosettaError as error:
             failure = error  # the name of an except clause does not outlive it
-            fail = self._fail if self._opening is None else self._give_up
+            fail = self._fail if self._whole else self._give_up
             self._patience.insist(lambda: fail(failure))
 
     def _copy(self) -> None:
         """Goes on where an outage ended the last attempt."""
         plan = self._prepare()
-        if self._opening is not None:
-            self._opening.open(self._patience)
+        self._opening.open(self._patience)
         if not self._handshake.complete(self._patience, self._unread):
             self._end(plan, filled=True)
             return
@@ -119,25 +120,22 @@ class TableCopy:
             self._walk.run(self._chosen or plan, self._ending)
         self._chunks.land()
         filled = self._keys.fill(plan)
-        if plan.key and not plan.portable and not self._ending.is_set() and self._opening is None:
+        if plan.key and not plan.portable and not self._ending.is_set() and self._whole:
             self._keys.remove_surplus(plan)
         self._chunks.save()
         self._end(plan, filled=filled)
 
     def _unread(self) -> bool:
         """Whether a backfill is to end before its first chunk, and no row waits for one."""
-        return self._opening is not None and self._ending.is_set() and not self._keys.unfilled()
+        return not self._whole and self._ending.is_set() and not self._keys.unfilled()
 
     def _end(self, plan: ReadPlan, *, filled: bool) -> None:
         """`filled`: no row lacked values; those that do since are read, too."""
-        while self._opening is not None and not self._opening.close(self._patience, final=not filled):
+        while not self._opening.close(self._patience, final=not filled):
             filled = self._keys.fill(plan)
-        if self._ending.is_set():
-            self._parts.jobs.cancelled(self.job.job_id)
-        else:
-            self._parts.jobs.complete(self.job.job_id)
-        if self._opening is None:
-            self._parts.tables.finish_copy(self._goal.target.sync_id)
+        self._parts.jobs.complete(self.job.job_id, early=self._ending.is_set())
+        if self._whole:
+            self._parts.tables.copied(self._goal.target.sync_id)
         _log.info(
             "copy_completed",
             job_id=self.job.job_id,
@@ -162,7 +160,7 @@ class TableCopy:
             lower = cursor if cursor and len(cursor) == plan.cursor_width else None
             self._walk.begin(lower)
             self._repair.begin(lower)
-            if self._opening is not None:
+            if not self._whole:
                 self._chosen = passing_rows(plan, target, self.job.filters)
             self._parts.jobs.start(self.job.job_id, self._reader.estimate(self._chosen or plan))
             self._plan = plan
@@ -171,7 +169,7 @@ class TableCopy:
 
     def _give_up(self, error: RosettaError) -> None:
         """Ends a part of a backfill whose table is to stream on: what arrived without its values is read first."""
-        if self._opening is not None and self._opening.is_open:
+        if self._opening.is_open:
             try:
                 if self._plan is not None and self._landings.failure is None:
                     self._chunks.land()
@@ -188,7 +186,7 @@ class TableCopy:
 
     def _fail(self, error: RosettaError) -> None:
         """The table first: it must never look well when its copy is not."""
-        if self._landings.failure is None:
+        if self._landings.failure is None and self._opening.failure is None:
             self._parts.tables.fail(self._goal.target.sync_id, error)
         self._parts.jobs.fail(self.job.job_id, error)
         _log.error("copy_failed", job_id=self.job.job_id, table=str(self.job.table), code=error.code)

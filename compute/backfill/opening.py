@@ -1,4 +1,4 @@
-"""A table that streams, made ready for the chunks of a backfill, and left as it was."""
+"""Begin and end of a copy at its table's writer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from rosetta.errors import RosettaError
 
 
 class Opening:
-    """What a part of a backfill asks of its table's writer; used by the copy's thread."""
+    """What a copy asks of its table's writer; used by the copy's thread.
 
-    def __init__(self, sync_id: int, owner: str, parts: CopyParts, landings: Landings) -> None:
+    A copy of the whole table is open from the start: the table was served for it. `failure`: why the table failed at
+    its end.
+    """
+
+    def __init__(self, sync_id: int, owner: str | None, parts: CopyParts, landings: Landings) -> None:
+        """`owner`: the token of a part of a backfill, whose table streams; None for a copy of the whole table."""
         self._sync_id = sync_id
         self._owner = owner
         self._parts = parts
         self._landings = landings
-        self.is_open = False
+        self.is_open = owner is None
+        self.failure: RosettaError | None = None
 
     def open(self, patience: Patience) -> None:
         """Returns when the writer takes chunks; safe to call again. Raises why it does not."""
-        if self.is_open:
+        if self.is_open or self._owner is None:
             return
         answers: list[RosettaError | None] = []
         self._parts.tables.begin_backfill(self._sync_id, self._owner, partial(self._told, answers))
@@ -42,12 +48,13 @@ class Opening:
             return True
         answers: list[RosettaError | None] = []
         told = partial(self._told, answers)
-        self._parts.tables.end_backfill(self._sync_id, self._owner, told, final=final)
+        self._parts.tables.end_copy(self._sync_id, self._owner, told, final=final)
         self.is_open = False
         while not answers:
             patience.pause()
         self.is_open = answers == [ROWS_LACK_VALUES]
         if not self.is_open and answers[0] is not None:
+            self.failure = answers[0]
             raise answers[0]
         return not self.is_open
 
@@ -57,7 +64,7 @@ class Opening:
         Where the process ends everything is left as it is, for the next one to go on with.
         """
         if self.is_open and not self._parts.stopping.is_set():
-            self._parts.tables.end_backfill(self._sync_id, self._owner, lambda _: None)
+            self._parts.tables.end_copy(self._sync_id, self._owner, lambda _: None)
 
     def _told(self, answers: list[RosettaError | None], error: RosettaError | None) -> None:
         answers.append(error)

@@ -82,8 +82,8 @@ class CopyJobs(Protocol):
     def save_cursor(self, job_id: int, progress: CopyProgress) -> bool:
         """Adds progress to the job and to `table_syncs.rows_copied`; False when the job is no longer wanted."""
 
-    def complete(self, job_id: int) -> None:
-        """COMPLETED: every chunk is merged."""
+    def complete(self, job_id: int, *, early: bool = False) -> None:
+        """COMPLETED, or CANCELLED if it ended `early`; the table of a whole copy streams from the same moment on."""
 
     def fail(self, job_id: int, error: RosettaError) -> None:
         """FAILED, with code, message and remedy."""
@@ -105,23 +105,23 @@ class CopyTables(Protocol):
         """
 
     def begin_backfill(self, sync_id: int, owner: str, begun: Callable[[RosettaError | None], None]) -> None:
-        """Has the table's writer take chunks of a table that streams, until `end_backfill` of the same `owner`.
+        """Has the table's writer take chunks of a table that streams, until `end_copy` of the same `owner`.
 
         `begun`, on any thread, hears when it does, or why it cannot.
         """
 
-    def end_backfill(
-        self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None], *, final: bool = True
+    def end_copy(
+        self, sync_id: int, owner: str | None, ended: Callable[[RosettaError | None], None], *, final: bool = True
     ) -> None:
-        """Everything that was handed over before is merged, and the table only streams again.
+        """Everything that was handed over before is merged, and the table only streams; `owner` None: a whole copy's.
 
         `ended`, on any thread, hears so, or why the table failed instead; or, unless it is `final`, that rows still
         lack values (ROWS_LACK_VALUES), and then nothing has ended. For an owner that has no backfill (any more) nothing
         changes.
         """
 
-    def finish_copy(self, sync_id: int) -> None:
-        """Every chunk is merged and the job is complete: the table only streams from here on."""
+    def copied(self, sync_id: int) -> None:
+        """The whole copy of the table has ended at its writer, and its job is complete."""
 
     def fail(self, sync_id: int, error: RosettaError) -> None:
         """The source table cannot be copied: it is written down as failed and no longer served.

@@ -1,4 +1,4 @@
-"""A backfill of a table that streams: its writer notes what chunks must not overwrite, from its begin to its end."""
+"""Copies beside the stream: a table's writer notes what chunks must not overwrite, from their begin to their end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from compute.backfill.ports import ROWS_LACK_VALUES
-from compute.core.work import Desk, end_copy
+from compute.core.work import Desk
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
 
 Answer = Callable[[RosettaError | None], None]
@@ -39,14 +39,15 @@ class BeginBackfillWork:
 
 
 @dataclass(frozen=True, slots=True)
-class EndBackfillWork:
+class EndCopyWork:
     """The last chunk is merged. Whose backfill a copy of the whole table has ended has nothing to end.
 
     Unless it is `final`, rows that arrived without some value since they were last looked for keep it from ending.
+    `owner`: of a backfill; None for a copy of the whole table.
     """
 
     sync_id: int
-    owner: str
+    owner: str | None
     ended: Answer
     final: bool = True
 
@@ -58,6 +59,14 @@ class EndBackfillWork:
         if not self.final and desk.destination.unfilled_keys(target):
             self.ended(ROWS_LACK_VALUES)
             return
-        failed = end_copy(desk, target)
+        try:
+            desk.destination.finish_copy(target)
+        except OutageError:
+            raise
+        except RosettaError as error:
+            desk.fail_table(self.sync_id, error)
+            self.ended(error)
+            return
+        desk.targets[self.sync_id] = replace(target, copying=False)
         desk.backfills.pop(self.sync_id, None)
-        self.ended(failed)
+        self.ended(None)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from compute.backfill.ports import CopyTarget, KeyQuestion
-from compute.core.backfill_work import Answer, BeginBackfillWork, EndBackfillWork
+from compute.core.backfill_work import Answer, BeginBackfillWork, EndCopyWork
 from compute.core.batch import TableSpec
 from compute.core.catalog import Catalog
 from compute.core.catalog.plan import DestinationPlan, PipelinePlan, TableSyncPlan
 from compute.core.exit_codes import Failure
 from compute.core.fitting import FitWork, followed
 from compute.core.table_steps import Decision, Step, decide
-from compute.core.work import AskWork, FinishCopyWork, PrepareWork, ReleaseWork, Work
+from compute.core.work import AskWork, PrepareWork, ReleaseWork, Work
 from compute.destinations.base import TableTarget
 from compute.transforms import RuleMaker
 from rosetta.enums import CopyKind, SchemaPolicy, SyncMode, TableSyncState
@@ -67,6 +67,13 @@ class TableBook:
     def forget(self, keep: set[int]) -> None:
         with self._lock:
             self._states = {key: value for key, value in self._states.items() if key in keep}
+
+    def copied(self, sync_id: int) -> None:
+        """From COPYING to STREAMING; nothing changes when the table failed or was paused meanwhile."""
+        with self._lock:
+            owner, state, _ = self._states.get(sync_id, (0, None, None))
+            if state is TableSyncState.COPYING:
+                self._states[sync_id] = (owner, TableSyncState.STREAMING, None)
 
     def states(self, destination_id: int) -> list[tuple[TableSyncState, Failure | None]]:
         with self._lock:
@@ -153,26 +160,18 @@ class TableControl:
         """From here on in the stream the table takes chunks; `begun` hears when, or why not."""
         self._backfill(BeginBackfillWork(sync_id, owner, begun))
 
-    def end_backfill(self, sync_id: int, owner: str, ended: Answer, *, final: bool = True) -> None:
-        """Every chunk of a backfill is merged, or will not come any more; `ended` hears when the table knows."""
-        self._backfill(EndBackfillWork(sync_id, owner, ended, final))
+    def end_copy(self, sync_id: int, owner: str | None, ended: Answer, *, final: bool = True) -> None:
+        """Every chunk of a copy is merged, or will not come any more; `ended` hears when the table knows."""
+        self._backfill(EndCopyWork(sync_id, owner, ended, final))
 
-    def _backfill(self, work: BeginBackfillWork | EndBackfillWork) -> None:
+    def _backfill(self, work: BeginBackfillWork | EndCopyWork) -> None:
         served = self._book.served().get(work.sync_id)
         if served is not None:
             self._hand_over(served.destination_id, work)
 
-    def finish_copy(self, sync_id: int) -> None:
-        """Every chunk of the table's copy is merged."""
-        served = self._book.served().get(sync_id)
-        if served is None:
-            return
-
-        def streams() -> None:
-            if self._catalog.tables.copied(sync_id):
-                self._book.note(sync_id, served.destination_id, TableSyncState.STREAMING)
-
-        self._hand_over(served.destination_id, FinishCopyWork(sync_id, lambda: self._post(streams)))
+    def copied(self, sync_id: int) -> None:
+        """The whole copy of the table has ended, and the config database says so."""
+        self._book.copied(sync_id)
 
     def fail(self, sync_id: int, error: RosettaError) -> None:
         """Writes down that a table failed, however long that takes, and passes it over from then on.
@@ -284,8 +283,7 @@ class TableControl:
 
         def copy() -> None:
             self._awaiting.discard(sync.sync_id)
-            if self._catalog.tables.begin_copy(sync.sync_id, kind, expected=sync.state, anew=step is Step.COPY):
-                self.finish_copy(sync.sync_id)
+            self._catalog.tables.begin_copy(sync.sync_id, kind, expected=sync.state, anew=step is Step.COPY)
 
         def prepared(_: TableTarget) -> None:
             if copying:

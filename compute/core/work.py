@@ -341,32 +341,6 @@ class AskWork:
         self.answer(keys)
 
 
-def end_copy(desk: Desk, target: TableTarget) -> RosettaError | None:
-    """The last chunk of a table is merged, and it only streams from here on; or why it fails instead."""
-    try:
-        desk.destination.finish_copy(target)
-    except OutageError:
-        raise
-    except RosettaError as error:
-        desk.fail_table(target.sync_id, error)
-        return error
-    desk.targets[target.sync_id] = replace(target, copying=False)
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class FinishCopyWork:
-    """The last chunk is merged: the table only streams from here on."""
-
-    sync_id: int
-    finished: Callable[[], None]
-
-    def run(self, desk: Desk) -> None:
-        target = desk.targets.get(self.sync_id)
-        if target is not None and end_copy(desk, target) is None:
-            self.finished()
-
-
 @dataclass(frozen=True, slots=True)
 class ReleaseWork:
     """The table is not served any more; its rows stay, and what is parked of it waits for a person's decision."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from compute.backfill.ports import CopyJob, CopyProgress
 from compute.core.catalog.backfills import Backfills
 from compute.core.catalog.database import ConfigDatabase
-from compute.core.catalog.session import Row
+from compute.core.catalog.session import Row, Session
 from rosetta.enums import CopyKind, CopyStatus
 from rosetta.errors import RosettaError
 from rosetta.identifiers import TableId
@@ -33,6 +33,10 @@ _SAVE = """
     WHERE id = %(id)s AND status = 'EXECUTING' AND NOT cancel_requested
     RETURNING CASE WHEN backfill_id IS NULL THEN table_sync_id END AS table_sync_id"""
 _COPIED_ROWS = "UPDATE table_syncs SET rows_copied = rows_copied + %(rows)s WHERE id = %(id)s"
+_STREAMS = """
+    UPDATE table_syncs t SET state = 'STREAMING' FROM queue_backfill_data q
+    WHERE q.id = %(id)s AND q.status IN ('PENDING', 'EXECUTING') AND q.backfill_id IS NULL
+      AND t.id = q.table_sync_id AND t.state = 'COPYING'"""
 _CLOSE = """
     UPDATE queue_backfill_data SET status = %(status)s, completed_at = now(), status_reason = NULL,
         error_code = %(code)s, error_message = %(message)s, error_remedy = %(remedy)s
@@ -78,25 +82,29 @@ class Copies:
                 session.execute(_COPIED_ROWS, {"id": saved.table_sync_id, "rows": progress.rows})
         return saved is not None
 
-    def complete(self, job_id: int) -> None:
-        self._close(job_id, CopyStatus.COMPLETED)
+    def complete(self, job_id: int, *, early: bool = False) -> None:
+        with self._database.transaction() as session:
+            session.execute(_STREAMS, {"id": job_id})
+            _close(session, job_id, CopyStatus.CANCELLED if early else CopyStatus.COMPLETED)
 
     def fail(self, job_id: int, error: RosettaError) -> None:
-        self._close(job_id, CopyStatus.FAILED, error)
+        with self._database.transaction() as session:
+            _close(session, job_id, CopyStatus.FAILED, error)
 
     def cancelled(self, job_id: int) -> None:
-        self._close(job_id, CopyStatus.CANCELLED)
-
-    def _close(self, job_id: int, status: CopyStatus, error: RosettaError | None = None) -> None:
-        values = {
-            "id": job_id,
-            "status": status,
-            "code": None if error is None else error.code,
-            "message": None if error is None else error.message,
-            "remedy": None if error is None else error.remedy,
-        }
         with self._database.transaction() as session:
-            session.execute(_CLOSE, values)
+            _close(session, job_id, CopyStatus.CANCELLED)
+
+
+def _close(session: Session, job_id: int, status: CopyStatus, error: RosettaError | None = None) -> None:
+    values = {
+        "id": job_id,
+        "status": status,
+        "code": None if error is None else error.code,
+        "message": None if error is None else error.message,
+        "remedy": None if error is None else error.remedy,
+    }
+    session.execute(_CLOSE, values)
 
 
 def _job(row: Row) -> CopyJob:

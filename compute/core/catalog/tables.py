@@ -25,7 +25,6 @@ _BEGIN_COPY = """
         error_code = NULL, error_message = NULL, error_remedy = NULL
     WHERE id = %(id)s AND state = %(expected)s
     RETURNING id"""
-_COPIED = "UPDATE table_syncs SET state = 'STREAMING' WHERE id = %(id)s AND state = 'COPYING' RETURNING id"
 _TAKEN_AGAIN = """
     UPDATE table_syncs SET state = 'STREAMING', error_code = NULL, error_message = NULL, error_remedy = NULL
     WHERE id = %(id)s AND state IN ('ERROR', 'STREAMING') RETURNING id"""
@@ -33,9 +32,6 @@ _CANCEL_COPY = """
     UPDATE queue_backfill_data SET status = 'CANCELLED', completed_at = now(),
         status_reason = 'the table was paused or is copied anew'
     WHERE table_sync_id = %(id)s AND status IN ('PENDING', 'EXECUTING')"""
-_LAST_COPY = """
-    SELECT status FROM queue_backfill_data WHERE table_sync_id = %(id)s AND kind <> 'BACKFILL'
-    ORDER BY id DESC LIMIT 1"""
 _QUEUE_COPY = """
     INSERT INTO queue_backfill_data (pipeline_id, table_sync_id, kind, schema_name, table_name, destination_ids,
                                      batch_rows)
@@ -82,26 +78,17 @@ class TableSyncs:
         with self._database.transaction() as session:
             session.execute(_SET_STATE, values)
 
-    def begin_copy(self, sync_id: int, kind: CopyKind, *, expected: TableSyncState, anew: bool) -> bool:
+    def begin_copy(self, sync_id: int, kind: CopyKind, *, expected: TableSyncState, anew: bool) -> None:
         """State COPYING and a copy job for it, together, unless the state is no longer `expected`.
 
-        An open job is resumed, except when the copy is to begin `anew`. True when there is nothing left to copy:
-        an earlier process ended between the last chunk and saying so.
+        An open job is resumed, except when the copy is to begin `anew`.
         """
         with self._database.transaction() as session:
             if session.execute(_BEGIN_COPY, {"id": sync_id, "expected": expected}).scalar() is None:
-                return False
+                return
             if anew:
                 session.execute(_CANCEL_COPY, {"id": sync_id})
-            elif session.execute(_LAST_COPY, {"id": sync_id}).scalar() == "COMPLETED":
-                return True
             session.execute(_QUEUE_COPY, {"id": sync_id, "kind": kind})
-        return False
-
-    def copied(self, sync_id: int) -> bool:
-        """From COPYING to STREAMING; False, and nothing changes, when the table failed or was paused meanwhile."""
-        with self._database.transaction() as session:
-            return session.execute(_COPIED, {"id": sync_id}).scalar() is not None
 
     def taken_again(self, sync_id: int) -> bool:
         """From ERROR to STREAMING; False, and nothing changes, when the table was paused or is copied meanwhile."""

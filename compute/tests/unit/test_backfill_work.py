@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from compute.backfill.ports import ROWS_LACK_VALUES
-from compute.core.backfill_work import BeginBackfillWork, EndBackfillWork
-from compute.core.work import Desk, FinishCopyWork, PrepareWork, ReleaseWork
+from compute.core.backfill_work import BeginBackfillWork, EndCopyWork
+from compute.core.work import Desk, PrepareWork, ReleaseWork
 from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.tests.support.lanes import TABLE, TARGET, Scene
 from rosetta.errors import DataError, RosettaError
@@ -37,9 +37,9 @@ def begin(desk: Desk, owner: str) -> Answers:
     return answers
 
 
-def end(desk: Desk, owner: str) -> Answers:
+def end(desk: Desk, owner: str | None) -> Answers:
     answers: Answers = []
-    EndBackfillWork(1, owner, answers.append).run(desk)
+    EndCopyWork(1, owner, answers.append).run(desk)
     return answers
 
 
@@ -72,7 +72,7 @@ def test_a_copy_of_the_whole_table_is_not_ended_by_a_backfill(desk: Desk, store:
     (refused,) = begin(desk, "b")
     assert refused is not None
     assert refused.code == "TABLE_NOT_STREAMING"
-    FinishCopyWork(1, lambda: None).run(desk)
+    assert end(desk, None) == [None]
     assert begin(desk, "b") == [None]
 
 
@@ -84,18 +84,23 @@ def test_a_table_that_is_not_served_has_nothing_to_begin_or_end(desk: Desk) -> N
     assert [error and error.code for error in begin(desk, "b")] == ["TABLE_NOT_STREAMING"]
 
 
-def test_rows_that_lack_values_keep_a_backfill_from_ending_unless_that_is_final(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("owner", ["a", None])
+def test_rows_that_lack_values_keep_a_copy_from_ending_unless_that_is_final(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, owner: str | None
 ) -> None:
-    begin(desk, "a")
+    if owner is None:
+        PrepareWork(replace(TARGET, copying=True), lambda _: None).run(desk)
+    else:
+        begin(desk, owner)
+    backfills = dict(desk.backfills)
     lacking = [("1",)]
     monkeypatch.setattr(desk.destination, "unfilled_keys", lambda _: lacking)
     answers: Answers = []
-    EndBackfillWork(1, "a", answers.append, final=False).run(desk)
+    EndCopyWork(1, owner, answers.append, final=False).run(desk)
     assert answers == [ROWS_LACK_VALUES]
-    assert (desk.targets[1].copying, desk.backfills) == (True, {1: "a"})
+    assert (desk.targets[1].copying, desk.backfills) == (True, backfills)
     lacking.clear()
-    EndBackfillWork(1, "a", answers.append, final=False).run(desk)
+    EndCopyWork(1, owner, answers.append, final=False).run(desk)
     assert answers == [ROWS_LACK_VALUES, None]
     assert (desk.targets[1].copying, desk.backfills) == (False, {})
 

@@ -36,9 +36,9 @@ class ShakyCopies(Copies):
         self._check()
         return super().save_cursor(job_id, progress)
 
-    def complete(self, job_id: int) -> None:
+    def complete(self, job_id: int, *, early: bool = False) -> None:
         self._check()
-        super().complete(job_id)
+        super().complete(job_id, early=early)
 
     def _check(self) -> None:
         if self.away:

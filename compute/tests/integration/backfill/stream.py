@@ -8,7 +8,7 @@ from contextlib import closing
 
 from compute.backfill.flight import Pending, PendingCheck, PendingChunk
 from compute.backfill.manager import BackfillManager
-from compute.backfill.ports import CopyTarget, KeyQuestion
+from compute.backfill.ports import ROWS_LACK_VALUES, CopyTarget, KeyQuestion
 from compute.destinations.base import RangeCheck, RowChunk, TableTarget
 from compute.destinations.postgres import PostgresDestination
 from rosetta.errors import RosettaError
@@ -109,17 +109,24 @@ class ServedTables:
         self.owners[sync_id] = owner
         begun(None)
 
-    def end_backfill(
-        self, sync_id: int, owner: str, ended: Callable[[RosettaError | None], None], *, final: bool = True
+    def end_copy(
+        self, sync_id: int, owner: str | None, ended: Callable[[RosettaError | None], None], *, final: bool = True
     ) -> None:
-        del final
         if self.owners.get(sync_id) == owner:
+            target = self.targets.get(sync_id, self._stream.targets[sync_id])
             with self._stream.lock:
-                self._stream.destination.finish_copy(self.targets.get(sync_id, self._stream.targets[sync_id]))
-            del self.owners[sync_id]
+                if not final and self._stream.destination.unfilled_keys(target):
+                    ended(ROWS_LACK_VALUES)
+                    return
+                try:
+                    self._stream.destination.finish_copy(target)
+                except RosettaError as error:
+                    ended(error)
+                    return
+            self.owners.pop(sync_id, None)
         ended(None)
 
-    def finish_copy(self, sync_id: int) -> None:
+    def copied(self, sync_id: int) -> None:
         self.finished.append(sync_id)
 
     def fail(self, sync_id: int, error: RosettaError) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from compute.backfill.parts import CopyOptions
+from compute.destinations.base import TableTarget
 from compute.tests.integration.backfill.copying import Copying, fill
 from compute.tests.support.waiting import eventually
 from rosetta.errors import DataError
@@ -215,14 +216,35 @@ def test_rows_that_still_lack_values_are_read_again(copying: Copying, monkeypatc
     fill(copying.source)
     copying.source.run("INSERT INTO public.t VALUES (5000, 'moved'), (5001, E'it''s')")
     copying.start()
-    answers: list[list[tuple[str, ...]]] = [[("5000",), ("5001",), ("9999",)], []]
+    lacking: list[tuple[str, ...]] = [("5000",), ("5001",), ("9999",)]
+    answers: list[list[tuple[str, ...]]] = [lacking, [], [("5000",)], lacking, [], []]  # some come when it is to end
     monkeypatch.setattr(copying.destination, "unfilled_keys", lambda _: answers.pop(0))
     sync_id, job_id = copying.queue("t")
     copying.completed(job_id)
     chunk = copying.stream.merged[-1]
     assert (chunk.data, chunk.complete, chunk.lower, chunk.upper) == (b"5000\tmoved\n5001\tit's\n", False, None, None)
+    assert [chunk.row_count for chunk in copying.stream.merged[-2:]] == [2, 2]
+    assert answers == []
     assert copying.tables.finished == [sync_id]
     assert copying.same("t")
+
+
+def test_rows_that_lack_values_for_good_fail_the_copy_where_its_writer_says_so(
+    copying: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(copying.source)
+    copying.start()
+
+    def lacking(_: TableTarget) -> None:
+        raise DataError("rows lack values", code="COPY_INCOMPLETE", remedy="Resync the table.")
+
+    monkeypatch.setattr(copying.destination, "unfilled_keys", lambda _: [("9999",)])
+    monkeypatch.setattr(copying.destination, "finish_copy", lacking)
+    sync_id, job_id = copying.queue("t")
+    eventually(lambda: copying.status(job_id) == "FAILED", 30)
+    assert copying.job(job_id, "error_code", "error_remedy") == ("COPY_INCOMPLETE", "Resync the table.")
+    assert sync_id not in copying.tables.failed  # its writer has said so already
+    assert copying.tables.finished == []
 
 
 def test_large_rows_keep_memory_bounded_and_leave_no_file(copying: Copying) -> None:

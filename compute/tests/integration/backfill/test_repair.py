@@ -28,10 +28,7 @@ def copied(copying: Copying, *names: str) -> None:
     """First copies of the tables, done and closed as a writer would."""
     copying.start()
     for name in names:
-        sync_id, job_id = copying.queue(name)
-        copying.completed(job_id)
-        with copying.stream.lock:
-            copying.destination.finish_copy(copying.tables.targets[sync_id])
+        copying.completed(copying.queue(name)[1])
     copying.stream.merged.clear()
 
 

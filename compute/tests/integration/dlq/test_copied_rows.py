@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compute.backfill.flight import PendingChunk
-from compute.core.work import ChunkWork, FinishCopyWork, PrepareWork
+from compute.core.backfill_work import EndCopyWork
+from compute.core.work import ChunkWork, PrepareWork
 from compute.destinations.base import TableTarget
 from compute.tests.contract.changes import Values, chunk
 from compute.tests.support.desk import Bench, row
@@ -34,7 +35,8 @@ class Copy:
         ChunkWork(pending).run(self.bench.desk)
 
     def finish(self) -> None:
-        FinishCopyWork(self.target.sync_id, lambda: self.landed.append(-1)).run(self.bench.desk)
+        ended = EndCopyWork(self.target.sync_id, None, lambda error: self.landed.append(0 if error else -1))
+        ended.run(self.bench.desk)
 
 
 def cure(bench: Bench) -> None:
