@@ -33,7 +33,7 @@ def main() -> int:
         manager = PipelineManager(settings, catalog, instance_id, prepare=lambda: migrate.upgrade(url))
         server = HealthServer(settings.health_host, settings.health_port, lambda: manager.view)
     except RosettaError as error:
-        print(f"{error.message}\n{error.remedy or ''}".rstrip(), file=sys.stderr)  # noqa: T201 - logs may not be set up
+        sys.stderr.write(error.text)  # logs may not be set up
         return 78 if isinstance(error, ConfigurationError) else 75
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -30,6 +30,11 @@ class RosettaError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def text(self) -> str:
+        """What went wrong, and what mends it: a line each, for whoever started a process that cannot go on."""
+        return "".join(f"{line}\n" for line in (self.message, self.remedy) if line)
+
 
 class ConfigurationError(RosettaError):
     code = "CONFIGURATION_ERROR"

@@ -153,7 +153,7 @@ def main() -> None:
         settings = get_settings()
         app = create_app(settings)
     except ConfigurationError as error:
-        print(f"{error.message}\n{error.remedy or ''}".rstrip(), file=sys.stderr)  # noqa: T201 - logs may not be set up
+        sys.stderr.write(error.text)  # logs may not be set up
         sys.exit(78)
     trusted = settings.forwarded_allow_ips
     uvicorn.run(

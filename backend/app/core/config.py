@@ -120,6 +120,6 @@ def get_settings() -> Settings:
     Raises ConfigurationError, naming the setting and never its value, when one is missing or wrong.
     """
     try:
-        return Settings()  # type: ignore[call-arg, unused-ignore]
+        return Settings()
     except ValidationError as error:
         raise refused_settings("backend", error) from None

@@ -13,7 +13,8 @@ from typing import Any, Final, get_args
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import JSON, TIMESTAMP, ColumnElement, func, inspect, literal_column, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by, asyncpg
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from rosetta.tables import Base
@@ -22,7 +23,7 @@ from rosetta.tables import Base
 Expressions = Mapping[str, ColumnElement[Any]]
 # As every other route writes a moment; the sessions of the backend are in UTC.
 _MOMENT: Final[ColumnElement[Any]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
-_DIALECT: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
+_DIALECT: Final[Dialect] = make_url("postgresql+asyncpg://").get_dialect()()
 _NOTHING: Final[ColumnElement[Any]] = literal_column("'[]'::json")
 
 
