@@ -234,10 +234,14 @@ async def test_an_open_stream_ends_when_its_token_is_not_what_it_was(
 ) -> None:
     monkeypatch.setattr(events, "_IDLE_SECONDS", 0.05)
     with counted(app) as asked:
+
+        async def asked_again() -> bool:
+            return sum("FROM tokens" in text for text in asked) > 3
+
         async with client_of(app, tokens[Role.VIEWER]) as watcher:
             stream = asyncio.ensure_future(watcher.get(f"{API}/events"))
             # It asks again and again, and goes on as long as the answer is the same.
-            await eventually_async(lambda: asyncio.sleep(0, sum("FROM tokens" in text for text in asked) > 3))
+            await eventually_async(asked_again)
             assert not stream.done()
             app.state.events._tell('{"table": "settings"}')
             sql(ended + " WHERE role = 'viewer'")
@@ -254,7 +258,11 @@ async def test_a_stream_ends_with_the_session_and_does_not_prolong_it(
     await add_user(admin)
     assert await sign_in(browser) == 200
     stream = asyncio.ensure_future(browser.get(f"{API}/events"))
-    await eventually_async(lambda: asyncio.sleep(0, bool(app.state.events._watchers)))
+
+    async def watched() -> bool:
+        return bool(app.state.events._watchers)
+
+    await eventually_async(watched)
     sql("UPDATE user_sessions SET expires_at = now() + interval '1 second'")
     assert (await asyncio.wait_for(stream, 15)).status_code == 200
     assert (await browser.get(f"{API}/auth/me")).status_code == 401
