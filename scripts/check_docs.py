@@ -33,7 +33,7 @@ def commands() -> frozenset[str]:
     """What may stand behind `rosetta`, groups with each of their commands."""
     import typer
 
-    from rosetta.cli import app
+    from rosetta.cli.commands import app
 
     found = {*typer.main.get_command(app).commands}  # type: ignore[attr-defined]
     for group in app.registered_groups:

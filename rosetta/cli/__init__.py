@@ -1,48 +1,24 @@
-"""The `rosetta` command; one file for each subcommand."""
+"""The `rosetta` command."""
 
 from __future__ import annotations
 
 import sys
 
-import typer
-
-from rosetta.cli.backfill import backfill
-from rosetta.cli.declaration import apply, export, plan
-from rosetta.cli.dlq import dlq
-from rosetta.cli.doctor import doctor
-from rosetta.cli.rotate_key import rotate_key
-from rosetta.cli.sign_in_link import sign_in_link
-from rosetta.cli.token import token
-from rosetta.cli.up import up
-from rosetta.cli.verify import verify
+from rosetta.cli.telling import tell
 from rosetta.errors import RosettaError
 
-app = typer.Typer(
-    name="rosetta",
-    help="Real-time replication from PostgreSQL to many databases.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,  # its tracebacks show local variables, and so secrets
-)
-app.command()(up)
-app.command()(doctor)
-app.command()(verify)
-app.command("sign-in-link")(sign_in_link)
-app.command()(plan)
-app.command()(apply)
-app.command()(export)
-app.command("rotate-key")(rotate_key)
-app.add_typer(backfill, name="backfill")
-app.add_typer(dlq, name="dlq")
-app.add_typer(token, name="token")
+_INTERRUPTED = 128 + 2  # as a shell says of what Ctrl-C ended
 
 
 def main() -> None:
-    """The console script: an error of ours is a sentence and its remedy, not a traceback."""
+    """The console script: neither an error of ours nor Ctrl-C, at any time, ends in a traceback."""
     try:
+        # Imported here: that takes the greater part of a second, in which Ctrl-C may come, too.
+        from rosetta.cli.commands import app
+
         app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     except RosettaError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.remedy:
-            print(f"remedy: {error.remedy}", file=sys.stderr)
+        tell(error)
         sys.exit(1)

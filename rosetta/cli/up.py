@@ -45,6 +45,7 @@ def up(
             say(f"first replicated row after {first:.1f} s")
             if until_first_row:
                 write_report(first, cold)
+                take_leave()
                 return
             introduce(stack, home)
             keep_running(stack, pipeline)
@@ -67,6 +68,12 @@ def introduce(stack: Stack, home: Home) -> None:
     say(f"logs       {home.logs}")
     say(f"compare    {_typed()} verify")
     say("stop       Ctrl-C")
+
+
+def take_leave() -> None:
+    """Says how to sign in where nothing runs any more: each start makes a link, and tokens are made beside it."""
+    say(f"go on      {_typed()} up keeps it running and shows a link that signs in")
+    say(f"token      {_typed()} token create, while it runs")
 
 
 def _typed() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rosetta.cli.target import config_database_url, keyring
+from rosetta.cli.telling import tell
 from rosetta.database import url_endpoint
 from rosetta.errors import RosettaError
 from rosetta.verification import (
@@ -72,9 +72,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
             reports = verify_pipelines(config_database_url(), keyring(), pipeline, selection, bounds)
     except RosettaError as error:
         # not left to the command's own handler: there 1 is an error, here it means "different"
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.remedy:
-            print(f"remedy: {error.remedy}", file=sys.stderr)
+        tell(error)
         raise typer.Exit(Outcome.NOT_COMPARED.exit_code) from None
     if as_json:
         print(json.dumps(reports_as_json(reports), indent=2, ensure_ascii=False))

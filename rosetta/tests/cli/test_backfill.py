@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from rosetta.cli import app
+from rosetta.cli.commands import app
 from rosetta.errors import ConfigurationError
 from rosetta.local.settings import local_settings
 from rosetta.secrets import Keyring

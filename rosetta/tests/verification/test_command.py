@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extras import Json
 from typer.testing import CliRunner, Result
 
-from rosetta.cli import app
+from rosetta.cli.commands import app
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import local_settings
 from rosetta.sealed import config_binding, source_binding
