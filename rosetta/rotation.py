@@ -11,12 +11,14 @@ from sqlalchemy.pool import NullPool
 
 from rosetta.database import sync_url
 from rosetta.dead_letters import payload_binding
+from rosetta.key_use import waiting_records
 from rosetta.sealing import reseal_secrets
 from rosetta.secrets import Keyring
 from rosetta.tables import DlqRecord
 
 _PAGE_ROWS: Final = 500
-_OPEN: Final = ("PARKED", "RETRYING")
+# How the audit log calls a rotation that ended; of the key that everything is sealed under then.
+ROTATED: Final = "encryption_key.rotate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def rotate(database_url: str, keyring: Keyring) -> Rotation:
             if not page:
                 break
         with Session(engine) as session, session.begin():
-            waiting = _waiting(session, keyring)
+            waiting = waiting_records(session, keyring)
     finally:
         engine.dispose()
     return Rotation(secrets, payloads, waiting)
@@ -78,12 +80,3 @@ def _reseal(session: Session, record: DlqRecord, keyring: Keyring) -> int:
     sealed = keyring.seal_bytes(keyring.open_bytes(record.payload, bound_to), bound_to)
     session.execute(update(DlqRecord).where(DlqRecord.id == record.id).values(payload=sealed))
     return 1
-
-
-def _waiting(session: Session, keyring: Keyring) -> int:
-    hashed = session.scalars(
-        select(DlqRecord.key_hashes)
-        .where(DlqRecord.state.in_(_OPEN), DlqRecord.key_hashes.is_not(None))
-        .execution_options(yield_per=10_000)
-    )
-    return sum(any(not keyring.is_current_digest(digest) for digest in digests or ()) for digests in hashed)

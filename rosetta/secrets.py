@@ -25,10 +25,13 @@ from rosetta.errors import ConfigurationError, SecretError
 
 _SCHEME: Final = "rsk1"
 _BYTES_SCHEME: Final = b"rsb1"
-_SEALED: Final = re.compile(r"rsk1:[0-9a-f]{16}:[A-Za-z0-9_-]{38,}")
+SEALED_PATTERN: Final = r"rsk1:[0-9a-f]{16}:[A-Za-z0-9_-]{38,}"
+_SEALED: Final = re.compile(SEALED_PATTERN)
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
-_KEY_ID_BYTES: Final = 8
+# A digest starts with them; where they stand in sealed bytes.
+KEY_ID_BYTES: Final = 8
+BYTES_KEY_ID: Final = slice(len(_BYTES_SCHEME), len(_BYTES_SCHEME) + KEY_ID_BYTES)
 _DIGEST_BYTES: Final = 16
 _MINIMUM_CHARACTERS: Final = 32
 _MINIMUM_DISTINCT: Final = 10
@@ -113,6 +116,16 @@ class Keyring:
         return cls(ciphers, _key_id(secret_key), digest_keys, _derive(oldest, b"rosetta masking key", _KEY_BYTES))
 
     @property
+    def key_id(self) -> str:
+        """Names the key that it seals with, which cannot be found from that."""
+        return self._sealing_key_id
+
+    @property
+    def previous_key_ids(self) -> tuple[str, ...]:
+        """Name the other keys that it opens with, in the order in which they were given."""
+        return tuple(key_id for key_id in self._ciphers if key_id != self._sealing_key_id)
+
+    @property
     def masking_key(self) -> bytes:
         """What values of masked columns are hashed with; of the oldest key, the last that was named.
 
@@ -167,8 +180,7 @@ class Keyring:
 
     def open_bytes(self, sealed: bytes, bound_to: str) -> bytes:
         """The plain bytes. Raises SecretError as `open` does."""
-        key_id_end = len(_BYTES_SCHEME) + _KEY_ID_BYTES
-        key_id = sealed[len(_BYTES_SCHEME) : key_id_end].hex()
+        key_id = sealed[BYTES_KEY_ID].hex()
         cipher = self._ciphers.get(key_id)
         if not sealed.startswith(_BYTES_SCHEME) or cipher is None:
             raise SecretError(
@@ -176,9 +188,10 @@ class Keyring:
                 code="SECRET_KEY_UNKNOWN",
                 remedy="Start with the SECRET_KEY it was sealed under (SECRET_KEY_PREVIOUS takes former ones).",
             )
-        nonce_end = key_id_end + _NONCE_BYTES
+        nonce_end = BYTES_KEY_ID.stop + _NONCE_BYTES
+        nonce, box = sealed[BYTES_KEY_ID.stop : nonce_end], sealed[nonce_end:]
         try:
-            return cipher.decrypt(sealed[key_id_end:nonce_end], sealed[nonce_end:], _associated_bytes(key_id, bound_to))
+            return cipher.decrypt(nonce, box, _associated_bytes(key_id, bound_to))
         except InvalidTag:
             raise SecretError(
                 f"what is sealed {_place(bound_to)} was altered or belongs elsewhere", code="SECRET_ALTERED"
@@ -197,7 +210,7 @@ class Keyring:
 
     def knows_digest(self, digest: bytes) -> bool:
         """Whether one of this keyring's keys made `digest`."""
-        return digest[:_KEY_ID_BYTES].hex() in self._digest_keys
+        return digest[:KEY_ID_BYTES].hex() in self._digest_keys
 
     def is_current(self, sealed: str) -> bool:
         """Whether `sealed` names the key that this keyring seals with; others wait for rotation."""
@@ -206,10 +219,6 @@ class Keyring:
     def is_current_bytes(self, sealed: bytes) -> bool:
         """As `is_current`, for sealed bytes."""
         return sealed.startswith(_BYTES_SCHEME + bytes.fromhex(self._sealing_key_id))
-
-    def is_current_digest(self, digest: bytes) -> bool:
-        """Whether the current key made `digest`."""
-        return digest[:_KEY_ID_BYTES].hex() == self._sealing_key_id
 
 
 def _place(bound_to: str) -> str:
@@ -227,7 +236,7 @@ def _associated_bytes(key_id: str, bound_to: str) -> bytes:
 
 
 def _key_id(secret: str) -> str:
-    return _derive(secret, b"rosetta key id", _KEY_ID_BYTES).hex()
+    return _derive(secret, b"rosetta key id", KEY_ID_BYTES).hex()
 
 
 def _derive(secret: str, purpose: bytes, length: int) -> bytes:

@@ -22,6 +22,7 @@ from app.domain.repositories import (
     CreditRepository,
     DeadLetterRepository,
     DestinationRepository,
+    EncryptionKeyRepository,
     FlowRepository,
     GaugeRepository,
     NotificationRepository,
@@ -49,6 +50,7 @@ from app.domain.services import (
     BackfillService,
     DeadLetterService,
     DestinationService,
+    EncryptionKeyService,
     FanOutService,
     MonitoringService,
     NotificationService,
@@ -68,10 +70,10 @@ from app.domain.services import (
     VerificationService,
     WalMonitorService,
 )
-from app.domain.services.alert import AlertTest
+from app.domain.services.alert import AlertChannels
 from app.domain.services.table_rules import RULES, parsed_rules
 from app.domain.services.thresholds import Thresholds
-from app.infrastructure.channels import channels_of
+from app.infrastructure.channels import channels_of, missing_settings
 from app.infrastructure.events import EventFeed
 from app.infrastructure.network import AllowedNetwork, ConnectPolicy
 from app.infrastructure.postgres import AsyncpgSource, AsyncpgTarget, Sessions
@@ -236,8 +238,12 @@ async def get_notification_service(session: SessionDep, audit: AuditDep) -> Noti
     return NotificationService(NotificationRepository(session), AuditRepository(session), audit)
 
 
-async def get_alert_test(settings: SettingsDep, audit: AuditDep) -> AlertTest:
-    return AlertTest(channels_of(settings), audit)
+async def get_alert_channels(settings: SettingsDep, audit: AuditDep) -> AlertChannels:
+    return AlertChannels(channels_of(settings), missing_settings(settings), audit)
+
+
+async def get_encryption_key(session: SessionDep, keyring: KeyringDep) -> EncryptionKeyService:
+    return EncryptionKeyService(EncryptionKeyRepository(session), keyring)
 
 
 async def get_gauges(session: SessionDep) -> GaugeRepository:
@@ -365,7 +371,8 @@ MonitoringServiceDep = Annotated[MonitoringService, Depends(get_monitoring_servi
 WalMonitorServiceDep = Annotated[WalMonitorService, Depends(get_wal_monitor_service)]
 NotificationServiceDep = Annotated[NotificationService, Depends(get_notification_service)]
 GaugeRepositoryDep = Annotated[GaugeRepository, Depends(get_gauges)]
-AlertTestDep = Annotated[AlertTest, Depends(get_alert_test)]
+AlertChannelsDep = Annotated[AlertChannels, Depends(get_alert_channels)]
+EncryptionKeyDep = Annotated[EncryptionKeyService, Depends(get_encryption_key)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]

@@ -8,15 +8,18 @@ import hmac
 import json
 import smtplib
 import ssl
+from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from app.core.config import Settings
 from app.core.exceptions import ServiceUnavailableError
 from app.domain.models import Notification
+from app.domain.schemas.notification import AlertChannel
 
 _TIMEOUT_SECONDS: Final = 10.0
 SIGNATURE_HEADER: Final = "X-Rosetta-Signature"
@@ -40,7 +43,7 @@ class _HttpChannel:
 class Webhook(_HttpChannel):
     """The notification as JSON, with `X-Rosetta-Signature: sha256=<HMAC-SHA-256 of the body>` by the shared secret."""
 
-    name = "webhook"
+    name: str = AlertChannel.WEBHOOK.value
 
     def __init__(self, url: str, secret: str) -> None:
         self._url = url
@@ -53,7 +56,7 @@ class Webhook(_HttpChannel):
 
 
 class Slack(_HttpChannel):
-    name = "slack"
+    name: str = AlertChannel.SLACK.value
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -65,7 +68,7 @@ class Slack(_HttpChannel):
 
 
 class Telegram(_HttpChannel):
-    name = "telegram"
+    name: str = AlertChannel.TELEGRAM.value
 
     def __init__(self, token: str, chat: str, base_url: str = "https://api.telegram.org") -> None:
         self._url = f"{base_url}/bot{token}/sendMessage"
@@ -79,7 +82,7 @@ class Telegram(_HttpChannel):
 class Email:
     """By SMTP: `smtp://user:password@host:port` (STARTTLS where the server offers it) or `smtps://`."""
 
-    name = "email"
+    name: str = AlertChannel.EMAIL.value
 
     def __init__(self, url: str, sender: str, recipients: list[str]) -> None:
         self._url = url
@@ -115,20 +118,41 @@ class Email:
             client.send_message(message)
 
 
+# What each channel needs; it is on when all of them are set.
+_NEEDED: Final[Mapping[AlertChannel, tuple[str, ...]]] = {
+    AlertChannel.WEBHOOK: ("alert_webhook_url", "alert_webhook_secret"),
+    AlertChannel.SLACK: ("alert_slack_url",),
+    AlertChannel.TELEGRAM: ("alert_telegram_token", "alert_telegram_chat"),
+    AlertChannel.EMAIL: ("alert_smtp_url", "alert_email_to"),
+}
+
+
+def missing_settings(settings: Settings) -> dict[AlertChannel, list[str]]:
+    """The variables of the environment that each channel still needs; none for one that is on."""
+    return {
+        channel: [name.upper() for name in needed if not getattr(settings, name)] for channel, needed in _NEEDED.items()
+    }
+
+
 def channels_of(settings: Settings) -> list[Webhook | Slack | Telegram | Email]:
-    """The channels that are set up."""
-    found: list[Webhook | Slack | Telegram | Email] = []
-    if settings.alert_webhook_url and settings.alert_webhook_secret:
-        url, secret = settings.alert_webhook_url, settings.alert_webhook_secret
-        found.append(Webhook(url.get_secret_value(), secret.get_secret_value()))
-    if settings.alert_slack_url:
-        found.append(Slack(settings.alert_slack_url.get_secret_value()))
-    if settings.alert_telegram_token and settings.alert_telegram_chat:
-        found.append(Telegram(settings.alert_telegram_token.get_secret_value(), settings.alert_telegram_chat))
-    if settings.alert_smtp_url and settings.alert_email_to:
-        url = settings.alert_smtp_url
-        found.append(Email(url.get_secret_value(), settings.alert_email_from, settings.alert_email_to))
-    return found
+    """The channels that are on."""
+    return [_made(channel, settings) for channel, missing in missing_settings(settings).items() if not missing]
+
+
+def _made(channel: AlertChannel, settings: Settings) -> Webhook | Slack | Telegram | Email:
+    match channel:
+        case AlertChannel.WEBHOOK:
+            return Webhook(_text(settings.alert_webhook_url), _text(settings.alert_webhook_secret))
+        case AlertChannel.SLACK:
+            return Slack(_text(settings.alert_slack_url))
+        case AlertChannel.TELEGRAM:
+            return Telegram(_text(settings.alert_telegram_token), settings.alert_telegram_chat or "")
+        case AlertChannel.EMAIL:
+            return Email(_text(settings.alert_smtp_url), settings.alert_email_from, settings.alert_email_to)
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _failed(channel: str, why: str) -> ServiceUnavailableError:

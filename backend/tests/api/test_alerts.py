@@ -312,17 +312,35 @@ async def test_old_messages_do_not_stand_in_the_way_of_new_ones(
     assert len(inbox.heard) == 1
 
 
-async def test_the_test_button_says_how_each_channel_took_it(
-    app: FastAPI, admin: httpx.AsyncClient, inbox: Inbox
+async def test_each_channel_is_tried_by_itself_and_says_how_it_went(
+    app: FastAPI, admin: httpx.AsyncClient, sql: Sql, inbox: Inbox
 ) -> None:
-    assert (await admin.post(f"{API}/settings/alerts/test")).json() == []
     app.state.settings = app.state.settings.model_copy(
         update={
+            "alert_webhook_url": SecretStr(f"{inbox.url}/hook"),
             "alert_slack_url": SecretStr(f"{inbox.url}/slack"),
             "alert_smtp_url": SecretStr("smtp://127.0.0.1:1"),
             "alert_email_to": ["ops@example.org"],
         }
     )
-    slack, email = (await admin.post(f"{API}/settings/alerts/test")).json()
-    assert slack == {"channel": "slack", "error": None}
-    assert "ConnectionRefusedError" in email["error"]
+    assert (await admin.get(f"{API}/settings/alerts")).json() == [
+        {"channel": "webhook", "missing": ["ALERT_WEBHOOK_SECRET"]},
+        {"channel": "slack", "missing": []},
+        {"channel": "telegram", "missing": ["ALERT_TELEGRAM_TOKEN", "ALERT_TELEGRAM_CHAT"]},
+        {"channel": "email", "missing": []},
+    ]
+
+    async def test(channel: str) -> httpx.Response:
+        return await admin.post(f"{API}/settings/alerts/test", json={"channel": channel})
+
+    assert (await test("slack")).json() == {"channel": "slack", "error": None, "code": None, "remedy": None}
+    refused = (await test("email")).json()
+    assert (refused["channel"], refused["code"]) == ("email", "ALERT_NOT_SENT")
+    assert "ConnectionRefusedError" in refused["error"]
+    assert "ALERT_" in refused["remedy"]
+    off = await test("telegram")
+    assert (off.status_code, off.json()["code"]) == (409, "ALERT_CHANNEL_OFF")
+    assert "ALERT_TELEGRAM_TOKEN and ALERT_TELEGRAM_CHAT" in off.json()["remedy"]
+    assert (await test("pigeon")).status_code == 422
+    assert [path for path, _, _ in inbox.heard] == ["/slack"]
+    assert sql("SELECT entity_id FROM audit_log WHERE action = 'alerts.test' ORDER BY id") == [("slack",), ("email",)]

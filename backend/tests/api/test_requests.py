@@ -15,7 +15,7 @@ from tests.clients import API, Sql, Tokens, client_of, endpoints_of
 from rosetta.enums import Role
 
 FIELDS = {"error", "code", "message", "remedy", "details", "timestamp"}
-TAKES_NO_BODY = frozenset({"/auth/logout", "/notifications/read-all", "/settings/alerts/test"})
+TAKES_NO_BODY = frozenset({"/auth/logout", "/notifications/read-all"})
 JSON = {"Content-Type": "application/json"}
 
 

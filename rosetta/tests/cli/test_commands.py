@@ -10,11 +10,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from rosetta.local.postgres import PostgresCluster
 from rosetta.local.settings import OWN_VARIABLES
 from rosetta.migrate import upgrade
+from rosetta.secrets import Keyring
 from rosetta.tokens import hash_token
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -107,3 +109,24 @@ def test_an_unknown_role_is_refused(rosetta: Run) -> None:
     answer = rosetta("token", "create", "--name", "ci", "--role", "emperor")
     assert answer.returncode == 2
     assert "emperor" in answer.stderr
+
+
+def test_a_rotation_is_told_and_noted_under_the_name_of_its_key(
+    rosetta: Run, cluster: PostgresCluster, new_config_database: Callable[[], str]
+) -> None:
+    url = cluster.dsn(new_config_database())
+    former, current = "the former key of the installation", "the key that the installation has now"
+    with closing(psycopg2.connect(url)) as session, session, session.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO destinations (name, type, config) VALUES ('d', 'POSTGRESQL',"
+            " jsonb_build_object('pg_host', 'h', 'pg_password', %s::text))",
+            (Keyring.from_secret_key(former).seal("canary", "destinations.config.pg_password:1"),),
+        )
+    keys = {"SECRET_KEY": current, "SECRET_KEY_PREVIOUS": json.dumps([former])}
+    answer = rosetta("rotate-key", DATABASE_URL=url, **keys)
+    assert answer.returncode == 0, answer.stderr
+    assert "1 rows with secrets and 0 parked payloads are sealed under the new key" in answer.stdout
+    with closing(psycopg2.connect(url)) as session, session.cursor() as cursor:
+        cursor.execute("SELECT entity_id, details FROM audit_log WHERE action = 'encryption_key.rotate'")
+        noted = {"secrets": 1, "payloads": 0, "waiting": 0}
+        assert cursor.fetchall() == [(Keyring.from_secret_key(current).key_id, noted)]

@@ -1,7 +1,18 @@
 import { queryOptions } from '@tanstack/react-query'
+import { ApiError } from './api-error'
 import { api } from './client'
 import { change } from './freshness'
-import type { ChannelResult, Page, Role, SignInLink, Token, TokenCreated, User } from './types'
+import type {
+  AlertChannel,
+  ChannelResult,
+  EncryptionKey,
+  Page,
+  Role,
+  SignInLink,
+  Token,
+  TokenCreated,
+  User,
+} from './types'
 
 export type Settings = Record<string, unknown>
 
@@ -17,9 +28,26 @@ export const updateSettings = change({
   invalidates: [],
 })
 
-export const testAlerts = change({
-  call: () => api.post<ChannelResult[]>('/settings/alerts/test'),
+export const alertChannelsQuery = queryOptions({
+  queryKey: ['alert-channels'],
+  queryFn: ({ signal }) => api.get<AlertChannel[]>('/settings/alerts', undefined, signal),
+})
+
+/** Fails, too, with what the channel answered where it did not take the message. */
+export const testChannel = change({
+  call: async (channel: AlertChannel['channel']) => {
+    const result = await api.post<ChannelResult>('/settings/alerts/test', { channel })
+    const { error, code, remedy } = result
+    if (error) throw new ApiError(200, code ?? 'ALERT_NOT_SENT', error, remedy)
+    return result
+  },
   invalidates: [],
+})
+
+/** Counted anew each time it is asked, over all that is sealed. */
+export const encryptionKeyQuery = queryOptions({
+  queryKey: ['encryption-key'],
+  queryFn: ({ signal }) => api.get<EncryptionKey>('/settings/encryption-key', undefined, signal),
 })
 
 export const usersQuery = queryOptions({

@@ -7,6 +7,7 @@ from app.domain.repositories.base import BaseRepository
 from app.domain.repositories.credit import CreditRepository
 from app.domain.repositories.dead_letter import DeadLetterRepository
 from app.domain.repositories.destination import DestinationRepository
+from app.domain.repositories.encryption_key import EncryptionKeyRepository
 from app.domain.repositories.gauge import GaugeRepository
 from app.domain.repositories.measurement import FlowRepository, SystemMetricRepository, WalRepository
 from app.domain.repositories.notification import NotificationRepository
@@ -30,6 +31,7 @@ __all__ = [
     "CreditRepository",
     "DeadLetterRepository",
     "DestinationRepository",
+    "EncryptionKeyRepository",
     "FlowRepository",
     "GaugeRepository",
     "NotificationRepository",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
-from app.domain.schemas.base import Id, PageRequest, Stamped, Text, View
+from app.domain.schemas.base import Body, Id, PageRequest, Stamped, Text, View
 from rosetta.enums import ActorKind, Severity
 
 
@@ -61,8 +62,28 @@ class AuditQuery(PageRequest):
     entity_id: Text | None = Field(default=None, max_length=100)
 
 
-class ChannelResult(View):
-    """How the test of one alert channel went; `error` is null when it was told."""
+class AlertChannel(StrEnum):
+    """By what people are reached, in the order in which pages list them."""
 
-    channel: str
-    error: str | None
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    TELEGRAM = "telegram"
+    EMAIL = "email"
+
+
+class AlertChannelView(View):
+    channel: AlertChannel
+    missing: list[str] = Field(description="variables of the backend's environment that it still needs; none: it is on")
+
+
+class ChannelTest(Body):
+    channel: AlertChannel
+
+
+class ChannelResult(View):
+    """How the test of one alert channel went; `error`, `code` and `remedy` are null when it was told."""
+
+    channel: AlertChannel
+    error: str | None = None
+    code: str | None = None
+    remedy: str | None = None

@@ -5,6 +5,7 @@ from app.domain.services.audit import AuditTrail
 from app.domain.services.backfill import BackfillService
 from app.domain.services.dead_letter import DeadLetterService
 from app.domain.services.destination import DestinationService
+from app.domain.services.encryption_key import EncryptionKeyService
 from app.domain.services.fan_out import FanOutService
 from app.domain.services.monitoring import MonitoringService
 from app.domain.services.notification import NotificationService
@@ -30,6 +31,7 @@ __all__ = [
     "BackfillService",
     "DeadLetterService",
     "DestinationService",
+    "EncryptionKeyService",
     "FanOutService",
     "MonitoringService",
     "NotificationService",

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from app.core.exceptions import ServiceUnavailableError
+from app.core.exceptions import ConflictError, ServiceUnavailableError
 from app.domain.models import Notification
 from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.repositories.alert import RULES
-from app.domain.schemas.notification import ChannelResult
+from app.domain.schemas.notification import AlertChannel, AlertChannelView, ChannelResult
 from app.domain.services.audit import AuditTrail
 from app.domain.services.thresholds import positive
 from rosetta.backoff import Backoff
@@ -130,30 +130,45 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-class AlertTest:
-    """A test message by every channel; nothing of it is kept."""
+class AlertChannels:
+    """Which channels are on, and a test message by one of them; nothing of that is kept."""
 
-    def __init__(self, channels: Sequence[Channel], audit: AuditTrail) -> None:
-        self._channels = channels
+    def __init__(
+        self, channels: Sequence[Channel], missing: Mapping[AlertChannel, list[str]], audit: AuditTrail
+    ) -> None:
+        self._channels = {channel.name: channel for channel in channels}
+        self._missing = missing
         self._audit = audit
 
-    async def __call__(self) -> list[ChannelResult]:
-        """How each channel took it, in the order of the settings."""
-        results = await asyncio.gather(*(self._try(channel) for channel in self._channels))
-        await self._audit.record("alerts.test", channels=[result.channel for result in results])
-        return list(results)
+    def views(self) -> list[AlertChannelView]:
+        """Every channel there is."""
+        return [AlertChannelView(channel=channel, missing=missing) for channel, missing in self._missing.items()]
 
-    async def _try(self, channel: Channel) -> ChannelResult:
-        message = Notification(
-            id=0,
-            kind="TEST",
-            severity=Severity.INFO,
-            title="A test of this channel",
-            message="Somebody asked Rosetta to try this channel.",
-            created_at=datetime.now(UTC),
-        )
-        try:
-            await send(channel, message)
-        except RosettaError as error:
-            return ChannelResult(channel=channel.name, error=error.message)
-        return ChannelResult(channel=channel.name, error=None)
+    async def test(self, name: AlertChannel) -> ChannelResult:
+        """How the channel took it. Raises ConflictError for one that is not on."""
+        channel = self._channels.get(name)
+        if channel is None:
+            raise ConflictError(
+                f"The alert channel {name} is not set up.",
+                code="ALERT_CHANNEL_OFF",
+                remedy=f"Set {' and '.join(self._missing[name])} in the backend's environment, then restart it.",
+            )
+        result = await _tried(name, channel)
+        await self._audit.record("alerts.test", name)
+        return result
+
+
+async def _tried(name: AlertChannel, channel: Channel) -> ChannelResult:
+    message = Notification(
+        id=0,
+        kind="TEST",
+        severity=Severity.INFO,
+        title="A test of this channel",
+        message="Somebody asked Rosetta to try this channel.",
+        created_at=datetime.now(UTC),
+    )
+    try:
+        await send(channel, message)
+    except RosettaError as error:
+        return ChannelResult(channel=name, error=error.message, code=error.code, remedy=error.remedy)
+    return ChannelResult(channel=name)

@@ -4,7 +4,7 @@ import { SettingsPage } from '@/features/settings/pages/settings-page'
 
 export const Route = createFileRoute('/_app/settings')({
   validateSearch: z.object({
-    tab: z.catch(z.optional(z.enum(['account', 'general', 'users', 'tokens'])), undefined),
+    tab: z.catch(z.optional(z.enum(['account', 'general', 'users', 'tokens', 'key'])), undefined),
   }),
   component: function Settings() {
     const { tab } = Route.useSearch()

@@ -1,4 +1,4 @@
-"""Notifications, the audit log, and a test of the alert channels."""
+"""Notifications, the audit log, and the alert channels with a test of each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api.access import requires
-from app.api.deps import AlertTestDep, NotificationServiceDep, PathId
+from app.api.deps import AlertChannelsDep, NotificationServiceDep, PathId
 from app.domain.schemas.base import Page
 from app.domain.schemas.notification import (
+    AlertChannelView,
     AuditQuery,
     AuditView,
     ChannelResult,
+    ChannelTest,
     NotificationQuery,
     NotificationView,
     ReadAllView,
@@ -56,8 +58,15 @@ async def list_audit_log(query: Annotated[AuditQuery, Query()], service: Notific
     return Page[AuditView].of(*await service.audit_page(query), query)
 
 
+@router.get("/settings/alerts")
+@requires(Role.ADMIN)
+async def list_alert_channels(channels: AlertChannelsDep) -> list[AlertChannelView]:
+    """Every alert channel, and what those that are off still need."""
+    return channels.views()
+
+
 @router.post("/settings/alerts/test")
 @requires(Role.ADMIN)
-async def test_alerts(test: AlertTestDep) -> list[ChannelResult]:
-    """Sends a test message by every channel that is set up, and says how each went."""
-    return await test()
+async def test_alert_channel(body: ChannelTest, channels: AlertChannelsDep) -> ChannelResult:
+    """Sends a test message by one channel, and says how it went."""
+    return await channels.test(body.channel)

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Body
 from pydantic import AfterValidator, JsonValue
 
 from app.api.access import requires
-from app.api.deps import SettingServiceDep
+from app.api.deps import EncryptionKeyDep, SettingServiceDep
 from app.domain.schemas.base import storable
+from app.domain.schemas.encryption_key import EncryptionKeyView
 from rosetta.enums import Role
 
 router = APIRouter(prefix="/settings", tags=["settings"])
@@ -28,3 +29,10 @@ async def get_settings(service: SettingServiceDep) -> dict[str, object]:
 async def update_settings(body: SettingsBody, service: SettingServiceDep) -> dict[str, object]:
     """Sets the given keys; null removes one. Answers with all settings."""
     return await service.change(body)
+
+
+@router.get("/encryption-key")
+@requires(Role.ADMIN)
+async def get_encryption_key(service: EncryptionKeyDep) -> EncryptionKeyView:
+    """Which key seals secrets, named by its id, and what is still sealed under another; never a key."""
+    return await service.view()

@@ -2,12 +2,13 @@ import { PageHeader } from '@/components/shared/page-header'
 import { Tabs, TabsContent, TabsList, TabsTrigger } from '@/components/ui/tabs'
 import { useCan } from '@/lib/use-role'
 import { AlertsPanel } from '../components/alerts-panel'
+import { EncryptionKeyPanel } from '../components/encryption-key-panel'
 import { PasswordPanel } from '../components/password-panel'
 import { ThresholdsForm } from '../components/thresholds-form'
 import { TokensPanel } from '../components/tokens-panel'
 import { UsersPanel } from '../components/users-panel'
 
-type SettingsPart = 'account' | 'general' | 'users' | 'tokens'
+type SettingsPart = 'account' | 'general' | 'users' | 'tokens' | 'key'
 
 export function SettingsPage({
   part,
@@ -28,6 +29,7 @@ export function SettingsPage({
           {isAdmin && <TabsTrigger value="general">Thresholds and alerts</TabsTrigger>}
           {isAdmin && <TabsTrigger value="users">Users</TabsTrigger>}
           {isAdmin && <TabsTrigger value="tokens">Tokens</TabsTrigger>}
+          {isAdmin && <TabsTrigger value="key">Encryption key</TabsTrigger>}
           <TabsTrigger value="account">Your account</TabsTrigger>
         </TabsList>
         {isAdmin && (
@@ -43,6 +45,9 @@ export function SettingsPage({
             </TabsContent>
             <TabsContent value="tokens">
               <TokensPanel />
+            </TabsContent>
+            <TabsContent value="key">
+              <EncryptionKeyPanel />
             </TabsContent>
           </>
         )}
