@@ -44,11 +44,6 @@ class Capabilities:
     `gathering`: each write costs, however small it is, so changes are gathered. None: they are written as they come.
     """
 
-    transactional: bool  # rows and progress commit together
-    truncate: bool
-    current_state: bool
-    append: bool
-    soft_delete: bool
     gathering: Gathering | None = None
 
 

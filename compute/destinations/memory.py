@@ -56,7 +56,7 @@ class MemoryDestination:
     `committed` nothing has happened, at `committed` everything has.
     """
 
-    capabilities = Capabilities(transactional=True, truncate=True, current_state=True, append=True, soft_delete=True)
+    capabilities = Capabilities()
 
     def __init__(self, store: MemoryStore, fault: Fault | None = None) -> None:
         self.store = store

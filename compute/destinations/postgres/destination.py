@@ -19,7 +19,7 @@ from rosetta.postgres import PostgresEndpoint
 class PostgresDestination(TransactionalDestination):
     """Writes to one PostgreSQL database; the contract is `Destination`'s."""
 
-    capabilities = Capabilities(transactional=True, truncate=True, current_state=True, append=True, soft_delete=True)
+    capabilities = Capabilities()
 
     _session: Session
 

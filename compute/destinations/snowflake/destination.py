@@ -21,14 +21,7 @@ from rosetta.snowflake import SnowflakeEndpoint
 class SnowflakeDestination(TransactionalDestination):
     """Writes to one database of an account; the contract is `Destination`'s."""
 
-    capabilities = Capabilities(
-        transactional=True,
-        truncate=True,
-        current_state=True,
-        append=True,
-        soft_delete=True,
-        gathering=Gathering(),
-    )
+    capabilities = Capabilities(gathering=Gathering())
 
     _session: Session
 

@@ -76,13 +76,6 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Truncate:
-    relations: tuple[int, ...]
-    cascade: bool
-    restart_identity: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """What `pg_logical_emit_message` wrote; without a transaction it stands between two of them."""
 
@@ -120,13 +113,13 @@ def relation(payload: bytes) -> Relation:
     return Relation(_u32(payload, 1)[0], TableId(schema or "pg_catalog", name), identity, tuple(columns))
 
 
-def truncate(payload: bytes) -> Truncate:
+def truncate(payload: bytes) -> tuple[int, ...]:
+    """The relations that were emptied: whatever else was, by CASCADE, is among them."""
     try:
-        (count,), options = _u32(payload, 1), payload[5]
-        oids = Struct(f">{count}I").unpack_from(payload, 6)
-    except (IndexError, error):
+        (count,) = _u32(payload, 1)
+        return Struct(f">{count}I").unpack_from(payload, 6)
+    except error:
         raise _malformed(payload) from None
-    return Truncate(oids, bool(options & 1), bool(options & 2))
 
 
 def message(payload: bytes) -> Message:

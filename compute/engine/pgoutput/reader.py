@@ -101,7 +101,7 @@ class StreamReader(Gatherer):
             self._grow(table.delete(payload, lsn, self._place.ordinal, self._place.transaction))
 
     def _truncate(self, payload: bytes, lsn: int) -> None:
-        for oid in protocol.truncate(payload).relations:
+        for oid in protocol.truncate(payload):
             ordinal = self._next_ordinal(lsn)
             admitted = self._admit(lsn, ordinal) if self._watchful else True
             relation = self._known(oid.to_bytes(4, "big"))

@@ -49,7 +49,6 @@ CREATE PUBLICATION {PUBLICATION} FOR TABLES IN SCHEMA public WITH (publish_via_p
 """
 TABLES: Final = ("items", "pairs", "loose", "events", "scratch", "ticks")
 APPENDED: Final = "events"
-KEYED: Final = ("items", "pairs", "scratch")
 
 _REV: Final = "nextval('audit.rev')"
 # {new} is a key nobody had, {old} one that somebody may have, {many} how many rows.

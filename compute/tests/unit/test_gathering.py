@@ -12,7 +12,7 @@ from compute.core.batch import ChangeBatch
 from compute.core.gathering import Gatherer, together
 from compute.core.lane_queue import LaneQueue
 from compute.core.work import ReleaseWork
-from compute.destinations.base import Gathering, TableWrite, WriteBatch
+from compute.destinations.base import Capabilities, Gathering, TableWrite, WriteBatch
 from compute.destinations.memory import MemoryDestination, MemoryStore
 from compute.tests.contract.changes import UNCHANGED, Change, changes, position, schema, target
 from compute.tests.contract.source_model import SourceModel, fold, resolved
@@ -139,7 +139,7 @@ def test_a_queue_gives_what_is_many_large_old_or_waited_for() -> None:
 
 
 class GatheringDestination(MemoryDestination):
-    capabilities = replace(MemoryDestination.capabilities, gathering=Gathering(seconds=0.3, idle_bytes=1_000_000))
+    capabilities = Capabilities(Gathering(seconds=0.3, idle_bytes=1_000_000))
     writes = 0
 
     def write_changes(self, batch: WriteBatch, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]

@@ -47,13 +47,7 @@ class StreamingDestination(SnowflakeDestination):
     A write is ACCEPTED. A row may be there twice after a crash, under the same change id (_ROSETTA_LSN, _ROSETTA_SEQ).
     """
 
-    capabilities = Capabilities(
-        transactional=False,
-        truncate=True,
-        current_state=False,
-        append=True,
-        soft_delete=False,
-    )
+    capabilities = Capabilities()
 
     @cached_property
     def stream(self) -> Stream:
