@@ -36,8 +36,7 @@ class Sharing:
         for dead in self._leases.bury(has_died):
             _log.warning("instance_has_died", dead_instance_id=dead)
         for pipeline_id, one in pipelines.items():
-            if one.giving and one.process is None:
-                self._leases.release(pipeline_id)
+            if one.giving and one.process is None and self._leases.release(pipeline_id):
                 one.giving = False
                 _log.info("pipeline_given_back", pipeline_id=pipeline_id)
         # A process keeps its lease once it streams; until then, and while none runs, it is kept here.

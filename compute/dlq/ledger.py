@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from compute.core import failpoints
-from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.database import OWNED_EPOCH, ConfigDatabase
 from compute.core.catalog.session import Row, Session
 from compute.dlq.records import Backlog, Entry, OpenRow, Parked
 from rosetta.dead_letters import open_payload, seal_payload
@@ -25,7 +25,10 @@ from rosetta.secrets import Keyring
 
 _MESSAGE_CHARACTERS: Final = 2_000
 
-_FENCE = "SELECT epoch FROM pipeline_leases WHERE pipeline_id = %(pipeline_id)s FOR SHARE"
+# As whoever deletes them does: a pipeline's destinations before their tables, which an entry refers to.
+_HOLD = """
+    SELECT id FROM pipeline_destinations
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = ANY(%(destination_ids)s) ORDER BY id FOR KEY SHARE"""
 _MOVE = """
     UPDATE pipeline_destinations
     SET parked_commit_lsn = CAST(%(commit_lsn)s AS pg_lsn), parked_change_lsn = CAST(%(change_lsn)s AS pg_lsn),
@@ -113,7 +116,7 @@ class Ledger:
     def fenced(self) -> Iterator[Session]:
         """A transaction that commits only while the pipeline is ours; its lease cannot change hands meanwhile."""
         with self.database.transaction() as session:
-            epoch = session.execute(_FENCE, {"pipeline_id": self.pipeline_id}).scalar()
+            epoch = session.execute(OWNED_EPOCH, {"pipeline_id": self.pipeline_id}).scalar()
             if epoch != self._epoch:
                 raise FencedError(f"pipeline {self.pipeline_id} has epoch {epoch} now, this process {self._epoch}")
             yield session
@@ -131,11 +134,14 @@ class Ledger:
         """
         distinct = list({entry.identity: entry for entry in entries}.values())
         rows = [self._row(entry) for entry in distinct]
+        moved = sorted((reached or {}).items())
+        held = {destination_id for destination_id, _ in moved}.union(entry.destination_id for entry in distinct)
         with self.fenced() as session:
+            session.execute(_HOLD, {"pipeline_id": self.pipeline_id, "destination_ids": list(held)})
             first(session)
-            parked = _insert(session, rows) if rows else []
-            for destination_id, position in (reached or {}).items():
+            for destination_id, position in moved:
                 session.execute(_MOVE, self.place(destination_id) | _position_values(position))
+            parked = _insert(session, rows) if rows else []
             failpoints.hit("before_ledger_commit")
         failpoints.hit("after_ledger_commit")
         return parked

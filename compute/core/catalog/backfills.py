@@ -15,10 +15,13 @@ from rosetta.errors import ConfigurationError
 from rosetta.filters import parse_filters
 
 _OPEN: Final = """
-    SELECT id, status, cancel_requested, filters FROM queue_backfill_data
+    SELECT id FROM queue_backfill_data
     WHERE pipeline_id = %(pipeline_id)s AND kind = 'BACKFILL' AND status IN ('PENDING', 'EXECUTING')
       AND backfill_id IS NULL
-    ORDER BY id FOR UPDATE"""
+    ORDER BY id"""
+_JOB: Final = """
+    SELECT id, status, cancel_requested, filters FROM queue_backfill_data
+    WHERE id = %(id)s AND status IN ('PENDING', 'EXECUTING') FOR UPDATE"""
 # Its table syncs, each with its part, or else with the newest resync that began after the backfill was asked for.
 # A destination that joins while it is executed gets its own copy of the table, so it is none of them.
 _TABLES: Final = """
@@ -88,21 +91,29 @@ class Backfills:
         self._database = database
 
     def advance(self, pipeline_id: int) -> tuple[bool, frozenset[int]]:
-        """Begins, counts and ends the pipeline's backfills.
+        """Begins, counts and ends the pipeline's backfills, each in a transaction of its own.
 
         Returns whether any is open, and the copies (by their job) that are to end where they are: what they have not
         come to is as it was. A job waits for tables that do not stream; it is COMPLETED when every copy is.
         """
         with self._database.transaction() as session:
-            jobs = session.execute(_OPEN, {"pipeline_id": pipeline_id})
-            ending: set[int] = set()
-            for job in jobs:
-                tables = session.execute(_TABLES, {"id": job.id})
-                if job.status == CopyStatus.PENDING:
-                    _begin(session, job, tables)
-                else:
-                    ending |= _follow(session, job, tables)
+            jobs = session.execute(_OPEN, {"pipeline_id": pipeline_id}).scalars()
+        ending: set[int] = set()
+        for job_id in jobs:
+            with self._database.transaction() as session:
+                ending |= _advance(session, job_id)
         return bool(jobs), frozenset(ending)
+
+
+def _advance(session: Session, job_id: int) -> set[int]:
+    job = session.execute(_JOB, {"id": job_id}).one_or_none()
+    if job is None:  # cancelled or deleted since
+        return set()
+    tables = session.execute(_TABLES, {"id": job.id})
+    if job.status == CopyStatus.PENDING:
+        _begin(session, job, tables)
+        return set()
+    return _follow(session, job, tables)
 
 
 def _begin(session: Session, job: Row, tables: Rows) -> None:

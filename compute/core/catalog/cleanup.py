@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg2
 
 from compute.core.catalog.database import ConfigDatabase
+from compute.core.catalog.session import Values
 from rosetta.enums import CleanupKind
 from rosetta.postgres import translate_error
 
@@ -31,17 +32,20 @@ _FEEDING = """
 _LET_GO = """
     WITH due AS (
         UPDATE cleanup_tasks SET next_attempt_at = now()
-        WHERE kind = 'DROP_STAGING' AND object_name = %(pipeline_id)s AND attempts = 0 AND next_attempt_at > now()
-          AND destination_id <> ALL(CAST(%(serving)s AS bigint[]))
+        WHERE id = (SELECT id FROM cleanup_tasks
+            WHERE kind = 'DROP_STAGING' AND object_name = %(pipeline_id)s AND attempts = 0 AND next_attempt_at > now()
+              AND destination_id <> ALL(CAST(%(serving)s AS bigint[])) LIMIT 1)
         RETURNING id)
-    SELECT pg_notify('rosetta_config', '{"table": "cleanup_tasks"}') FROM due LIMIT 1"""
+    SELECT pg_notify('rosetta_config', '{"table": "cleanup_tasks"}') FROM due"""
 # Those that failed, too: what they waited for may have been this process.
 _ENDED = """
     UPDATE cleanup_tasks SET next_attempt_at = now()
-    WHERE next_attempt_at > now()
-      AND CASE kind WHEN 'DROP_STAGING' THEN object_name = %(pipeline_id)s
-                    WHEN 'DROP_SLOT' THEN right(object_name, length(%(pipeline_id)s) + 1) = '_' || %(pipeline_id)s
-                    ELSE false END"""
+    WHERE id = (SELECT id FROM cleanup_tasks
+        WHERE next_attempt_at > now()
+          AND CASE kind WHEN 'DROP_STAGING' THEN object_name = %(pipeline_id)s
+                        WHEN 'DROP_SLOT' THEN right(object_name, length(%(pipeline_id)s) + 1) = '_' || %(pipeline_id)s
+                        ELSE false END LIMIT 1)
+    RETURNING id"""
 _NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM cleanup_tasks"
 # Of a pipeline at a destination: whoever removes holds it, whoever begins to write waits for it.
 _PLACE = "hashtextextended('rosetta cleanup ' || %(pipeline_id)s || ' ' || %(destination_id)s, 0)"
@@ -72,7 +76,7 @@ class CleanupTask:
 
 
 class CleanupTasks:
-    """Every method is one transaction and raises OutageError while the config database is away."""
+    """Every method raises OutageError while the config database is away; each task is changed by itself."""
 
     def __init__(self, database: ConfigDatabase) -> None:
         self._database = database
@@ -128,13 +132,11 @@ class CleanupTasks:
 
     def let_go(self, pipeline_id: int, serving: Iterable[int]) -> None:
         """The pipeline's process writes to the destinations `serving` only: what it left at others may be removed."""
-        with self._database.transaction() as session:
-            session.execute(_LET_GO, {"pipeline_id": str(pipeline_id), "serving": list(serving)})
+        self._one_by_one(_LET_GO, {"pipeline_id": str(pipeline_id), "serving": list(serving)})
 
     def ended(self, pipeline_id: int) -> None:
         """A deleted pipeline has no process any more: what waited or failed because of it is due."""
-        with self._database.transaction() as session:
-            session.execute(_ENDED, {"pipeline_id": str(pipeline_id)})
+        self._one_by_one(_ENDED, {"pipeline_id": str(pipeline_id)})
 
     def done(self, task_id: int) -> None:
         with self._database.transaction() as session:
@@ -143,3 +145,10 @@ class CleanupTasks:
     def retry(self, task_id: int, error: str, delay_seconds: float) -> None:
         with self._database.transaction() as session:
             session.execute(_RETRY, {"id": task_id, "error": error, "seconds": delay_seconds})
+
+    def _one_by_one(self, statement: str, values: Values) -> None:
+        """A statement that changes one task, until it finds none."""
+        found = True
+        while found:
+            with self._database.transaction() as session:
+                found = bool(session.execute(statement, values))

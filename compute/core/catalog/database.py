@@ -1,10 +1,21 @@
-"""Connections to the config database: a small pool, and the one translation of its errors."""
+"""Connections to the config database: a small pool, and the one translation of its errors.
+
+People steer by SQL, and what they write locks a pipeline first and then, by cascades and triggers, what belongs to it.
+So that none of them is ever in a deadlock with compute, each transaction of compute
+
+- holds the pipeline first, before anything that belongs to it (`OWNED_EPOCH` does where there is a lease), or
+- locks a single row, or
+- passes over what somebody else has locked, and comes back to it.
+
+Several rows of one table are never waited for in one transaction: others lock them in an order that nobody knows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import psycopg2
 
@@ -18,8 +29,11 @@ _STATEMENT_SECONDS = 20
 # A process that stops in mid-transaction must not keep the lease's row from its next owner.
 _IDLE_SECONDS = 5
 _ALIVE = "SELECT 1"
-# The lock keeps a next owner out until this transaction has ended; others of the same owner share it.
-_EPOCH = "SELECT epoch FROM pipeline_leases WHERE pipeline_id = %(pipeline_id)s FOR SHARE"
+# Locked in this order: the pipeline, so that nobody deletes it meanwhile, then its lease, which keeps a next owner out
+# until this transaction has ended; others of the same owner share both. No row: the pipeline is gone.
+OWNED_EPOCH: Final = """
+    SELECT l.epoch FROM pipelines p JOIN pipeline_leases l ON l.pipeline_id = p.id
+    WHERE p.id = %(pipeline_id)s FOR KEY SHARE OF p FOR SHARE OF l"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +92,5 @@ class ConfigDatabase:
         session, fence = Session(connection), self._fence
         if fence is None:
             session.execute(_ALIVE)
-        elif session.execute(_EPOCH, {"pipeline_id": fence.pipeline_id}).scalar() != fence.epoch:
+        elif session.execute(OWNED_EPOCH, {"pipeline_id": fence.pipeline_id}).scalar() != fence.epoch:
             raise FencedError(f"pipeline {fence.pipeline_id} has another owner since epoch {fence.epoch}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from compute.core.catalog.database import ConfigDatabase
 from rosetta.errors import FencedError, OutageError
 
+_HOLD = "SELECT id FROM pipelines WHERE id = %(pipeline_id)s FOR KEY SHARE SKIP LOCKED"
 _ACQUIRE = """
     INSERT INTO pipeline_leases AS l (pipeline_id, instance_id, epoch, expires_at)
     VALUES (%(pipeline_id)s, %(instance_id)s, 1, now() + make_interval(secs => %(seconds)s))
@@ -18,18 +19,24 @@ _RENEW = """
     UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => %(seconds)s)
     WHERE pipeline_id = %(pipeline_id)s AND instance_id = %(instance_id)s AND epoch = %(epoch)s
     RETURNING epoch"""
-_KEEP = """
+# Leases of an instance, in order, each with its pipeline: those whose pipeline is being deleted are left out.
+_OWN = """
+    WITH own AS MATERIALIZED (
+        SELECT l.pipeline_id FROM pipelines p JOIN pipeline_leases l ON l.pipeline_id = p.id
+        WHERE l.instance_id = %(instance_id)s
+          AND (CAST(%(pipeline_ids)s AS bigint[]) IS NULL OR l.pipeline_id = ANY(%(pipeline_ids)s))
+        ORDER BY l.pipeline_id FOR KEY SHARE OF p SKIP LOCKED FOR NO KEY UPDATE OF l)"""
+_KEEP = f"""{_OWN}
     UPDATE pipeline_leases SET expires_at = now() + make_interval(secs => %(seconds)s)
-    WHERE instance_id = %(instance_id)s AND pipeline_id = ANY(%(pipeline_ids)s)"""
+    WHERE pipeline_id IN (SELECT pipeline_id FROM own)"""
 # Whoever listens may take what is free now; the notification is heard once this is committed.
-_RELEASE = """
-    WITH freed AS (
+_RELEASE = f"""{_OWN}, freed AS (
         UPDATE pipeline_leases SET instance_id = NULL, expires_at = NULL
-        WHERE instance_id = %(instance_id)s
-          AND (pipeline_id = %(pipeline_id)s OR CAST(%(pipeline_id)s AS bigint) IS NULL)
+        WHERE pipeline_id IN (SELECT pipeline_id FROM own)
         RETURNING pipeline_id)
     SELECT count(pg_notify('rosetta_config', json_build_object(
         'table', 'pipeline_leases', 'op', 'UPDATE', 'pipeline_id', pipeline_id)::text)) FROM freed"""
+_LEFT = "SELECT 1 FROM pipeline_leases WHERE pipeline_id = %(pipeline_id)s AND instance_id = %(instance_id)s"
 _HEARTBEAT = """
     INSERT INTO compute_instances (id, hostname, pid, version) VALUES (%(id)s, %(hostname)s, %(pid)s, %(version)s)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()"""
@@ -53,12 +60,15 @@ class Leases:
     def acquire(self, pipeline_id: int) -> int | None:
         """Takes the pipeline and returns its new epoch, larger than any before.
 
-        None while another holds it, or is in the midst of a transaction that began when it did.
+        None while another holds it, or is in the midst of a transaction that began when it did; and while somebody
+        deletes the pipeline.
         """
         values = {"pipeline_id": pipeline_id, "instance_id": self._instance_id, "seconds": self._lease_seconds}
         try:
             with self._database.transaction() as session:
                 session.execute(_LOCK_QUICKLY)
+                if not session.execute(_HOLD, values):
+                    return None
                 epoch: int | None = session.execute(_ACQUIRE, values).scalar()
                 return epoch
         except OutageError as error:
@@ -86,10 +96,15 @@ class Leases:
             with self._database.transaction() as session:
                 session.execute(_KEEP, values)
 
-    def release(self, pipeline_id: int | None = None) -> None:
-        """Gives back one lease, or all of this instance. The epoch stays, so that it never falls."""
+    def release(self, pipeline_id: int) -> bool:
+        """Gives a lease back; its epoch stays, so that it never falls.
+
+        False, and nothing has changed, while somebody holds the pipeline's row: ask again.
+        """
+        values = {"pipeline_id": pipeline_id, "pipeline_ids": [pipeline_id], "instance_id": self._instance_id}
         with self._database.transaction() as session:
-            session.execute(_RELEASE, {"pipeline_id": pipeline_id, "instance_id": self._instance_id})
+            session.execute(_RELEASE, values)
+            return not session.execute(_LEFT, values)
 
     def beat(self, hostname: str, pid: int, version: str) -> None:
         """Says that this instance lives, and forgets those that have not said so for a day."""
@@ -107,12 +122,12 @@ class Leases:
             others = session.execute(_OTHERS, {"id": self._instance_id}).scalars()
             dead = [other for other in others if has_died(other)]
             for other in dead:
-                session.execute(_RELEASE, {"pipeline_id": None, "instance_id": other})
+                session.execute(_RELEASE, {"pipeline_ids": None, "instance_id": other})
                 session.execute(_FORGET, {"id": other})
         return dead
 
     def leave(self) -> None:
-        """The end of this instance: no lease and no row of it is left."""
+        """The end of this instance: it has no row any more, and no lease but of what is being deleted."""
         with self._database.transaction() as session:
-            session.execute(_RELEASE, {"pipeline_id": None, "instance_id": self._instance_id})
+            session.execute(_RELEASE, {"pipeline_ids": None, "instance_id": self._instance_id})
             session.execute(_FORGET, {"id": self._instance_id})

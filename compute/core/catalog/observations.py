@@ -39,10 +39,12 @@ class Flow:
     lag_seconds: float | None
 
 
+# Held, so that nobody wishes otherwise until what is said of it is written.
+_WISHED = "SELECT status FROM pipelines WHERE id = %(pipeline_id)s FOR SHARE"
 # A wish that is on its way (PAUSING, RESTARTING) is not overwritten by the process that is about to end.
 _OBSERVE = """
     UPDATE pipeline_metadata m SET
-        status = CASE WHEN p.status = 'START' THEN %(status)s ELSE m.status END,
+        status = CASE WHEN %(wished)s = 'START' THEN %(status)s ELSE m.status END,
         health_status = %(health)s,
         durable_lsn = COALESCE(CAST(%(durable)s AS pg_lsn), m.durable_lsn),
         wal_size = COALESCE(%(wal_bytes)s, m.wal_size), lag_bytes = COALESCE(%(lag_bytes)s, m.lag_bytes),
@@ -54,8 +56,7 @@ _OBSERVE = """
                                  OR m.last_error IS DISTINCT FROM %(message)s
                                THEN now() ELSE m.last_error_time END,
         heartbeat_at = now()
-    FROM pipelines p
-    WHERE p.id = m.pipeline_id AND m.pipeline_id = %(pipeline_id)s AND m.destination_id = %(destination_id)s"""
+    WHERE m.pipeline_id = %(pipeline_id)s AND m.destination_id = %(destination_id)s"""
 _DESTINATION_ERROR = """
     UPDATE pipeline_destinations SET error_message = %(message)s
     WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s
@@ -66,10 +67,15 @@ _DECLARE = """
         last_error = COALESCE(%(message)s, last_error), last_error_code = COALESCE(%(code)s, last_error_code),
         last_error_remedy = CASE WHEN CAST(%(code)s AS text) IS NULL THEN last_error_remedy ELSE %(remedy)s END,
         last_error_time = CASE WHEN CAST(%(code)s AS text) IS NULL THEN last_error_time ELSE now() END
-    WHERE pipeline_id = %(pipeline_id)s
+    WHERE pipeline_id = %(pipeline_id)s AND destination_id = %(destination_id)s
+      -- somebody may have wished otherwise since
+      AND (%(status)s <> 'PAUSED' OR %(wished)s = 'PAUSE')
       -- what another instance runs now is its own to describe
       AND NOT EXISTS (SELECT FROM pipeline_leases l WHERE l.pipeline_id = %(pipeline_id)s
                       AND l.instance_id <> %(instance_id)s AND l.expires_at > now())"""
+_DESTINATIONS = """
+    SELECT destination_id FROM pipeline_metadata WHERE pipeline_id = %(pipeline_id)s ORDER BY destination_id"""
+_HOLD_DESTINATIONS = "SELECT id FROM destinations WHERE id = ANY(%(ids)s) ORDER BY id FOR KEY SHARE"
 _FLOW = """
     INSERT INTO data_flow_record_monitoring AS d
         (pipeline_id, destination_id, schema_name, table_name, minute, records, bytes, lag_seconds_max)
@@ -81,7 +87,7 @@ _FLOW = """
 
 
 class Observations:
-    """Every method is one transaction and raises OutageError while the config database is away."""
+    """Each destination's part is a transaction of its own; all raise OutageError while the config database is away."""
 
     def __init__(self, database: ConfigDatabase, instance_id: str) -> None:
         self._database = database
@@ -89,23 +95,22 @@ class Observations:
 
     def observe(self, pipeline_id: int, seen: Iterable[Observation]) -> None:
         """The running process says how its destinations are."""
-        with self._database.transaction() as session:
-            for one in seen:
-                values: dict[str, Any] = {
-                    "pipeline_id": pipeline_id,
-                    "destination_id": one.destination_id,
-                    **_failure(one.failure),
-                }
+        for one in seen:
+            values: dict[str, Any] = {
+                "pipeline_id": pipeline_id,
+                "destination_id": one.destination_id,
+                "status": one.status,
+                "health": one.health,
+                "durable": None if one.durable is None else str(one.durable),
+                "wal_bytes": one.wal_bytes,
+                "lag_bytes": one.lag_bytes,
+                "lag_seconds": one.lag_seconds,
+                "success_age": one.success_age_seconds,
+                **_failure(one.failure),
+            }
+            with self._database.transaction() as session:
+                values["wished"] = session.execute(_WISHED, values).scalar()
                 session.execute(_DESTINATION_ERROR, values)
-                values |= {
-                    "status": one.status,
-                    "health": one.health,
-                    "durable": None if one.durable is None else str(one.durable),
-                    "wal_bytes": one.wal_bytes,
-                    "lag_bytes": one.lag_bytes,
-                    "lag_seconds": one.lag_seconds,
-                    "success_age": one.success_age_seconds,
-                }
                 session.execute(_OBSERVE, values)
 
     def declare(
@@ -116,7 +121,10 @@ class Observations:
         failure: Failure | None = None,
         restarts: int = 0,
     ) -> None:
-        """The supervisor says how a pipeline is that has no process (any more); the last error stays until it runs."""
+        """The supervisor says how a pipeline is that has no process (any more); the last error stays until it runs.
+
+        PAUSED is said only of a pipeline that is to be paused.
+        """
         values = {
             "pipeline_id": pipeline_id,
             "status": status,
@@ -126,7 +134,11 @@ class Observations:
             **_failure(failure),
         }
         with self._database.transaction() as session:
-            session.execute(_DECLARE, values)
+            destinations = session.execute(_DESTINATIONS, values).scalars()
+        for destination_id in destinations:
+            with self._database.transaction() as session:
+                wished = session.execute(_WISHED, values).scalar()
+                session.execute(_DECLARE, {**values, "destination_id": destination_id, "wished": wished})
 
     def add_flow(self, pipeline_id: int, flows: Iterable[Flow]) -> None:
         """Adds to this minute's counts."""
@@ -144,6 +156,7 @@ class Observations:
         ]
         if rows:
             with self._database.transaction() as session:
+                session.execute(_HOLD_DESTINATIONS, {"ids": [row["destination_id"] for row in rows]})
                 session.execute_each(_FLOW, rows)
 
 

@@ -26,20 +26,22 @@ _WATCHED = """
     ORDER BY p.id"""
 # Only of a pipeline at rest: what a process runs or tries is its own to describe.
 _LOST = """
-    UPDATE pipeline_metadata m SET status = 'RESYNC_REQUIRED', health_status = 'ERROR', last_error = %(message)s,
+    UPDATE pipeline_metadata SET status = 'RESYNC_REQUIRED', health_status = 'ERROR', last_error = %(message)s,
         last_error_code = %(code)s, last_error_remedy = %(remedy)s, last_error_time = now()
-    FROM pipelines p
-    WHERE p.id = m.pipeline_id AND p.id = %(pipeline_id)s AND p.status = 'PAUSE'
-      AND (m.status = 'PAUSED' OR m.status = 'RESYNC_REQUIRED' AND m.last_error IS DISTINCT FROM %(message)s)
-    RETURNING m.id"""
+    WHERE id IN (
+        SELECT m.id FROM pipelines p JOIN pipeline_metadata m ON m.pipeline_id = p.id
+        WHERE p.id = %(pipeline_id)s AND p.status = 'PAUSE'
+          AND (m.status = 'PAUSED' OR m.status = 'RESYNC_REQUIRED' AND m.last_error IS DISTINCT FROM %(message)s)
+        FOR KEY SHARE OF p SKIP LOCKED FOR NO KEY UPDATE OF m SKIP LOCKED)
+    RETURNING id"""
 _FOUND = """
     UPDATE pipeline_metadata m SET wal_size = %(retained)s,
         status = CASE WHEN mended THEN 'PAUSED' ELSE m.status END,
         health_status = CASE WHEN mended THEN 'UNKNOWN' ELSE m.health_status END
-    FROM pipelines p,
-         LATERAL (SELECT m2.id, m2.status = 'RESYNC_REQUIRED' AND m2.last_error_code = ANY(%(codes)s) AS mended
-                  FROM pipeline_metadata m2 WHERE m2.pipeline_id = p.id) AS was
-    WHERE p.id = m.pipeline_id AND p.id = %(pipeline_id)s AND p.status = 'PAUSE' AND was.id = m.id"""
+    FROM (SELECT m2.id, m2.status = 'RESYNC_REQUIRED' AND m2.last_error_code = ANY(%(codes)s) AS mended
+          FROM pipelines p JOIN pipeline_metadata m2 ON m2.pipeline_id = p.id
+          WHERE p.id = %(pipeline_id)s AND p.status = 'PAUSE' FOR NO KEY UPDATE OF m2 SKIP LOCKED) AS was
+    WHERE was.id = m.id"""
 _DROPPED = "UPDATE pipelines SET slot_dropped_for = %(reason)s WHERE id = %(pipeline_id)s"
 # A destination that writes catches up by itself; one that cannot keeps the slot for all others. Without a process
 # that says so nothing is known of destinations, and suspending them would move nothing.
@@ -52,7 +54,9 @@ _HOLDERS = """
         WHERE pd.pipeline_id = %(pipeline_id)s AND pd.detached_at IS NULL)
     UPDATE pipeline_destinations pd SET detached_at = now(), error_message = %(reason)s
     FROM positions o
-    WHERE o.id = pd.id AND o.told AND o.status IN ('BLOCKED', 'RETRYING', 'FAILED')
+    WHERE o.id = pd.id AND pd.id IN (SELECT id FROM pipeline_destinations
+                                     WHERE pipeline_id = %(pipeline_id)s FOR NO KEY UPDATE SKIP LOCKED)
+      AND o.told AND o.status IN ('BLOCKED', 'RETRYING', 'FAILED')
       AND o.covered = (SELECT min(covered) FROM positions)
     RETURNING pd.destination_id"""
 
@@ -70,7 +74,10 @@ class WatchedSlot:
 
 
 class Slots:
-    """Every method is one transaction and raises OutageError while the config database is away."""
+    """Every method is one transaction and raises OutageError while the config database is away.
+
+    What somebody is changing at that moment is left as it is: the next look finds it again.
+    """
 
     def __init__(self, database: ConfigDatabase, instance_id: str, lease_seconds: float) -> None:
         self._database = database

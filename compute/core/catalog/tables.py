@@ -55,7 +55,12 @@ _ASK_RESYNC = "UPDATE table_syncs SET desired_state = 'RESYNC' WHERE id = %(id)s
 _PIN_COLUMNS = """
     UPDATE table_syncs SET columns = to_jsonb(CAST(%(columns)s AS text[])) WHERE id = %(id)s AND columns IS NULL"""
 _APPLIED = """
-    UPDATE table_syncs SET rows_applied = rows_applied + %(rows)s, last_applied_at = now() WHERE id = %(id)s"""
+    UPDATE table_syncs t SET rows_applied = t.rows_applied + free.rows, last_applied_at = now()
+    FROM (SELECT t2.id, more.rows FROM unnest(%(ids)s, %(rows)s) AS more (id, rows)
+          JOIN table_syncs t2 ON t2.id = more.id {locking}) AS free
+    WHERE t.id = free.id RETURNING t.id"""
+_APPLIED_FREE = _APPLIED.format(locking="FOR NO KEY UPDATE OF t2 SKIP LOCKED")
+_APPLIED_ONE = _APPLIED.format(locking="")
 
 
 class TableSyncs:
@@ -117,8 +122,13 @@ class TableSyncs:
             session.execute(_FORGET_PARKED, {"pipeline_id": pipeline_id})
 
     def applied(self, rows: Mapping[int, int]) -> None:
-        """Adds to the rows each sync has applied, by sync id."""
-        values = [{"id": sync_id, "rows": count} for sync_id, count in rows.items() if count]
-        if values:
+        """Adds to the rows each sync has applied, by sync id; those that somebody has locked come last, one by one."""
+        counts = {sync_id: count for sync_id, count in rows.items() if count}
+        if not counts:
+            return
+        with self._database.transaction() as session:
+            values = {"ids": list(counts), "rows": list(counts.values())}
+            done = set(session.execute(_APPLIED_FREE, values).scalars())
+        for sync_id in counts.keys() - done:
             with self._database.transaction() as session:
-                session.execute_each(_APPLIED, values)
+                session.execute(_APPLIED_ONE, {"ids": [sync_id], "rows": [counts[sync_id]]})

@@ -23,10 +23,12 @@ _CLAIM = """
 _ABANDONED = """
     UPDATE verify_runs SET status = 'FAILED', completed_at = now(),
         error_message = 'it was broken off with the compute instance that ran it; start it again'
-    WHERE status = 'EXECUTING' AND (instance_id = %(instance_id)s  -- which has none under way when it claims one
-        OR started_at < now() - make_interval(secs => %(seconds)s)
-          AND NOT EXISTS (SELECT FROM compute_instances i WHERE i.id = verify_runs.instance_id
-                          AND i.heartbeat_at > now() - make_interval(secs => %(seconds)s)))"""
+    WHERE id IN (SELECT r.id FROM verify_runs r
+        WHERE r.status = 'EXECUTING' AND (r.instance_id = %(instance_id)s  -- which has none when it claims one
+            OR r.started_at < now() - make_interval(secs => %(seconds)s)
+              AND NOT EXISTS (SELECT FROM compute_instances i WHERE i.id = r.instance_id
+                              AND i.heartbeat_at > now() - make_interval(secs => %(seconds)s)))
+        FOR NO KEY UPDATE SKIP LOCKED)"""
 _FINISH = """
     UPDATE verify_runs SET status = 'COMPLETED', report = CAST(%(report)s AS jsonb), completed_at = now()
     WHERE id = %(id)s AND status = 'EXECUTING'"""
@@ -61,7 +63,7 @@ class VerifyRun:
 
 
 class VerifyRuns:
-    """Every method is one transaction and raises OutageError while the config database is away."""
+    """Every method raises OutageError while the config database is away."""
 
     def __init__(self, database: ConfigDatabase, instance_id: str) -> None:
         self._database = database
@@ -71,6 +73,7 @@ class VerifyRuns:
         """The oldest run that waits, ours from now on; None when none does."""
         with self._database.transaction() as session:
             session.execute(_ABANDONED, {"instance_id": self._instance_id, "seconds": _SILENT_SECONDS})
+        with self._database.transaction() as session:
             row = session.execute(_CLAIM, {"instance_id": self._instance_id}).one_or_none()
         return None if row is None else VerifyRun(*row)
 
@@ -87,16 +90,16 @@ class VerifyRuns:
     def resync(self, pipeline_id: int, tables: Iterable[tuple[str, TableId, TableId]]) -> set[tuple[str, TableId]]:
         """Asks for a resync of tables by destination, source and target; returns those that can have one."""
         asked = set()
-        with self._database.transaction() as session:
-            for destination, source, target in tables:
-                values = {
-                    "pipeline_id": pipeline_id,
-                    "destination": destination,
-                    "source_schema": source.schema,
-                    "source_name": source.name,
-                    "target_schema": target.schema,
-                    "target_name": target.name,
-                }
+        for destination, source, target in tables:
+            values = {
+                "pipeline_id": pipeline_id,
+                "destination": destination,
+                "source_schema": source.schema,
+                "source_name": source.name,
+                "target_schema": target.schema,
+                "target_name": target.name,
+            }
+            with self._database.transaction() as session:
                 if session.execute(_RESYNC, values):
                     asked.add((destination, target))
         return asked
