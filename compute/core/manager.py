@@ -238,8 +238,10 @@ class PipelineManager:
         _log.info("pipeline_process_started", pipeline_id=wish.pipeline_id, pid=one.process.pid, epoch=epoch)
 
     def _settle(self, pipeline_id: int, one: Supervised) -> None:
+        # In this order: whoever sees PAUSED may count on it that nobody holds the pipeline any more.
+        if not self._catalog.leases.release(pipeline_id):
+            return
         self._catalog.observations.declare(pipeline_id, ObservedStatus.PAUSED, HealthStatus.UNKNOWN)
-        self._catalog.leases.release(pipeline_id)
         one.waiting, one.failures, one.last_ending = None, 0, None
 
     # -- the rest ---------------------------------------------------------------------------------
