@@ -107,11 +107,15 @@ class Writer(SideLoad):
     @property
     def done(self) -> bool:
         """Whether everything that was wanted is committed."""
-        return self._wanted is not None and (self.changes >= self._wanted or not self.working)
+        return self._has_enough or (self._wanted is not None and not self.working)
+
+    @property
+    def _has_enough(self) -> bool:
+        return self._wanted is not None and self.changes >= self._wanted
 
     def work(self, number: int) -> None:
         del number
-        while not self.ended.is_set() and not self.done:
+        while not self.ended.is_set() and not self._has_enough:
             try:
                 self._write()
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
@@ -120,7 +124,7 @@ class Writer(SideLoad):
     def _write(self) -> None:
         connection = self._cluster.connect(self._database)
         try:
-            while not self.ended.is_set() and not self.done:
+            while not self.ended.is_set() and not self._has_enough:
                 started = time.monotonic()
                 written = self._transaction(connection)
                 self.changes += written

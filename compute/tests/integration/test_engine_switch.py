@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import random
+from collections.abc import Iterable
 from functools import partial
 
 import pytest
 
-from compute.tests.support.side_load import SideLoad
+from compute.tests.support.side_load import SourceLoad
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 from rosetta.enums import EngineKind
@@ -26,19 +27,11 @@ LOAD = [
 ]
 
 
-class _Load(SideLoad):
+class _Load(SourceLoad):
     """Writes to the source."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__()
-        self._stage = stage
-
-    def work(self, number: int) -> None:
-        with closing(self._stage.cluster.connect(self._stage.source_database)) as session, session.cursor() as cursor:
-            while not self.ended.wait(0.002):
-                number += 1
-                for statement in LOAD:
-                    cursor.execute(statement, {"n": number})
+    def transaction(self, _chance: random.Random, _number: int) -> Iterable[str]:
+        return (statement % {"n": self.transactions + 1} for statement in LOAD)
 
 
 def _is_read_by(stage: Stage, engine: EngineKind) -> bool:
@@ -55,7 +48,7 @@ def test_switching_engines_five_times_under_load_loses_and_repeats_nothing(stage
     stage.service.start()
     eventually(lambda: stage.config.observed(pipeline) == "RUNNING", 60)
     eventually(lambda: stage.config.one("SELECT count(*) FROM table_syncs WHERE state = 'STREAMING'") == 2, 60)
-    with _Load(stage):
+    with _Load(stage, 0.002):
         for turn in range(5):
             engine = (EngineKind.PGOUTPUT, EngineKind.DEBEZIUM)[turn % 2]
             stage.config.run("UPDATE pipelines SET engine = %s", engine.value)

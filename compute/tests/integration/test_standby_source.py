@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from compute.tests.support.side_load import SideLoad
+from compute.tests.support.side_load import SourceLoad
 from compute.tests.support.stage import Stage
 from compute.tests.support.standby import Standby
 from compute.tests.support.waiting import eventually
@@ -35,25 +36,16 @@ def standby(cluster: PostgresCluster) -> Iterator[Standby]:
     made.close()
 
 
-class _Load(SideLoad):
+class _Load(SourceLoad):
     """Writes at the primary, some in transactions that last a while."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__()
-        self._stage = stage
-
-    def work(self, number: int) -> None:
-        with closing(self._stage.cluster.connect(self._stage.source_database)) as session, session.cursor() as cursor:
-            while not self.ended.wait(0.002):
-                number += 1
-                if number % 20 == 1:
-                    cursor.execute("BEGIN")
-                for statement in WRITES:
-                    cursor.execute(statement, {"n": number})
-                if number % 20 == 10:
-                    cursor.execute("COMMIT")
-            if cursor.connection.info.transaction_status:
-                cursor.execute("COMMIT")
+    def transaction(self, _chance: random.Random, _number: int) -> Iterable[str]:
+        turn = self.transactions + 1
+        if turn % 20 == 1:
+            yield "BEGIN"
+        yield from (statement % {"n": turn} for statement in WRITES)
+        if turn % 20 == 10:
+            yield "COMMIT"
 
 
 def _pipeline_from(stage: Stage, standby: Standby) -> int:
@@ -84,7 +76,7 @@ def test_a_standby_is_a_source(standby: Standby, stage: Stage) -> None:
     remedy = str(stage.config.one("SELECT last_error_remedy FROM pipeline_metadata"))
     assert remedy.startswith("UPDATE pipelines SET engine = 'pgoutput'")
     stage.config.run("UPDATE pipelines SET engine = 'pgoutput', status = 'START' WHERE id = %s", pipeline)
-    with _Load(stage):
+    with _Load(stage, 0.002):
         eventually(lambda: stage.config.observed(pipeline) == "RUNNING", 60)
         streaming = "SELECT count(*) FROM table_syncs WHERE state = 'STREAMING'"
         eventually(lambda: stage.config.one(streaming) == 2, 90, "both tables are copied")

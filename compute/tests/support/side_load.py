@@ -6,6 +6,7 @@ import random
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ from typing import Self
 from compute.tests.support.stage import Stage
 from compute.tests.support.waiting import eventually
 
-_JOIN_SECONDS = 60.0
+_END_SECONDS = 60.0
 
 
 class SideLoad(ABC):
@@ -25,8 +26,9 @@ class SideLoad(ABC):
     def __init__(self, sessions: int = 1) -> None:
         self.ended = threading.Event()
         self.transactions = 0
-        self._failures: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(sessions)]
+        self._threads = ThreadPoolExecutor(sessions)
+        self._numbers = range(sessions)
+        self._sessions: list[Future[None]] = []
 
     @abstractmethod
     def work(self, number: int) -> None:
@@ -35,7 +37,7 @@ class SideLoad(ABC):
     @property
     def working(self) -> bool:
         """Whether any session has more to do."""
-        return any(thread.is_alive() for thread in self._threads)
+        return not all(session.done() for session in self._sessions)
 
     def more(self, transactions: int) -> None:
         """Returns when so many more are done."""
@@ -43,22 +45,16 @@ class SideLoad(ABC):
         eventually(lambda: self.transactions >= reached, 60, "the load goes on")
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._sessions = [self._threads.submit(self.work, number) for number in self._numbers]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.ended.set()
-        for thread in self._threads:
-            thread.join(_JOIN_SECONDS)
-        if self._failures and error is None:
-            raise self._failures[0]
-
-    def _run(self, number: int) -> None:
-        try:
-            self.work(number)
-        except BaseException as error:  # noqa: BLE001 - it belongs to the test's thread
-            self._failures.append(error)
+        wait(self._sessions, _END_SECONDS)
+        self._threads.shutdown(wait=False)
+        if error is None:
+            for session in self._sessions:
+                session.result(0)
 
 
 class SourceLoad(SideLoad):
