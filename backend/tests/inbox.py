@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import StreamRequestHandler, TCPServer
 from typing import ClassVar
+
+from rosetta.tests.serving import served
 
 
 @dataclass
@@ -60,13 +61,10 @@ def open_mailbox() -> Iterator[Mailbox]:
         def _answer(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())
 
-    with TCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        mailbox.url = f"smtp://ada:p%40ss@127.0.0.1:{server.server_address[1]}"
+    server = TCPServer(("127.0.0.1", 0), Handler)
+    mailbox.url = f"smtp://ada:p%40ss@127.0.0.1:{server.server_address[1]}"
+    with served(server):
         yield mailbox
-        server.shutdown()
-        thread.join(5)
 
 
 @contextmanager
@@ -87,10 +85,6 @@ def open_inbox() -> Iterator[Inbox]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     inbox.url = f"http://127.0.0.1:{server.server_port}"
-    yield inbox
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    with served(server):
+        yield inbox

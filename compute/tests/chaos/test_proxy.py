@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import socketserver
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from compute.tests.chaos.proxy import Proxy
+from rosetta.tests.serving import served
 
 
 class _Echo(socketserver.BaseRequestHandler):
@@ -21,14 +21,10 @@ class _Echo(socketserver.BaseRequestHandler):
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        with Proxy(server.server_address[1]) as made:
-            yield made
-        server.shutdown()
-        thread.join()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo)
+    server.daemon_threads = True
+    with served(server), Proxy(server.server_address[1]) as made:
+        yield made
 
 
 def _client(proxy: Proxy) -> socket.socket:

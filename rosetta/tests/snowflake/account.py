@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ import jwt
 
 from rosetta.dialects.snowflake.keys import SigningKey
 from rosetta.dialects.snowflake.sign_in import account_name
+from rosetta.tests.serving import served
 
 Answer = list[tuple[Any, ...]]
 
@@ -214,11 +214,5 @@ def serving(account: Account) -> Iterator[Account]:
         context.load_cert_chain(account.certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     account.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with served(server):
         yield account
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
