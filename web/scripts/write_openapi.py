@@ -1,26 +1,23 @@
-# ruff: noqa: INP001 - a script of its own, no package
 """Writes the backend's OpenAPI description to web/openapi.json, without a server: `pnpm openapi`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
+from app.core.config import Settings
+from app.main import create_app
+
+from rosetta.app_env import AppEnv
+
 WEB = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(WEB.parent / "backend"))
-
-from app.core.config import Settings  # noqa: E402
-from app.main import create_app  # noqa: E402
-
-from rosetta.app_env import AppEnv  # noqa: E402
 
 
 def main() -> None:
     """Nothing is connected to: the settings only have to be acceptable."""
     settings = Settings(
         database_url="postgresql://localhost/unused",
-        secret_key="only-for-the-description-of-the-api-0123456789",  # noqa: S106
+        secret_key="only-for-the-description-of-the-api-0123456789",
         app_env=AppEnv.DEVELOPMENT,
         log_folder=None,
     )
