@@ -1,8 +1,9 @@
 """The real platform for the dashboard's end-to-end tests, and what breaks and mends it.
 
 `python -m tests.dashboard.stage PORT` is `rosetta up` without its sample pipeline, in a folder of its own, on free
-ports. The tests, which run in Node, steer it over HTTP: GET /health and /facts, POST /sql, /target, /backend. It ends,
-with everything it started, on SIGTERM or SIGINT.
+ports. The tests, which run in Node, steer it over HTTP: GET /health, /facts and /heard, POST /sql, /target, /backend.
+It is the webhook that alerts go to, too, and a Slack that takes none. It ends, with everything it started, on SIGTERM
+or SIGINT.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections import deque
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +30,7 @@ from rosetta.local.stack import Stack, running_stack
 from rosetta.local.supervisor import StopRequested, request_stop, stop_signals
 
 LOOK_SECONDS = 0.2
+KEPT_ALERTS = 1000
 
 
 class Stage:
@@ -38,6 +41,7 @@ class Stage:
         self._password = superuser_password
         self._backend_wanted = threading.Event()
         self._backend_wanted.set()
+        self._heard: deque[str] = deque(maxlen=KEPT_ALERTS)
 
     def look_after(self) -> None:
         """Until a signal ends it: restarts what ended, the backend only while it is wanted."""
@@ -83,6 +87,15 @@ class Stage:
                 os.kill(pid, signal.SIGKILL)
         return {}
 
+    def hear(self, alert: dict[str, Any]) -> dict[str, Any]:
+        """Takes what the backend sends to the webhook."""
+        self._heard.append(alert["title"])
+        return {}
+
+    def heard(self, _: dict[str, Any]) -> dict[str, Any]:
+        """The titles of what the webhook was told, the oldest first."""
+        return {"titles": list(self._heard)}
+
     def _connect(self, database: str, server: str | None = None) -> psycopg2.extensions.connection:
         servers = {SOURCE: "source database", "crm": "source database", "rosetta": "config database"}
         port = self._stack.addresses.ports[server or servers.get(database, "target database")]
@@ -101,6 +114,8 @@ def serve(stage: Stage, port: int) -> ThreadingHTTPServer:
         "/sql": stage.sql,
         "/target": stage.target,
         "/backend": stage.backend,
+        "/alerts": stage.hear,
+        "/heard": stage.heard,
     }
 
     class Handler(BaseHTTPRequestHandler):
@@ -139,7 +154,10 @@ def say(line: str) -> None:
 def main() -> None:
     """The port to listen on is the first argument."""
     port = int(sys.argv[1])
+    here = f"http://127.0.0.1:{port}"
     os.environ.update({"ALERT_INTERVAL_SECONDS": "2", "WAL_MONITOR_INTERVAL_SECONDS": "10"})
+    os.environ.update({"ALERT_WEBHOOK_URL": f"{here}/alerts", "ALERT_WEBHOOK_SECRET": "known-to-nobody"})
+    os.environ.update({"ALERT_SLACK_URL": f"{here}/no-such-hook"})
     folder = Path(tempfile.mkdtemp(prefix="rosetta-dashboard-"))
     folder.chmod(0o755)
     home = Home(folder / "home")

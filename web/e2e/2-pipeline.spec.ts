@@ -74,3 +74,21 @@ test('the rules of a table are tried before they are saved', async ({ page }) =>
     /Rows of the table502.*pass10.*go492/,
   )
 })
+
+test('a running pipeline goes on with another profile and fewer rows per batch', async ({ page, stage }) => {
+  await openPipeline(page, 'orders', 'Settings')
+  await page.getByRole('combobox', { name: 'Profile' }).click()
+  await page.getByRole('option', { name: /^Fast/ }).click()
+  await page.getByRole('textbox', { name: 'Rows per batch' }).fill('700')
+  await page.getByRole('button', { name: 'Apply' }).click()
+  await expect(page.getByText('It was saved; a running pipeline goes on with it.')).toBeVisible()
+  const { items } = await stage.api<{ items: [{ id: number }] }>('/pipelines')
+  expect(await stage.api(`/pipelines/${items[0].id}`)).toMatchObject({ profile: 'fast', max_batch_rows: 700 })
+  await page.reload()
+  await expect(page.getByRole('textbox', { name: 'Rows per batch' })).toHaveValue('700')
+  await expect(page.getByRole('combobox', { name: 'Profile' })).toContainText('Fast')
+  await stage.sql('shop', "UPDATE shop.parcels SET label = 'in smaller batches' WHERE id = 500")
+  await expect
+    .poll(() => stage.count('warehouse', 'shop.parcels', "label = 'in smaller batches'"), { timeout: 60_000 })
+    .toBe(1)
+})

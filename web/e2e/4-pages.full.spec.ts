@@ -40,6 +40,7 @@ const PAGES = {
   'settings-general': '/settings',
   'settings-users': '/settings?tab=users',
   'settings-tokens': '/settings?tab=tokens',
+  'settings-key': '/settings?tab=key',
   'settings-account': '/settings?tab=account',
   'common-errors': '/common-errors',
   'not-found': '/nowhere',
@@ -126,6 +127,21 @@ test('the key and the credits of a destination in Snowflake', async ({ page, sta
   await page.getByRole('tab', { name: 'Credits' }).click()
   await expect(page.getByRole('table', { name: 'Credits by day' })).toBeVisible()
   await look(page, 'destination-credits')
+})
+
+test('what channels answered, and what a pipeline cannot run with', async ({ page }) => {
+  await page.goto('/settings')
+  await page.getByRole('button', { name: 'Send a test by Webhook' }).click()
+  await page.getByRole('button', { name: 'Send a test by Slack' }).click()
+  await expect(page.getByText('Webhook took the test.')).toBeVisible()
+  await expect(page.getByText('Slack did not take the test')).toBeVisible()
+  await look(page, 'settings-alerts-tested', { kept: false })
+  await page.goto('/pipelines/1?tab=settings')
+  await page.getByRole('textbox', { name: 'Rows per batch' }).fill('1.5')
+  await page.getByRole('textbox', { name: 'WAL budget (GiB)' }).fill('none')
+  await page.getByRole('button', { name: 'Apply' }).click()
+  await expect(page.getByText(/^A whole number from 1/)).toBeVisible()
+  await look(page, 'pipeline-settings-wrong', { kept: false })
 })
 
 test('the menu on a phone', async ({ page }) => {

@@ -41,6 +41,12 @@ export class Stage {
     await this.post('/target', { database, up })
   }
 
+  /** The titles of what the webhook was told. */
+  async heard(): Promise<string[]> {
+    const answer = await fetch(`${this.url}/heard`)
+    return ((await answer.json()) as { titles: string[] }).titles
+  }
+
   async backend(up: boolean): Promise<void> {
     await this.post('/backend', { up })
   }
