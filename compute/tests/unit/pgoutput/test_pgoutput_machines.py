@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from compute.core.batch import ChangeBatch, TableSpec
 from compute.engine.pgoutput.gatherer import Limits
 from compute.engine.pgoutput.gathering import Gathering
-from compute.engine.pgoutput.native import library
-from compute.engine.pgoutput.native.machine import NativeMachine
 from compute.engine.pgoutput.outbox import Outbox
 from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.swift import Machine, PlainMachine
 from compute.tests.unit.pgoutput import encoder
+from compute.tests.unit.pgoutput.taking import Way, message_by_message, native, take
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 
@@ -30,17 +29,6 @@ SPECS = {
 }
 START = StreamPosition(Lsn(100))
 LIMITS = Limits(1 << 30, 1 << 30)  # where batches end by size is each way's own estimate
-
-
-def message_by_message(_buffer: bytes, at: int) -> int:
-    return at
-
-
-def native() -> Machine:
-    found = library.load()
-    if found is None:
-        pytest.fail("no C compiler here; the accelerator cannot be tested")
-    return NativeMachine(found)
 
 
 keys = st.sampled_from([b"1", b"2", b"3", b"key\twith\\all", b"", b'"{', b"long " * 60])
@@ -99,7 +87,7 @@ def stream(draw: st.DrawFn) -> bytes:
 def batches(
     data: bytes,
     machine: Machine,
-    way: Callable[[bytes, int], int] | None,
+    way: Way | None,
     pieces: int,
     specs: Mapping[TableId, TableSpec] = SPECS,
 ) -> list[ChangeBatch]:
@@ -108,22 +96,7 @@ def batches(
     reader = StreamReader(outbox, LIMITS, START, (), lambda: None, machine)
     reader.set_reference(0xFFFF_FFF0)
     reader.set_tables(specs)
-    run = way or reader.run
-    made, at = [], 0
-    for piece in range(1, pieces + 1):
-        end = len(data) * piece // pieces
-        reader.go_on()
-        while True:
-            at = run(data[:end], at)
-            if end - at < 5 or (stop := at + 1 + int.from_bytes(data[at + 1 : at + 5])) > end:
-                break
-            reader.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
-            at = stop
-        reader.offer()
-        while (batch := outbox.take(0.0)) is not None:
-            made.append(batch)
-    assert at == len(data)
-    return made
+    return take(data, reader, outbox, pieces=pieces, way=way)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=150)
@@ -164,19 +137,17 @@ def test_a_batch_ends_where_its_size_asks_for_it() -> None:
         outbox = Outbox(1 << 40, START.commit_lsn)
         reader = StreamReader(outbox, Limits(3_000, 1 << 20), START, (), lambda: None, machine)
         reader.set_tables(SPECS)
-        assert [batch.end.at_boundary for batch in _batches(reader, outbox, data)] == [True] * 5
+        assert [batch.end.at_boundary for batch in take(data, reader, outbox)] == [True] * 5
         small = StreamReader(
             box := Outbox(1 << 40, START.commit_lsn), Limits(1_000, 2_000), START, (), lambda: None, machine
         )
         small.set_tables(SPECS)
-        assert not all(batch.end.at_boundary for batch in _batches(small, box, data))
+        assert not all(batch.end.at_boundary for batch in take(data, small, box))
 
 
 @pytest.mark.parametrize("way", [None, message_by_message])
 @pytest.mark.parametrize("make", [PlainMachine, native])
-def test_a_batch_never_has_more_changes_than_it_may(
-    make: Callable[[], Machine], way: Callable[[bytes, int], int] | None
-) -> None:
+def test_a_batch_never_has_more_changes_than_it_may(make: Callable[[], Machine], way: Way | None) -> None:
     """Between transactions from half of them on, anywhere at the most; what is passed over does not count."""
     head = b"".join(
         encoder.copy_data(encoder.relation(OIDS[name], "public", name, "d", [("id", True, 25, -1),
@@ -194,27 +165,9 @@ def test_a_batch_never_has_more_changes_than_it_may(
     outbox = Outbox(1 << 40, START.commit_lsn)
     reader = StreamReader(outbox, Limits(1 << 30, 1 << 30, 10), START, (), lambda: None, make())
     reader.set_tables(SPECS)
-    batches = _batches(reader, outbox, data, way)
+    batches = take(data, reader, outbox, way=way)
     assert [batch.row_count for batch in batches] == [5, 10, 10, 6, 10, 1]
     assert [batch.end.at_boundary for batch in batches] == [True, False, False, True, False, True]
-
-
-def _batches(
-    reader: StreamReader, outbox: Outbox, data: bytes, way: Callable[[bytes, int], int] | None = None
-) -> list[ChangeBatch]:
-    run = way or reader.run
-    at = 0
-    reader.go_on()
-    while (at := run(data, at)) < len(data):
-        stop = at + 1 + int.from_bytes(data[at + 1 : at + 5])
-        reader.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
-        at = stop
-    reader.offer()
-    batches = []
-    while (batch := outbox.take(0.0)) is not None:
-        batches.append(batch)
-        outbox.acknowledge(batch.sequence)
-    return batches
 
 
 def test_changes_wait_where_as_many_as_may_be_are_not_acknowledged() -> None:

@@ -21,7 +21,7 @@ from compute.engine.pgoutput.reader import StreamReader
 from compute.engine.pgoutput.spool import Spool
 from compute.engine.pgoutput.swift import PlainMachine
 from compute.tests.unit.pgoutput import encoder
-from compute.tests.unit.pgoutput.test_pgoutput_machines import native
+from compute.tests.unit.pgoutput.taking import message_by_message, native, take
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 
@@ -237,22 +237,8 @@ def read(
     reader = StreamReader(outbox, limits, START, (), lambda: None, machine)
     reader.set_tables(tables)
     intake = Assembler(reader, outbox, lambda: None) if assembled else reader
-    made, at = [], 0
-    for piece in range(1, pieces + 1):
-        end = len(data) * piece // pieces
-        reader.go_on()
-        while True:
-            at = at if way == "one by one" else intake.run(data[:end], at)
-            if end - at < 5 or (stop := at + 1 + int.from_bytes(data[at + 1 : at + 5])) > end:
-                break
-            intake.read(data[at + 30 : stop], int.from_bytes(data[at + 6 : at + 14]))
-            at = stop
-        reader.offer()
-        while (batch := outbox.take(0.0)) is not None:
-            made.append(batch)
-            outbox.acknowledge(batch.sequence)
-    assert at == len(data)
-    return made
+    slowly = message_by_message if way == "one by one" else None
+    return take(data, reader, outbox, pieces=pieces, intake=intake, way=slowly)
 
 
 def contents(batches: Sequence[ChangeBatch]) -> list[tuple[object, ...]]:
