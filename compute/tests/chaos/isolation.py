@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import select
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Self
 
 import psycopg2.extensions
 
 from compute.tests.chaos.arena import Arena
+from compute.tests.support.side_load import SideLoad
 from compute.tests.support.waiting import eventually
 
 ROWS_PER_SECOND = 2_000
@@ -39,61 +39,45 @@ class Isolation:
         return self.fault_p99 / self.quiet_p99
 
 
-@dataclass
-class Ticker:
+class Ticker(SideLoad):
     """Commits a row at the source every 20 ms, and hears from the target when it is committed there."""
 
-    arena: Arena
-    role: str
-    _sent: dict[int, float] = field(default_factory=dict)
-    _heard: dict[int, float] = field(default_factory=dict)
-    _ended: threading.Event = field(default_factory=threading.Event)
-    _failure: BaseException | None = None
+    def __init__(self, arena: Arena, role: str) -> None:
+        super().__init__(2)
+        self._arena, self._role = arena, role
+        self._sent: dict[int, float] = {}
+        self._heard: dict[int, float] = {}
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        self.arena.run(self.role, _CHANNEL)
-        threads = [threading.Thread(target=self._guarded, args=(act,)) for act in (self._listen, self._send)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            for thread in threads:
-                thread.join(10)
-        if self._failure is not None:
-            raise self._failure
+    def __enter__(self) -> Self:
+        self._arena.run(self._role, _CHANNEL)
+        return super().__enter__()
+
+    def work(self, number: int) -> None:
+        (self._listen, self._send)[number]()
 
     def lags(self, seconds: float) -> list[float]:
         """Of what is committed in the next `seconds`, once all of it has arrived; ascending."""
         first = max(self._sent, default=_FIRST)
-        self.arena.pause(seconds)
+        self._arena.pause(seconds)
         sent = {number: at for number, at in self._sent.copy().items() if number > first}
         eventually(lambda: sent.keys() <= self._heard.copy().keys(), 60, "every tick arrives")
         return sorted(self._heard[number] - at for number, at in sent.items())
 
-    def _guarded(self, act: object) -> None:
-        try:
-            act()  # type: ignore[operator]
-        except BaseException as error:  # noqa: BLE001 - it belongs to the test's thread
-            self._failure = error
-
     def _connect(self, role: str) -> psycopg2.extensions.connection:
-        return self.arena.servers[role].connect(self.arena.databases[role])
+        return self._arena.servers[role].connect(self._arena.databases[role])
 
     def _send(self) -> None:
         number, due = _FIRST, time.monotonic()
         with closing(self._connect("source")) as connection, connection.cursor() as cursor:
-            while not self._ended.wait(max(0.0, due - time.monotonic())):
+            while not self.ended.wait(max(0.0, due - time.monotonic())):
                 number, due = number + 1, due + _INTERVAL_SECONDS
                 cursor.execute("INSERT INTO ticks VALUES (%s)", (number,))
                 self._sent[number] = time.monotonic()
 
     def _listen(self) -> None:
-        with closing(self._connect(self.role)) as connection, connection.cursor() as cursor:
+        with closing(self._connect(self._role)) as connection, connection.cursor() as cursor:
             cursor.execute("LISTEN ticks")
-            while not self._ended.is_set():
+            while not self.ended.is_set():
                 select.select([connection], [], [], 0.2)
                 connection.poll()
                 now = time.monotonic()
@@ -107,8 +91,7 @@ def measure(arena: Arena, seconds: float = 60.0) -> Isolation:
     The arena has the targets `a` and `b` and was not begun; it goes on afterwards, everything caught up.
     """
     arena.begin()
-    ticker = Ticker(arena, "b")
-    with arena.writer(per_second=ROWS_PER_SECOND), ticker.running():
+    with arena.writer(per_second=ROWS_PER_SECOND), Ticker(arena, "b") as ticker:
         ticker.lags(max(5.0, seconds / 6))  # the JVM is warm after that
         quiet = ticker.lags(seconds / 2)
         with arena.dead("a"):
