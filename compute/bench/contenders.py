@@ -122,7 +122,7 @@ def _replicate(
             fan_out.lanes[number].put(work)
             prepared.acquire()
     engine.start(start, SPECS)
-    for batch in _batches(engine, pipe, watcher):
+    for batch in _batches(engine, pipe, watcher, fan_out.wait_for_room):
         fan_out.route(batch)
     engine.stop()
     fan_out.stop(5.0)
@@ -191,26 +191,35 @@ def naive(pipe: Connection, source: EngineSource, start: StreamPosition) -> None
     ).run()
 
 
-def _batches(engine: ChangeEngine, pipe: Connection, watcher: _Watcher) -> Iterator[ChangeBatch]:
-    """Batches until the parent says "stop"; "sample" and "samples" begin and end a measurement of latency.
-
-    "writers" asks for the processor time of the threads that write, one for each target.
-    """
-    while True:
+def _batches(
+    engine: ChangeEngine, pipe: Connection, watcher: _Watcher, wait_for_room: Callable[[], None] = lambda: None
+) -> Iterator[ChangeBatch]:
+    """Batches until the parent says "stop"."""
+    stopped = threading.Event()
+    # Beside them, for asking between two batches whether anything was said would take a part of what is measured.
+    threading.Thread(target=_hear, args=(pipe, watcher, stopped), daemon=True).start()
+    while not stopped.is_set():
+        wait_for_room()
         batch = engine.take(0.2)
         if batch is not None:
             yield batch
-        while pipe.poll():
-            word = pipe.recv()
-            if word == "stop":
-                return
-            if word == "writers":
-                pipe.send(seconds_of_threads("writer-"))
-                continue
-            watcher.sampling = word == "sample"
-            if word == "samples":
-                pipe.send(watcher.late_seconds)
-                watcher.late_seconds = []
+
+
+def _hear(pipe: Connection, watcher: _Watcher, stopped: threading.Event) -> None:
+    """Does as the parent says: "sample" and "samples" begin and end a measurement of latency.
+
+    "writers" asks for the processor time of the threads that write, one for each target.
+    """
+    while (word := pipe.recv()) != "stop":
+        if word == "writers":
+            pipe.send(seconds_of_threads("writer-"))
+        elif word == "samples":
+            watcher.sampling = False
+            pipe.send(watcher.late_seconds)
+            watcher.late_seconds = []
+        else:
+            watcher.sampling = True
+    stopped.set()
 
 
 def _schemas(source: EngineSource) -> list[TableSchema]:

@@ -71,19 +71,24 @@ class FanOut:
             lane = self._lanes.pop(destination_id)
         lane.stop(0.0)
         lane.join()
-        self.acknowledge()
+        self.relieved()
+
+    def wait_for_room(self) -> None:
+        """Waits only while every lane is busy, or one can neither write nor park.
+
+        To be called before the engine is asked for a batch: what it has not handed over yet it gathers on, and no
+        change waits for the one before it to be written and for a batch that was ended too early.
+        """
+        while True:
+            self._room.clear()
+            if self._has_room():
+                return
+            if not self._room.wait(_PATIENCE_SECONDS):
+                self._pulse()
 
     def route(self, batch: ChangeBatch) -> None:
-        """Hands a batch, and the chunks whose watermarks it carries, to the lanes.
-
-        Waits only while every lane is busy, or one can neither write nor park: what the engine has not handed over
-        yet it gathers into larger batches.
-        """
-        while not self._has_room():
-            self._room.clear()
-            if self._has_room() or self._room.wait(_PATIENCE_SECONDS):
-                continue
-            self._pulse()
+        """Hands a batch, and the chunks whose watermarks it carries, to the lanes; waits for room."""
+        self.wait_for_room()
         self.spans.taken(batch)
         with self._lock:
             self._routed, self.routed_end = batch.sequence, batch.end
@@ -99,7 +104,6 @@ class FanOut:
 
     def acknowledge(self) -> None:
         """Tells the engine what every lane has; called whenever one of them progressed."""
-        self.make_room()
         with self._lock:
             attached = [lane.covered for lane in self._lanes.values() if not lane.detached]
             covered = self._routed if planted("early_flush") else min(attached, default=self._routed)
@@ -112,8 +116,13 @@ class FanOut:
                 self.spans.acknowledged(reached[0])
                 self.acknowledged = reached[1]
 
+    def relieved(self) -> None:
+        """As `acknowledge`, for what no writer has done: more is in the ledger, or a lane holds nothing back."""
+        self.acknowledge()
+        self.make_room()
+
     def make_room(self) -> None:
-        """A writer has taken from its queue: `route` may look again."""
+        """Something has left a queue, or a lane has gone: `wait_for_room` may look again."""
         self._room.set()
 
     def others_wait(self, destination_id: int) -> bool:

@@ -66,8 +66,8 @@ class Junction(Protocol):
     def spans(self) -> Spans:
         """What follows the batches."""
 
-    def acknowledge(self) -> None:
-        """More is covered, or a lane was detached."""
+    def relieved(self) -> None:
+        """More is in the ledger, or a lane was detached."""
 
     def make_room(self) -> None:
         """A writer has taken from its queue."""
@@ -102,7 +102,7 @@ class Lane:
             told = ParkerEvents(
                 writer=lambda: self._writer.state,
                 others_wait=lambda: junction.others_wait(plan.destination_id),
-                parked=junction.acknowledge,
+                parked=junction.relieved,
                 detached=self._detach,
             )
             self._parker = Parker(plan.destination_id, self.queue, plan.backlog, plan.bound_bytes, told)
@@ -183,4 +183,4 @@ class Lane:
         self.queue.abandon(
             ConfigurationError("the destination was detached", code="DESTINATION_DETACHED", remedy=failure.remedy)
         )
-        self._junction.acknowledge()
+        self._junction.relieved()

@@ -194,8 +194,11 @@ class LaneQueue:
     def cover(self, sequence: int) -> None:
         """Everything up to `sequence` is durable at the destination."""
         with self._changed:
+            before = self._bytes
             while self._uncovered and self._uncovered[0].batch.sequence <= sequence:
                 self._bytes -= self._uncovered.popleft().batch.byte_count
+            if self._bytes < before and self.gathering is not None:
+                self._room()
 
     @property
     def empty(self) -> bool:

@@ -22,6 +22,7 @@ from rosetta.logs import get_logger
 
 _TAKE_SECONDS = 0.2
 _BEAT_SECONDS = 1.0
+_HEAR_SECONDS = 0.05  # asking whether something was said costs as much as half of a small batch
 _log = get_logger("compute.pipeline")
 
 
@@ -59,7 +60,7 @@ class PipelineEngine:
         self._pipe = pipe
         self._drain_seconds = drain_seconds
         self._stop_asked = False
-        self._beat_at = 0.0
+        self._beat_at = self._heard_at = 0.0
         self._phase = ChildPhase.STARTING
         self._parts = build(self.pulse)
 
@@ -77,6 +78,7 @@ class PipelineEngine:
         try:
             while not self._stop_asked:
                 self.pulse()
+                parts.fan_out.wait_for_room()
                 batch = parts.engine.take(_TAKE_SECONDS)
                 if batch is not None:
                     failpoints.hit("after_read")
@@ -96,6 +98,13 @@ class PipelineEngine:
         if due or begun:
             self._pipe.send(self._phase)
             self._beat_at = now
+        if now - self._heard_at >= _HEAR_SECONDS:
+            self._heard_at = now
+            self._hear()
+        if self._stop_asked:
+            raise StopRequestedError
+
+    def _hear(self) -> None:
         while self._pipe.poll():
             if self._pipe.recv() is Command.STOP:
                 self._stop_asked = True
@@ -103,8 +112,6 @@ class PipelineEngine:
                 self._parts.control.ask_reload()
                 self._parts.copies.wake()
                 self._parts.dlq.wake()
-        if self._stop_asked:
-            raise StopRequestedError
 
     def _on_terminate(self, *_: object) -> None:
         self._stop_asked = True

@@ -41,6 +41,7 @@ class Outbox:
         self._outstanding_bytes = self._outstanding_changes = 0
         self._sequences = 0
         self._acknowledged = start
+        self._cramped = False  # somebody waits for what is acknowledged
         self._closed = False
 
     @property
@@ -70,6 +71,7 @@ class Outbox:
                     self._waiting.append((self._send(gathering), gathering))
                     self._changed.notify_all()
                     return
+                self._cramped = True
                 self._changed.wait(_CHORE_SECONDS)
             chore()
 
@@ -104,7 +106,9 @@ class Outbox:
                 self._outstanding_bytes -= sent.retained_bytes
                 self._outstanding_changes -= sent.changes
                 self._acknowledged = max(self._acknowledged, sent.commit_lsn)
-            self._changed.notify_all()
+            if self._cramped:
+                self._cramped = False
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Nothing is queued any more; what waits can still be taken."""
@@ -116,7 +120,10 @@ class Outbox:
         if self._waiting:
             return self._waiting.popleft()
         offered = self._offered
-        if offered is None or self._closed or not self._fits(offered):
+        if offered is None or self._closed:
+            return None
+        if not self._fits(offered):
+            self._cramped = True
             return None
         self._offered = None
         return self._send(offered), offered

@@ -16,6 +16,8 @@ from rosetta.lsn import Lsn
 
 # The source hears of us at least this often; its default patience is a minute.
 _STATUS_SECONDS: Final = 2.0
+# Each word wakes the source, which has to decode meanwhile.
+_NEWS_SECONDS: Final = 0.05
 _ASK_SECONDS: Final = 0.05
 _END_SECONDS: Final = 3.0
 _RECEIVE_BYTES: Final = RETURNED_BYTES // 2
@@ -112,7 +114,8 @@ class ReplicationSession:
         ask = ask and moment - self._asked_at >= _ASK_SECONDS
         if ask:
             self._asked_at = moment
-        if now or ask or self._is_asked or flushed > self._flushed or moment - self._told_at >= _STATUS_SECONDS:
+        due = moment - self._told_at >= (_NEWS_SECONDS if flushed > self._flushed else _STATUS_SECONDS)
+        if now or ask or self._is_asked or due:
             self._flushed = max(self._flushed, flushed)
             micros = round((time.time() - _EPOCH_SECONDS) * 1e6)
             received = max(self._received, self._flushed)

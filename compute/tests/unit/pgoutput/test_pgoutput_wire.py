@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
 from struct import pack
@@ -17,6 +18,7 @@ from compute.engine.pgoutput.scram import Scram
 from compute.engine.pgoutput.session import ReplicationSession
 from compute.engine.pgoutput.wire import WireError, frame
 from compute.tests.support.collector import Collector
+from compute.tests.support.waiting import eventually
 from compute.tests.unit.pgoutput import encoder
 from rosetta.lsn import Lsn
 from rosetta.postgres import PostgresEndpoint
@@ -124,7 +126,12 @@ def test_nothing_but_what_was_acknowledged_is_said_to_be_durable(pair: Pair) -> 
     pair.feed(encoder.keepalive(6000, True))
     pair.session.tell(Lsn(100))
     assert pair.status() == (6000, 100, 100)
-    pair.session.tell(Lsn(150))
+
+    def told() -> bool:
+        pair.session.tell(Lsn(150))
+        return bool(select.select([pair.theirs], [], [], 0)[0])
+
+    eventually(told)  # news wait for their turn
     assert pair.status() == (6000, 150, 150)
 
 
