@@ -38,6 +38,7 @@ class Progress(FencedProgress):
             taken = self._take(epoch)
         if not taken:
             raise self.fenced()
+        self.session.run(ddl.prepare_claim_sql(self.pipeline_id, self.destination_id, epoch), "taking the fence")
 
     def _take(self, epoch: int) -> bool:
         sql = ddl.fence_sql(self.pipeline_id, self.destination_id, epoch)
@@ -63,8 +64,7 @@ class Progress(FencedProgress):
 
         As `begin`, it holds the row until the transaction ends.
         """
-        places = _place(known), _place(position)
-        return ddl.claim_progress_sql(self.pipeline_id, self.destination_id, self.epoch, *places)
+        return ddl.claim_progress_sql(_place(known), _place(position))
 
     def move_sql(self, position: StreamPosition) -> str:
         """What `commit` does."""

@@ -162,16 +162,25 @@ def write_progress_sql(pipeline_id: int, destination_id: int, position: tuple[st
     )
 
 
-def claim_progress_sql(
-    pipeline_id: int, destination_id: int, epoch: int, known: tuple[str, str, int], position: tuple[str, str, int]
-) -> str:
-    """Opens a transaction and moves the position; a division by zero unless epoch and position were as is said."""
-    commit_lsn, change_lsn, ordinal = known
+def prepare_claim_sql(pipeline_id: int, destination_id: int, epoch: int) -> str:
+    """For the session: what `claim_progress_sql` runs, for planning it costs more than a small batch does."""
     return (
-        f"BEGIN; WITH moved AS ({write_progress_sql(pipeline_id, destination_id, position)} AND epoch = {epoch} "
-        f"AND commit_lsn = {literal(commit_lsn)} AND change_lsn = {literal(change_lsn)} AND ordinal = {ordinal} "
-        "RETURNING 1) SELECT 1 / count(*) FROM moved"
+        "DEALLOCATE ALL; PREPARE rosetta_claim (pg_lsn, pg_lsn, bigint, pg_lsn, pg_lsn, bigint) AS WITH moved AS ("
+        f"UPDATE {OWN_SCHEMA}.progress SET commit_lsn = $4, change_lsn = $5, ordinal = $6, {_MOVE_CLOCK} "
+        f"WHERE pipeline_id = {pipeline_id} AND destination_id = {destination_id} AND epoch = {epoch} "
+        "AND commit_lsn = $1 AND change_lsn = $2 AND ordinal = $3 RETURNING 1) SELECT 1 / count(*) FROM moved"
     )
+
+
+def claim_progress_sql(known: tuple[str, str, int], position: tuple[str, str, int]) -> str:
+    """Opens a transaction and moves the position; a division by zero unless epoch and position were as is said.
+
+    The epoch is what `prepare_claim_sql` was told in this session.
+    """
+    places = ", ".join(
+        f"{literal(commit)}, {literal(change)}, {ordinal}" for commit, change, ordinal in (known, position)
+    )
+    return f"BEGIN; EXECUTE rosetta_claim ({places})"
 
 
 def touch_progress_sql(pipeline_id: int, destination_id: int) -> str:
