@@ -5,10 +5,9 @@ Whatever a standby has replayed up to a position, its snapshots see: there nothi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import psycopg2.extensions
+from typing import Any, Protocol
 
 from rosetta.dialects.postgres import literal
 from rosetta.lsn import Lsn
@@ -31,6 +30,13 @@ class Seen:
     position: int
 
 
+class Asked(Protocol):
+    """A cursor, as far as it is needed here."""
+
+    def execute(self, query: str, values: Sequence[Any] | None = None, /) -> None: ...
+    def fetchone(self) -> tuple[Any, ...] | None: ...
+
+
 class StandbyView:
     """Knows which transactions are in progress at a standby; used by one thread.
 
@@ -41,7 +47,7 @@ class StandbyView:
         self._open: list[int] = []
         self._behind = 0  # the first transaction that was not looked at yet
 
-    def seen(self, cursor: psycopg2.extensions.cursor) -> Seen | None:
+    def seen(self, cursor: Asked) -> Seen | None:
         """To be asked before a read's own transaction; None on a primary.
 
         The read sees all that this tells, and perhaps more: that the stream brings before the read's mark.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ class Server:
         self.asked: list[list[int]] = []
         self._answer: tuple[Any, ...] | None = None
 
-    def execute(self, _query: str, values: tuple[list[int], int, int] | None = None) -> None:
+    def execute(self, _query: str, values: Sequence[Any] | None = None) -> None:
         if values is None:
             self._answer = None if self.bounds is None else (*self.bounds, 777)
             return
@@ -35,32 +36,28 @@ def server() -> Server:
     return Server()
 
 
-def seen(view: StandbyView, server: Server) -> Seen | None:
-    return view.seen(server)  # type: ignore[arg-type]
-
-
 def test_a_primary_is_asked_once(server: Server) -> None:
     server.bounds = None
-    assert seen(StandbyView(), server) is None
+    assert StandbyView().seen(server) is None
     assert not server.asked
 
 
 def test_what_is_over_is_not_asked_for_again(server: Server) -> None:
     view = StandbyView()
     server.bounds, server.open = (10, 15), {10, 13}
-    assert seen(view, server) == Seen("10:15:10,13", 777)
+    assert view.seen(server) == Seen("10:15:10,13", 777)
     server.bounds, server.open = (10, 18), {10, 16}
-    assert seen(view, server) == Seen("10:18:10,16", 777)
+    assert view.seen(server) == Seen("10:18:10,16", 777)
     server.bounds, server.open = (16, 18), {16}
-    assert seen(view, server) == Seen("16:18:16", 777)
+    assert view.seen(server) == Seen("16:18:16", 777)
     server.bounds, server.open = (18, 18), set()
-    assert seen(view, server) == Seen("18:18:", 777)
+    assert view.seen(server) == Seen("18:18:", 777)
     assert server.asked == [[10, 11, 12, 13, 14], [10, 13, 15, 16, 17], [10, 16], [16]]
 
 
 def test_a_server_that_is_another_one_is_asked_from_the_start(server: Server) -> None:
     view = StandbyView()
     server.bounds, server.open = (100, 103), {101}
-    assert seen(view, server) == Seen("100:103:101", 777)
+    assert view.seen(server) == Seen("100:103:101", 777)
     server.bounds, server.open = (10, 12), {10}
-    assert seen(view, server) == Seen("10:12:10", 777)
+    assert view.seen(server) == Seen("10:12:10", 777)
