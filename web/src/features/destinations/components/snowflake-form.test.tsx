@@ -9,17 +9,18 @@ import type { Destination } from '@/repo/types'
 import type { DestinationFormProps } from './postgres-form'
 import { SnowflakeForm } from './snowflake-form'
 
+const CONFIG = {
+  snowflake_account: 'org-acct',
+  snowflake_user: 'LOADER',
+  snowflake_database: 'LANDING',
+  snowflake_schema: 'PUBLIC',
+}
+
 const SAVED = {
   id: 9,
   name: 'analytics',
   type: 'SNOWFLAKE',
-  config: {
-    snowflake_account: 'org-acct',
-    snowflake_user: 'LOADER',
-    snowflake_database: 'LANDING',
-    snowflake_schema: 'PUBLIC',
-    snowflake_role: 'LOADING',
-  },
+  config: { ...CONFIG, snowflake_role: 'LOADING' },
   secrets: { snowflake_private_key: true, snowflake_private_key_passphrase: true },
 } as unknown as Destination
 
@@ -63,13 +64,7 @@ it.each([
     {
       name: 'analytics',
       type: 'SNOWFLAKE',
-      config: {
-        snowflake_account: 'org-acct',
-        snowflake_user: 'LOADER',
-        snowflake_database: 'LANDING',
-        snowflake_schema: 'PUBLIC',
-        snowflake_private_key: key,
-      },
+      config: { ...CONFIG, snowflake_private_key: key },
     },
     expect.any(Function),
   )
