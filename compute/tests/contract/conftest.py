@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -61,7 +61,7 @@ class PostgresLane:
         self._writers.append(made)
         return made
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
@@ -69,7 +69,7 @@ class PostgresLane:
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
         names = ", ".join(f"{quoted(name)}::text" for name in columns or target.schema.column_names)
         found = self.query(f"SELECT {names} FROM {qualified(target.target)}")
-        return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))  # type: ignore[arg-type]
+        return sorted(found, key=lambda row: tuple((value is not None, value or "") for value in row))
 
     def constrain(self, constraint: Constraint) -> None:
         self.query(constraint.sql)
@@ -85,6 +85,15 @@ def postgres_lane(cluster: PostgresCluster, new_database: Callable[[], str]) -> 
     lane = PostgresLane(cluster, new_database())
     yield lane
     lane.close()
+
+
+@pytest.fixture
+def writer(postgres_lane: PostgresLane) -> Iterator[PostgresDestination]:
+    """An open writer to PostgreSQL."""
+    made = postgres_lane.writer()
+    made.open(1)
+    yield made
+    made.close()
 
 
 class MemoryLane:

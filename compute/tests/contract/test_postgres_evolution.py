@@ -34,7 +34,7 @@ class Pair:
         self._lane.query(statement)
 
     def target(self, *, copying: bool = False, anew: bool = False) -> TableTarget:
-        (schema,) = parse_tables(self._lane.query(tables_sql([SOURCE]))[0][0]).values()  # type: ignore[arg-type]
+        (schema,) = parse_tables(self._lane.query(tables_sql([SOURCE]))[0][0]).values()
         return TableTarget(1, schema, TARGET, copying=copying, anew=anew, policy=self._policy)
 
     def follow(self, *, copying: bool = False, anew: bool = False) -> bool:
@@ -67,7 +67,7 @@ class Pair:
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'copy.t'::regclass"
             " AND attnum > 0 AND NOT attisdropped AND NOT starts_with(attname, '_rosetta')"
         )
-        return dict(rows)  # type: ignore[arg-type]
+        return dict(rows)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from compute.destinations.base import TableTarget, WriteBatch
@@ -38,13 +36,11 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def writer(postgres_lane: PostgresLane) -> Iterator[PostgresDestination]:
-    made = postgres_lane.writer()
-    made.open(1)
+def writer(writer: PostgresDestination) -> PostgresDestination:
+    """With the tables made."""
     for one in (*TARGETS.values(), WORDY):
-        made.ensure_table(one)
-    yield made
-    made.close()
+        writer.ensure_table(one)
+    return writer
 
 
 def of(number: int, *tables: str, op: str = "u", value: str = "1") -> WriteBatch:
@@ -115,7 +111,7 @@ def seen(postgres_lane: PostgresLane) -> dict[int, tuple[str | None, int]]:
         "SELECT id, name, _rosetta_lsn, body, _rosetta_synced_at > now() - interval '1 h' FROM copy.wordy"
     )
     assert all(row[3] == TEXT and row[4] for row in found)
-    return {int(str(row[0])): (row[1], int(str(row[2]))) for row in found}  # type: ignore[misc]
+    return {int(str(row[0])): (row[1], int(str(row[2]))) for row in found}
 
 
 def test_a_large_batch_is_one_exchange_and_another_for_new_rows(

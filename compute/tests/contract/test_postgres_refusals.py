@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,14 +17,6 @@ from rosetta.enums import SyncMode
 
 pytestmark = pytest.mark.integration
 THINGS = schema("things", (("id", "bigint"), ("n", "integer"), ("body", "text")))
-
-
-@pytest.fixture
-def writer(postgres_lane: PostgresLane) -> Iterator[PostgresDestination]:
-    made = postgres_lane.writer()
-    made.open(1)
-    yield made
-    made.close()
 
 
 def codes(result: WriteResult) -> list[str]:

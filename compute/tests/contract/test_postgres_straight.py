@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from compute.destinations.postgres import PostgresDestination
@@ -31,14 +29,6 @@ def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Session, "copy", noted)
     return sent
-
-
-@pytest.fixture
-def writer(postgres_lane: PostgresLane) -> Iterator[PostgresDestination]:
-    made = postgres_lane.writer()
-    made.open(1)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(("kind", "keys"), KEYS.values(), ids=KEYS)
