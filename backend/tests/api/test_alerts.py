@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 from app.core.config import Settings
 from app.core.exceptions import ServiceUnavailableError
@@ -28,6 +31,7 @@ from tests.clients import API, Sql, make_pipeline, passes_of
 from tests.inbox import Inbox, open_inbox, open_mailbox
 
 from rosetta.enums import Severity
+from rosetta.tests.waiting import eventually_async
 
 
 @pytest.fixture
@@ -39,7 +43,8 @@ def inbox() -> Iterator[Inbox]:
 async def evaluate(app: FastAPI, limits: AlertLimits | None = None) -> None:
     async with app.state.database.transaction() as session:
         service = AlertService(AlertRepository(session), NotificationRepository(session), limits or AlertLimits())
-        await service.evaluate()
+        for change in await service.evaluate():
+            await service.apply(change)
 
 
 async def test_an_alert_is_raised_once_and_resolved_when_it_passes(
@@ -141,6 +146,39 @@ async def test_changes_that_wait_are_one_alert_from_the_limit_on_until_they_are_
     assert await told() == [("DLQ", "1 change is parked.", pipeline_id)]
     sql("UPDATE dlq_records SET state = 'RECOVERED'")
     assert await told() == []
+
+
+async def test_whoever_deletes_a_pipeline_is_never_in_a_deadlock_with_its_alerts(
+    app: FastAPI,
+    admin: httpx.AsyncClient,
+    sql: Sql,
+    settings: Settings,
+    source_id: int,
+    destination_body: dict[str, Any],
+) -> None:
+    pipeline_id = await make_pipeline(admin, source_id, destination_body)
+    passes = passes_of(app, settings)
+    sql("UPDATE pipelines SET status = 'START'")
+    sql("UPDATE pipeline_metadata SET status = 'RETRYING', health_status = 'ERROR', last_error = 'away'")
+    await passes.alert()
+    # To be reworded is one alert of the pipeline, and to be raised another.
+    sql(
+        "UPDATE pipeline_metadata SET last_error = 'still away', lag_seconds = 100000, heartbeat_at = now(),"
+        " last_success_time = now()"
+    )
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with closing(psycopg2.connect(settings.database_url.get_secret_value())) as person, person.cursor() as cursor:
+        cursor.execute("SELECT FROM pipelines WHERE id = %s FOR UPDATE", (pipeline_id,))
+        telling = asyncio.create_task(passes.alert())
+
+        async def told_or_waits() -> bool:
+            return telling.done() or sql(waits)[0][0] > 0
+
+        await eventually_async(told_or_waits)
+        await asyncio.to_thread(cursor.execute, "DELETE FROM pipelines WHERE id = %s", (pipeline_id,))
+        person.commit()
+    await telling
+    assert sql("SELECT count(*) FROM notifications WHERE pipeline_id IS NOT NULL") == [(0,)]
 
 
 async def test_channels_are_told_once_and_signed(app: FastAPI, settings: Settings, sql: Sql, inbox: Inbox) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, delete, func, inspect, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.models import DataFlowRecord, Source, SystemMetric, WalMetric, WalMonitor
@@ -118,12 +118,16 @@ class SystemMetricRepository(BaseRepository[SystemMetric]):
         return (await self.session.scalars(statement)).all()
 
     async def forget(self, wal: timedelta, flow: timedelta, system: timedelta) -> None:
-        """Deletes measurements older than each of these."""
+        """Deletes measurements older than each of these, but for what somebody else deletes at this moment."""
         for column, age in (
             (WalMetric.recorded_at, wal),
             (DataFlowRecord.minute, flow),
             (SystemMetric.recorded_at, system),
         ):
+            key = tuple_(*inspect(column.class_).primary_key)
+            old = select(*inspect(column.class_).primary_key).where(column < func.now() - age)
             await self.session.execute(
-                delete(column.class_).where(column < func.now() - age).execution_options(synchronize_session=False)
+                delete(column.class_)
+                .where(key.in_(old.with_for_update(skip_locked=True)))
+                .execution_options(synchronize_session=False)
             )

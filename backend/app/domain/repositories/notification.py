@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, DateTime, and_, cast, delete, func, not_, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.models import Notification
 from app.domain.repositories.base import BaseRepository
 from app.domain.schemas.notification import NotificationQuery
+
+WORDS: Final = ("severity", "title", "message", "remedy")
 
 
 class NotificationRepository(BaseRepository[Notification]):
@@ -32,11 +35,32 @@ class NotificationRepository(BaseRepository[Notification]):
                 conditions.append(column.is_(None) if wanted else column.is_not(None))
         return await self.page(query, conditions)
 
-    async def read_all(self) -> int:
-        """Marks all as read; returns how many were not."""
+    async def reword(self, dedup_key: str, values: Mapping[str, Any]) -> bool:
+        """The open notification of `dedup_key` takes over the newest words; False: there is none."""
         rows = await self.session.scalars(
             update(Notification)
-            .where(Notification.read_at.is_(None))
+            .where(Notification.dedup_key == dedup_key, Notification.resolved_at.is_(None))
+            .values({name: values[name] for name in WORDS})
+            .returning(Notification.id)
+            .execution_options(synchronize_session=False)
+        )
+        return rows.one_or_none() is not None
+
+    async def resolve(self, dedup_key: str) -> None:
+        """What was told is over; nothing happens where that is known already."""
+        await self.session.execute(
+            update(Notification)
+            .where(Notification.dedup_key == dedup_key, Notification.resolved_at.is_(None))
+            .values(resolved_at=func.now())
+            .execution_options(synchronize_session=False)
+        )
+
+    async def read_all(self) -> int:
+        """Marks all as read but what changes at this moment, which is news; returns how many were not."""
+        unread = select(Notification.id).where(Notification.read_at.is_(None)).with_for_update(skip_locked=True)
+        rows = await self.session.scalars(
+            update(Notification)
+            .where(Notification.id.in_(unread))
             .values(read_at=func.now())
             .returning(Notification.id)
             .execution_options(synchronize_session=False)
@@ -44,17 +68,23 @@ class NotificationRepository(BaseRepository[Notification]):
         return len(rows.all())
 
     async def raise_alert(self, values: dict[str, Any]) -> Notification:
-        """One open notification per `dedup_key`: a repeat counts up and takes over the newest words."""
+        """One open notification per `dedup_key`: a repeat counts up and takes over the newest words.
+
+        Raises EntityInUseError when what it is about is gone.
+        """
         statement = insert(Notification).values(**values)
-        renewed = {name: statement.excluded[name] for name in ("severity", "title", "message", "remedy")}
-        rows = await self.session.scalars(
-            statement.on_conflict_do_update(
-                index_elements=["dedup_key"],
-                index_where=Notification.resolved_at.is_(None),
-                set_={**renewed, "occurrences": Notification.occurrences + 1, "updated_at": func.now()},
-            ).returning(Notification),
-            execution_options={"populate_existing": True},
+        renewed = {name: statement.excluded[name] for name in WORDS}
+        statement = statement.on_conflict_do_update(
+            index_elements=["dedup_key"],
+            index_where=Notification.resolved_at.is_(None),
+            set_={**renewed, "occurrences": Notification.occurrences + 1, "updated_at": func.now()},
         )
+        try:
+            rows = await self.session.scalars(
+                statement.returning(Notification), execution_options={"populate_existing": True}
+            )
+        except IntegrityError as error:
+            raise self._translated(error) from error
         row: Notification = rows.one()
         return row
 
@@ -101,9 +131,10 @@ class NotificationRepository(BaseRepository[Notification]):
         )
 
     async def forget(self, age: timedelta) -> None:
-        """Deletes what is resolved and older than `age`."""
+        """Deletes what is resolved and older than `age`, but for what somebody else deletes at this moment."""
+        old = select(Notification.id).where(Notification.resolved_at < func.now() - age)
         await self.session.execute(
             delete(Notification)
-            .where(Notification.resolved_at < func.now() - age)
+            .where(Notification.id.in_(old.with_for_update(skip_locked=True)))
             .execution_options(synchronize_session=False)
         )

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from app.core.exceptions import ConflictError, ServiceUnavailableError
 from app.domain.models import Notification
 from app.domain.repositories import AlertRepository, NotificationRepository
 from app.domain.repositories.alert import RULES
+from app.domain.repositories.notification import WORDS
 from app.domain.schemas.notification import AlertChannel, AlertChannelView, ChannelResult
 from app.domain.services.audit import AuditTrail
 from app.domain.services.thresholds import positive
@@ -63,29 +64,43 @@ async def send(channel: Channel, notification: Notification) -> None:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """What is to become of one notification: raised or renewed with `values`, or, without them, resolved."""
+
+    dedup_key: str
+    values: Mapping[str, Any] | None = None
+
+
 class AlertService:
     def __init__(self, alerts: AlertRepository, notifications: NotificationRepository, limits: AlertLimits) -> None:
         self._alerts = alerts
         self._notifications = notifications
         self._limits = limits
 
-    async def evaluate(self) -> None:
-        """Raises what is new, resolves what has passed; a state that lasts stays one notification."""
+    async def evaluate(self) -> list[AlertChange]:
+        """What is new, what reads otherwise by now and what has passed; a state that lasts stays one notification.
+
+        Nothing is written. Each change is for `apply`, in a transaction of its own: somebody who deletes a pipeline
+        has locked it, and its notifications after that.
+        """
         limits = asdict(self._limits)
         known = {row.dedup_key: row for row in await self._notifications.open_of_kinds(list(RULES))}
-        now = datetime.now(UTC)
+        changes = []
         for kind in RULES:
             for found in await self._alerts.findings(kind, limits):
                 key = f"{kind}:{found.pop('subject')}"
                 before = known.pop(key, None)
-                if before is None:
-                    await self._notifications.raise_alert({"kind": kind, "dedup_key": key, **found})
-                else:
-                    before.severity, before.title = found["severity"], found["title"]
-                    before.message, before.remedy = found["message"], found["remedy"]
-        for passed in known.values():
-            passed.resolved_at = now
-        await self._notifications.flush()
+                if before is None or any(getattr(before, name) != found[name] for name in WORDS):
+                    changes.append(AlertChange(key, {"kind": kind, **found}))
+        return [*changes, *map(AlertChange, known)]
+
+    async def apply(self, change: AlertChange) -> None:
+        """Carries one change out; whatever happened since it was found, there is one open notification at most."""
+        if change.values is None:
+            await self._notifications.resolve(change.dedup_key)
+        elif not await self._notifications.reword(change.dedup_key, change.values):
+            await self._notifications.raise_alert({**change.values, "dedup_key": change.dedup_key})
 
 
 class AlertOutbox:

@@ -7,12 +7,15 @@ import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.core.config import Settings
 from app.core.database import DatabaseManager
+from app.core.exceptions import EntityInUseError
 from app.core.logging import get_logger
 from app.domain.models import SystemMetric
 from app.domain.ports import CreditMeter, SourceAddress, SourceDatabase, TargetAddress
@@ -56,6 +59,10 @@ _CREDIT_DAYS: Final = 7
 
 def wal_schedule(settings: Settings) -> WalSchedule:
     return WalSchedule(timedelta(seconds=settings.wal_monitor_interval_seconds), settings.wal_monitor_max_retries)
+
+
+def _alerts(session: AsyncSession, limits: AlertLimits) -> AlertService:
+    return AlertService(AlertRepository(session), NotificationRepository(session), limits)
 
 
 class Passes:
@@ -141,7 +148,11 @@ class Passes:
         """Finds what deserves an alert, then tells the channels."""
         async with self._database.transaction() as session:
             limits = AlertLimits.of(await SettingRepository(session).all())
-            await AlertService(AlertRepository(session), NotificationRepository(session), limits).evaluate()
+            changes = await _alerts(session, limits).evaluate()
+        for change in changes:
+            with suppress(EntityInUseError):  # what it is about was deleted meanwhile
+                async with self._database.transaction() as session:
+                    await _alerts(session, limits).apply(change)
         await asyncio.gather(*(self._tell(channel) for channel in self._channels))
 
     async def _tell(self, channel: Channel) -> None:
