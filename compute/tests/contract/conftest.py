@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -38,6 +38,9 @@ class Lane(Protocol):
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]: ...
 
     def constrain(self, constraint: Constraint) -> None: ...
+
+
+Writer = TypeVar("Writer", bound=Destination)
 
 
 class PostgresLane:
@@ -90,10 +93,13 @@ def postgres_lane(cluster: PostgresCluster, new_database: Callable[[], str]) -> 
 @pytest.fixture
 def writer(postgres_lane: PostgresLane) -> Iterator[PostgresDestination]:
     """An open writer to PostgreSQL."""
-    made = postgres_lane.writer()
-    made.open(1)
-    yield made
-    made.close()
+    yield from _opened(postgres_lane.writer())
+
+
+def _opened(writer: Writer) -> Iterator[Writer]:
+    writer.open(1)
+    yield writer
+    writer.close()
 
 
 class MemoryLane:
@@ -199,7 +205,4 @@ def lane(request: pytest.FixtureRequest) -> Lane:
 @pytest.fixture
 def destination(lane: Lane) -> Iterator[Destination]:
     """An open writer."""
-    made = lane.writer()
-    made.open(1)
-    yield made
-    made.close()
+    yield from _opened(lane.writer())
