@@ -78,7 +78,7 @@ def select(changes: TableChanges, chosen: Iterable[Line]) -> TableChanges:
 def from_field(key: Iterable[bytes]) -> bytes:
     """A key's values as `_from` spells them."""
     items = (b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for value in key)
-    return _copy_field(b"{%b}" % b",".join(items))
+    return copy_field(b"{%b}" % b",".join(items))
 
 
 def groups(of: Iterable[Line]) -> list[list[Line]]:
@@ -121,10 +121,11 @@ def _spelled(field: bytes) -> bytes:
     """A COPY field in the one spelling that is compared."""
     if field == _NULL or _SPECIAL.search(field) is None:
         return field
-    return _copy_field(_ESCAPE.sub(lambda match: _NAMED.get(match[1], match[1]), field))
+    return copy_field(_ESCAPE.sub(lambda match: _NAMED.get(match[1], match[1]), field))
 
 
-def _copy_field(value: bytes) -> bytes:
+def copy_field(value: bytes) -> bytes:
+    """A value as a field of COPY text."""
     return _SPECIAL.sub(lambda match: _ESCAPED[match[0]], value)
 
 
@@ -133,7 +134,7 @@ def _array(field: bytes) -> tuple[bytes, ...]:
     literal = _ESCAPE.sub(lambda match: _NAMED.get(match[1], match[1]), field)
     body = literal.removeprefix(b"{").removesuffix(b"}")
     return tuple(
-        _copy_field(_ESCAPE.sub(rb"\1", match[1]) if match[1] is not None else match[2])
+        copy_field(_ESCAPE.sub(rb"\1", match[1]) if match[1] is not None else match[2])
         for match in _ITEM.finditer(body)
     )
 
