@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -128,6 +128,7 @@ SessionsDep = Annotated[Sessions, _of_app("sessions")]
 EventFeedDep = Annotated[EventFeed, _of_app("events")]
 TargetDatabaseDep = Annotated[TargetDatabase, _of_app("targets")]
 CreditMeterDep = Annotated[CreditMeter, _of_app("meters")]
+PipelineLogsDep = Annotated[PipelineLogs, _of_app("logs")]
 ActorDep = Annotated[Actor, Depends(get_actor)]
 
 
@@ -146,6 +147,25 @@ async def get_audit(session: SessionDep, actor: ActorDep) -> AuditTrail:
 
 
 AuditDep = Annotated[AuditTrail, Depends(get_audit)]
+Repository = TypeVar("Repository")
+
+
+def _of_session(make: Callable[[AsyncSession], object]) -> Any:
+    async def get(session: SessionDep) -> object:
+        return make(session)
+
+    return Depends(get)
+
+
+def _audited(
+    service: Callable[[Repository, AuditTrail], object], repository: Callable[[AsyncSession], Repository]
+) -> Any:
+    """A service that needs its repository and the audit log, and nothing else."""
+
+    async def get(session: SessionDep, audit: AuditDep) -> object:
+        return service(repository(session), audit)
+
+    return Depends(get)
 
 
 async def get_source_service(session: SessionDep, keyring: KeyringDep, audit: AuditDep) -> SourceService:
@@ -167,14 +187,6 @@ async def get_pipeline_service(session: SessionDep, fan_out: FanOutServiceDep, a
     return PipelineService(PipelineRepository(session), fan_out, audit)
 
 
-async def get_table_sync_service(session: SessionDep, audit: AuditDep) -> TableSyncService:
-    return TableSyncService(TableSyncRepository(session), audit)
-
-
-async def get_tag_service(session: SessionDep, audit: AuditDep) -> TagService:
-    return TagService(TagRepository(session), audit)
-
-
 async def get_dead_letter_service(
     session: SessionDep, keyring: KeyringDep, audit: AuditDep, actor: ActorDep
 ) -> DeadLetterService:
@@ -185,24 +197,8 @@ async def get_backfill_service(session: SessionDep, audit: AuditDep, actor: Acto
     return BackfillService(BackfillRepository(session), audit, actor)
 
 
-async def get_verification_service(session: SessionDep, audit: AuditDep) -> VerificationService:
-    return VerificationService(VerifyRunRepository(session), audit)
-
-
-async def get_preset_service(session: SessionDep, audit: AuditDep) -> PresetService:
-    return PresetService(PresetRepository(session), audit)
-
-
 async def get_schema_monitor(session: SessionDep) -> SchemaMonitorService:
     return SchemaMonitorService(SchemaVersionRepository(session))
-
-
-async def get_setting_service(session: SessionDep, audit: AuditDep) -> SettingService:
-    return SettingService(SettingRepository(session), audit)
-
-
-async def get_token_service(session: SessionDep, audit: AuditDep) -> TokenService:
-    return TokenService(TokenRepository(session), audit)
 
 
 async def get_sign_in_service(session: SessionDep, settings: SettingsDep) -> SignInService:
@@ -246,20 +242,12 @@ async def get_encryption_key(session: SessionDep, keyring: KeyringDep) -> Encryp
     return EncryptionKeyService(EncryptionKeyRepository(session), keyring)
 
 
-async def get_gauges(session: SessionDep) -> GaugeRepository:
-    return GaugeRepository(session)
-
-
 async def get_source_database(sessions: SessionsDep) -> SourceDatabase:
     return AsyncpgSource(sessions)
 
 
-async def get_credit_repository(session: SessionDep) -> CreditRepository:
-    return CreditRepository(session)
-
-
 SourceDatabaseDep = Annotated[SourceDatabase, Depends(get_source_database)]
-CreditRepositoryDep = Annotated[CreditRepository, Depends(get_credit_repository)]
+CreditRepositoryDep = Annotated[CreditRepository, _of_session(CreditRepository)]
 
 
 async def get_publication_service(
@@ -351,31 +339,26 @@ async def get_existing_pipeline(pipeline_id: PathId, database: DatabaseDep) -> i
     return pipeline_id
 
 
-async def get_pipeline_logs(request: Request) -> PipelineLogs:
-    logs: PipelineLogs = request.app.state.logs
-    return logs
-
-
 SourceServiceDep = Annotated[SourceService, Depends(get_source_service)]
 DestinationServiceDep = Annotated[DestinationService, Depends(get_destination_service)]
 PipelineServiceDep = Annotated[PipelineService, Depends(get_pipeline_service)]
-TableSyncServiceDep = Annotated[TableSyncService, Depends(get_table_sync_service)]
-TagServiceDep = Annotated[TagService, Depends(get_tag_service)]
+TableSyncServiceDep = Annotated[TableSyncService, _audited(TableSyncService, TableSyncRepository)]
+TagServiceDep = Annotated[TagService, _audited(TagService, TagRepository)]
 DeadLetterServiceDep = Annotated[DeadLetterService, Depends(get_dead_letter_service)]
 BackfillServiceDep = Annotated[BackfillService, Depends(get_backfill_service)]
-VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service)]
-PresetServiceDep = Annotated[PresetService, Depends(get_preset_service)]
+VerificationServiceDep = Annotated[VerificationService, _audited(VerificationService, VerifyRunRepository)]
+PresetServiceDep = Annotated[PresetService, _audited(PresetService, PresetRepository)]
 SchemaMonitorDep = Annotated[SchemaMonitorService, Depends(get_schema_monitor)]
-SettingServiceDep = Annotated[SettingService, Depends(get_setting_service)]
+SettingServiceDep = Annotated[SettingService, _audited(SettingService, SettingRepository)]
 MonitoringServiceDep = Annotated[MonitoringService, Depends(get_monitoring_service)]
 WalMonitorServiceDep = Annotated[WalMonitorService, Depends(get_wal_monitor_service)]
 NotificationServiceDep = Annotated[NotificationService, Depends(get_notification_service)]
-GaugeRepositoryDep = Annotated[GaugeRepository, Depends(get_gauges)]
+GaugeRepositoryDep = Annotated[GaugeRepository, _of_session(GaugeRepository)]
 AlertChannelsDep = Annotated[AlertChannels, Depends(get_alert_channels)]
 EncryptionKeyDep = Annotated[EncryptionKeyService, Depends(get_encryption_key)]
 SignInServiceDep = Annotated[SignInService, Depends(get_sign_in_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
-TokenServiceDep = Annotated[TokenService, Depends(get_token_service)]
+TokenServiceDep = Annotated[TokenService, _audited(TokenService, TokenRepository)]
 PublicationServiceDep = Annotated[PublicationService, Depends(get_publication_service)]
 SlotServiceDep = Annotated[SlotService, Depends(get_slot_service)]
 SourceAddressDep = Annotated[SourceAddress, Depends(get_source_address)]
@@ -383,5 +366,4 @@ TableRulesServiceDep = Annotated[TableRulesService, Depends(get_table_rules_serv
 SavedSyncDep = Annotated[TableSync, Depends(get_saved_sync)]
 FormerRulesDep = Annotated[FormerRules, Depends(get_former_rules)]
 ExistingPipelineDep = Annotated[int, Depends(get_existing_pipeline)]
-PipelineLogsDep = Annotated[PipelineLogs, Depends(get_pipeline_logs)]
 TargetAddressDep = Annotated[TargetAddress, Depends(get_target_address)]
