@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -12,6 +12,7 @@ import psycopg2.extensions
 
 from rosetta.errors import OutageError
 from rosetta.postgres import PostgresEndpoint, connect, translate_error
+from rosetta.undoing import undone_on_error
 
 
 class SourceSession:
@@ -34,8 +35,7 @@ class SourceSession:
         connection = self._connection
         if connection is None or connection.closed:
             connection = connect(self._endpoint, application=self._application, autocommit=True)
-        with ExitStack() as failed:
-            failed.callback(connection.close)
+        with undone_on_error(connection.close):
             with self._lock:
                 if self._cancelled:
                     raise OutageError("reading was stopped", code="COPY_STOPPED")
@@ -45,7 +45,6 @@ class SourceSession:
                     yield cursor
             except psycopg2.Error as error:
                 raise translate_error(error, doing) from None
-            failed.pop_all()
 
     def value(self, query: str, doing: str) -> Any:
         """The first value of the first row; None without a row."""
