@@ -53,7 +53,7 @@ class Assembler:
         while at <= last:
             mark, size, letter, lsn, kind, xid = _FRAME.unpack_from(buffer, at)
             stop = at + 1 + size
-            if stop > end or letter != _XLOG or mark != _DATA or kind not in _ROWS:
+            if stop > end or letter != _XLOG or mark != _DATA or kind not in protocol.ROWS:
                 break
             add(xid, b"%b%b%b" % (_HEAD(_DATA, size - 4), buffer[at + 5 : at + _AT + 1], buffer[at + _AT + 5 : stop]))
             self._seen = lsn
@@ -152,6 +152,3 @@ class Assembler:
     def _numbered(self) -> int:
         self._descriptions += 1
         return self._descriptions
-
-
-_ROWS: Final = frozenset((protocol.INSERT, protocol.UPDATE, protocol.DELETE))

@@ -16,6 +16,7 @@ from rosetta.identifiers import TableId
 
 BEGIN, COMMIT, ORIGIN, RELATION, TYPE = b"BCORY"
 INSERT, UPDATE, DELETE, TRUNCATE, MESSAGE = b"IUDTM"
+ROWS: Final = bytes((INSERT, UPDATE, DELETE))
 NEW, OLD_KEY, OLD_ROW = b"NKO"
 TEXT, NULL, TOAST = b"tnu"
 

@@ -16,10 +16,7 @@ from compute.engine.pgoutput.protocol import EPOCH_MICROS
 
 START, STOP, COMMIT, ABORT = b"SEcA"
 # What in a piece has the transaction's id behind its kind.
-OWNED: Final = frozenset(
-    (protocol.RELATION, protocol.TYPE, protocol.INSERT, protocol.UPDATE, protocol.DELETE, protocol.TRUNCATE,
-     protocol.MESSAGE)
-)  # fmt: skip
+OWNED: Final = frozenset(protocol.ROWS) | {protocol.RELATION, protocol.TYPE, protocol.TRUNCATE, protocol.MESSAGE}
 
 _START: Final = Struct(">cI?")
 _COMMIT: Final = Struct(">cIBqqq")

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
 from compute.core.batch import TableSpec
-from compute.engine.pgoutput.protocol import BEGIN, COMMIT, DELETE, EPOCH_MICROS, INSERT, NEW, UPDATE, Relation
+from compute.engine.pgoutput.protocol import BEGIN, COMMIT, EPOCH_MICROS, INSERT, NEW, ROWS, UPDATE, Relation
 from compute.engine.pgoutput.tables import Table, table_for
 
 NO_LSN: Final = -1
@@ -20,7 +20,6 @@ _DATA, _XLOG = b"dw"
 _AT: Final = _FRAME.size - 1  # the message's place in its frame
 _BEGIN: Final = Struct(">8xqI")
 _END: Final = Struct(">Q")
-_CHANGES: Final = bytes((INSERT, UPDATE, DELETE))
 
 
 class Room(NamedTuple):
@@ -134,7 +133,7 @@ def run(place: PlainPlace, tables: Mapping[bytes, Table | None], buffer: bytes, 
         stop = at + size + 1
         if stop > length or letter != _XLOG or mark != _DATA:
             break
-        if kind in _CHANGES:
+        if kind in ROWS:
             payload = buffer[at + _AT : stop]
             table = tables.get(payload[1:5])
             if (table is None and payload[1:5] not in tables) or (kind == UPDATE and payload[5] != NEW):
