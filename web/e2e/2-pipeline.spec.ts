@@ -92,3 +92,23 @@ test('a running pipeline goes on with another profile and fewer rows per batch',
     .poll(() => stage.count('warehouse', 'shop.parcels', "label = 'in smaller batches'"), { timeout: 60_000 })
     .toBe(1)
 })
+
+test('a pipeline tells what was done with it, and the list is narrowed by what its pipelines have', async ({
+  page,
+}) => {
+  await openPipeline(page, 'orders')
+  const entries = page.getByRole('list', { name: 'Timeline' }).getByRole('listitem')
+  for (const told of ['Created', 'Asked to pause', 'Asked to start', 'Destination added', 'Changed'])
+    await expect(entries.filter({ hasText: told }).first()).toBeVisible()
+
+  await page.goto('/pipelines')
+  await page.getByRole('combobox', { name: 'Destination' }).click()
+  await page.getByRole('option', { name: 'archive (1)' }).click()
+  await expect(page).toHaveURL(/destination=archive/)
+  await expect(page.getByRole('link', { name: 'orders', exact: true })).toBeVisible()
+  await page.goto('/pipelines?source=nowhere')
+  await expect(page.getByText('Nothing fits')).toBeVisible()
+  await expect(page.getByRole('combobox', { name: 'Source' })).toContainText('nowhere (0)')
+  await page.getByRole('button', { name: 'Show all' }).click()
+  await expect(page.getByRole('link', { name: 'orders', exact: true })).toBeVisible()
+})

@@ -7,6 +7,7 @@ export interface NotificationFilter {
   severity?: Severity
   unread?: boolean
   open?: boolean
+  pipeline_id?: number
   limit?: number
   offset?: number
 }
@@ -40,6 +41,8 @@ export const deleteNotification = change({
 interface AuditFilter {
   action?: string
   actor_name?: string
+  entity_type?: string
+  entity_id?: string
   limit?: number
   offset?: number
 }

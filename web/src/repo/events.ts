@@ -16,8 +16,8 @@ const RECONNECT_MS = 5_000
 const KEYS_OF_TABLE: Record<string, QueryKey[]> = {
   sources: [['sources'], ['dashboard']],
   destinations: [['destinations'], ['pipelines'], ['dashboard']],
-  pipelines: [['pipelines'], ['dashboard']],
-  pipeline_destinations: [['pipelines'], ['dashboard']],
+  pipelines: [['pipelines'], ['dashboard'], ['audit-log']],
+  pipeline_destinations: [['pipelines'], ['dashboard'], ['audit-log']],
   pipeline_metadata: [['pipelines'], ['dashboard', 'summary']],
   table_syncs: [['pipelines'], ['dashboard', 'summary']],
   dlq_records: [['dead-letters'], ['pipelines'], ['dashboard', 'summary']],

@@ -10,6 +10,7 @@ import { pipelineFlowQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
 import { parkedChanges, retainedWalBytes, worstLagSeconds } from '../data/pipeline-facts'
 import { DestinationHealth } from './destination-health'
+import { Timeline } from './timeline'
 
 export function OverviewTab({ pipeline }: { pipeline: Pipeline }) {
   const [range, setRange] = useState<RangeName>('1h')
@@ -50,6 +51,7 @@ export function OverviewTab({ pipeline }: { pipeline: Pipeline }) {
       </dl>
       <FlowSection range={range} onRange={setRange} query={flow} />
       <DestinationHealth pipeline={pipeline} />
+      <Timeline pipelineId={pipeline.id} />
       <Card>
         <CardHeader>
           <CardTitle>How it runs</CardTitle>

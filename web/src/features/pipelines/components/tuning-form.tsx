@@ -73,7 +73,11 @@ export function TuningForm({ pipeline }: { pipeline: Pipeline }) {
                 onChange={(event) => set({ budgetGib: event.target.value })}
               />
             </Field>
-            <Field label="Beyond the budget" hint="Destinations that are left behind need a resync.">
+            <Field
+              label="Beyond the budget"
+              hint="Destinations that are left behind need a resync."
+              className="sm:col-span-2"
+            >
               <Select
                 value={fields.budgetPolicy}
                 onValueChange={(budgetPolicy) => set({ budgetPolicy })}

@@ -23,11 +23,11 @@ import {
   tableCount,
   worstLagSeconds,
 } from '../data/pipeline-facts'
+import { FACETS, type PipelineSearch, facetOptions, narrowed } from '../data/facets'
 
-interface PipelineSearch {
-  q?: string
-  state?: string
-}
+// No name: those have no space before them.
+const ALL = ' all'
+const EVERY = { state: 'Every state', source: 'Every source', destination: 'Every destination' }
 
 interface PipelinesPageProps {
   search: PipelineSearch
@@ -64,13 +64,7 @@ export function PipelinesPage({ search, onSearch }: PipelinesPageProps) {
   const { data, error, refetch, dataUpdatedAt } = useQuery(pipelinesQuery())
   const mayChange = useCan('operator')
   const all = data?.items ?? []
-  const states = [...new Set(all.map((pipeline) => observedStatus(pipeline) ?? 'UNKNOWN'))].sort()
-  const wanted = (search.q ?? '').toLowerCase()
-  const shown = all.filter(
-    (pipeline) =>
-      [pipeline.name, pipeline.source.name].some((name) => name.toLowerCase().includes(wanted)) &&
-      (!search.state || (observedStatus(pipeline) ?? 'UNKNOWN') === search.state),
-  )
+  const shown = narrowed(all, search)
   const add = mayChange && (
     <Button asChild size="sm">
       <Link to="/pipelines/new">
@@ -105,16 +99,16 @@ export function PipelinesPage({ search, onSearch }: PipelinesPageProps) {
               value={search.q ?? ''}
               onChange={(q) => onSearch({ ...search, q: q || undefined })}
             />
-            <Select
-              aria-label="State"
-              className="w-44"
-              value={search.state ?? 'all'}
-              onValueChange={(state) => onSearch({ ...search, state: state === 'all' ? undefined : state })}
-              options={[
-                { value: 'all', label: 'Every state' },
-                ...states.map((state) => ({ value: state, label: humanize(state) })),
-              ]}
-            />
+            {FACETS.map((facet) => (
+              <Select
+                key={facet}
+                aria-label={humanize(facet)}
+                className="w-44"
+                value={search[facet] ?? ALL}
+                onValueChange={(value) => onSearch({ ...search, [facet]: value === ALL ? undefined : value })}
+                options={[{ value: ALL, label: EVERY[facet] }, ...facetOptions(all, search, facet)]}
+              />
+            ))}
             <Button
               variant="outline"
               className="ms-auto"
@@ -128,7 +122,7 @@ export function PipelinesPage({ search, onSearch }: PipelinesPageProps) {
             {shown.length > 0 ? (
               <PipelineTable pipelines={shown} />
             ) : (
-              <EmptyState icon={Workflow} title="Nothing fits" text="No pipeline has this name and state.">
+              <EmptyState icon={Workflow} title="Nothing fits" text="No pipeline is like that.">
                 <Button variant="outline" onClick={() => onSearch({})}>
                   Show all
                 </Button>

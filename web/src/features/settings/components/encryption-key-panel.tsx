@@ -73,9 +73,11 @@ function Use({ encryptionKey }: { encryptionKey: EncryptionKey }) {
         <Table aria-label="What is sealed under which key">
           <TableHeader>
             <TableHead>Sealed</TableHead>
-            <TableHead className="text-end">This key</TableHead>
-            <TableHead className="text-end">Former keys</TableHead>
-            <TableHead className="text-end">Unknown keys</TableHead>
+            {['This key', 'Former', 'Unknown'].map((name) => (
+              <TableHead key={name} className="px-2 text-end sm:px-4">
+                {name}
+              </TableHead>
+            ))}
           </TableHeader>
           <TableBody>
             <SealedRow what="Passwords and private keys" sealed={secrets} />
@@ -92,7 +94,7 @@ function SealedRow({ what, sealed }: { what: string; sealed: Sealed }) {
     <TableRow>
       <TableCell className="font-medium">{what}</TableCell>
       {[sealed.current, sealed.previous, sealed.unknown].map((count, place) => (
-        <TableCell key={place} className="text-end tabular-nums">
+        <TableCell key={place} className="px-2 text-end tabular-nums sm:px-4">
           {formatCount(count)}
         </TableCell>
       ))}

@@ -6,7 +6,7 @@ interface Threshold {
   key: string
   label: string
   hint: string
-  unit: 'GiB' | 'days'
+  unit: 'GiB' | 'days' | 's' | 'changes' | 'a day'
   /** What counts while nothing is set, in the setting's own unit. */
   standard: number
 }
@@ -25,6 +25,34 @@ export const THRESHOLDS: readonly Threshold[] = [
     hint: 'More than the warning.',
     unit: 'GiB',
     standard: 20 * GIB,
+  },
+  {
+    key: 'alerts.lag_seconds',
+    label: 'Alert from a lag of',
+    hint: 'From commit to target.',
+    unit: 's',
+    standard: 300,
+  },
+  {
+    key: 'alerts.dlq_rows',
+    label: 'Alert from parked changes',
+    hint: 'At one destination.',
+    unit: 'changes',
+    standard: 1,
+  },
+  {
+    key: 'alerts.stuck_bytes',
+    label: 'Alert on a slot that stands still',
+    hint: 'Once its WAL has grown by so much.',
+    unit: 'GiB',
+    standard: GIB / 4,
+  },
+  {
+    key: 'alerts.credits_per_day',
+    label: 'Alert from credits',
+    hint: 'Of Snowflake, at one destination.',
+    unit: 'a day',
+    standard: 24,
   },
   {
     key: 'wal.metric_days',

@@ -5,7 +5,7 @@ import { PipelinesPage } from '@/features/pipelines/pages/pipelines-page'
 const text = z.catch(z.optional(z.string()), undefined)
 
 export const Route = createFileRoute('/_app/pipelines/')({
-  validateSearch: z.object({ q: text, state: text }),
+  validateSearch: z.object({ q: text, state: text, source: text, destination: text }),
   component: function Pipelines() {
     const navigate = Route.useNavigate()
     return (
