@@ -147,7 +147,7 @@ def backend(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def cases(backend: Backend) -> list[list[Case]]:
     """Generated requests of every operation; the same ones are sent in each state of the config database."""
-    description = httpx.get(f"{backend.url}/openapi.json", headers=backend.headers, trust_env=False).json()
+    description = httpx.get(f"{backend.url}/openapi.json", headers=backend.headers, trust_env=False, timeout=60).json()
     schema = schemathesis.openapi.from_dict(description)
     schema.config.update(base_url=backend.url)
     found = []
