@@ -38,7 +38,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("log-streams")
     server = ValkeyServer(folder, free_port(), PASSWORD)
     running = process.spawn(server.command(), log=folder.with_suffix(".log"), death_signal=signal.SIGTERM)
-    eventually(server.answers, 20, "Valkey answers")
+    eventually(server.answers, 60, "Valkey answers")
     yield server.url()
     process.stop(running, signal.SIGKILL, 10)
 

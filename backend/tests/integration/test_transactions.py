@@ -110,14 +110,14 @@ async def test_a_config_database_that_is_down_is_told_as_503(
 
 async def test_sessions_that_the_server_ended_are_replaced(admin: httpx.AsyncClient, sql: Sql) -> None:
     assert (await admin.get(f"{API}/sources")).status_code == 200
-    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rosetta-backend'")
+    sql("SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE application_name = 'rosetta-backend'")
     assert (await admin.get(f"{API}/sources")).status_code == 200
 
 
 async def test_a_row_that_somebody_locked_is_told_as_busy(
     settings: Settings, tokens: Tokens, source_body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.core.database.STATEMENT_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("app.core.database.STATEMENT_TIMEOUT_SECONDS", 2.0)
     database = DatabaseManager()
     app = create_app(settings, database)
     database.open(settings)
