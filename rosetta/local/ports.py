@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Self
 
 HOST: Final = "127.0.0.1"
 FIRST_PORT: Final = 1024
 LAST_PORT: Final = 65535
+_FIRST_CHOSEN: Final = 10_000
+_GIVEN_PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that was free a moment ago, and that no connection is given by chance before a server binds it."""
+    given = _first_given_port()
+    # Of the system's own randomness: whoever seeds `random` must not be led to the ports of another process.
+    chance = random.SystemRandom()
+    while True:
+        wanted = chance.randrange(_FIRST_CHOSEN, given) if given > 2 * _FIRST_CHOSEN else 0
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, wanted))
+            port: int = probe.getsockname()[1]
+            return port
+
+
+def _first_given_port() -> int:
+    """From where on the system gives ports to connections that ask for none."""
+    try:
+        return int(_GIVEN_PORTS.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 49152  # by IANA
 
 
 class Reservation:

@@ -10,11 +10,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# For what has no promised time: long enough for a process to start on a machine that is busy with other tests.
+DEFAULT_SECONDS = 40.0
+
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
 
 
-def eventually(probe: Callable[[], T], timeout_seconds: float = 15.0, what: str = "") -> T:
+def eventually(probe: Callable[[], T], timeout_seconds: float = DEFAULT_SECONDS, what: str = "") -> T:
     """The first truthy answer of `probe`; AssertionError, with the last answer, at the deadline."""
     deadline = time.monotonic() + timeout_seconds
     pause, answer = _FIRST_PAUSE_SECONDS, probe()
@@ -25,7 +28,9 @@ def eventually(probe: Callable[[], T], timeout_seconds: float = 15.0, what: str 
     return answer
 
 
-async def eventually_async(probe: Callable[[], Awaitable[T]], timeout_seconds: float = 15.0, what: str = "") -> T:
+async def eventually_async(
+    probe: Callable[[], Awaitable[T]], timeout_seconds: float = DEFAULT_SECONDS, what: str = ""
+) -> T:
     """As `eventually`, for a probe that is awaited; other tasks go on meanwhile."""
     deadline = time.monotonic() + timeout_seconds
     pause, answer = _FIRST_PAUSE_SECONDS, await probe()

@@ -42,7 +42,7 @@ def test_a_collector_that_is_away_is_not_asked_again(monkeypatch: pytest.MonkeyP
         traces = traces_to(deaf.getsockname()[1])
         assert threads()
         traces.close(0.1)
-        eventually(lambda: not threads())
+        eventually(lambda: not threads(), 15)
 
 
 def test_there_is_none_without_an_endpoint_or_where_it_is_turned_off() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,15 @@ def test_two_stacks_that_start_at_once_do_not_take_the_same_ports() -> None:
         assert is_free(port)
         assert not is_free(second.ports["one"])
     assert is_free(second.ports["one"])
+
+
+def test_a_port_to_bind_later_is_none_that_a_connection_is_given_by_chance() -> None:
+    random.seed(7)
+    first = free_port()
+    random.seed(7)
+    ports = {first, *(free_port() for _ in range(20))}
+    with socket.create_server((HOST, 0)) as server, socket.create_connection(server.getsockname()) as client:
+        given = client.getsockname()[1]
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(ports) < lowest <= given
+    assert len(ports) > 1, "who seeds `random` has ports of their own all the same"
