@@ -20,7 +20,9 @@ const DONE: Record<string, string> = {
   add_destination: 'Destination added',
   update_destination: 'Destination changed',
   remove_destination: 'Destination removed',
-  resync_destination: 'Destination copied again',
+  resync_destination: 'Asked to copy a destination again',
+  verify: 'Asked to compare',
+  verify_cancel: 'Comparison cancelled',
 }
 
 /** What happened to a pipeline, and what people did with it; the newest first. */

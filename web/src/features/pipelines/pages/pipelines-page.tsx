@@ -103,7 +103,7 @@ export function PipelinesPage({ search, onSearch }: PipelinesPageProps) {
               <Select
                 key={facet}
                 aria-label={humanize(facet)}
-                className="w-44"
+                className="w-[calc(50%-0.25rem)] sm:w-44"
                 value={search[facet] ?? ALL}
                 onValueChange={(value) => onSearch({ ...search, [facet]: value === ALL ? undefined : value })}
                 options={[{ value: ALL, label: EVERY[facet] }, ...facetOptions(all, search, facet)]}
