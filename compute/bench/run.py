@@ -127,6 +127,7 @@ def _drains(servers: Stage, slots: list[str]) -> dict[str, Drain]:
     for slot in slots:
         name = slot.rstrip("_0123456789")
         if name in runs:
+            servers.settle()
             drain = runs[name](slot)
             rounds.setdefault(name, []).append(drain)
             took = "  ".join(f"{who} {seconds:.1f}" for who, seconds in drain.processor_s.items())

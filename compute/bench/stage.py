@@ -6,14 +6,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg2.extensions
 
-from compute.bench.workload import CHECKSUM, PUBLICATION, SCHEMA, Workload
+from compute.bench.workload import CHECKSUM, FULL_CHANGES, PUBLICATION, SCHEMA, Workload
 from compute.engine.base import EngineSource
 from rosetta.local.ports import free_port
 from rosetta.local.postgres import PostgresCluster
@@ -35,7 +35,9 @@ _SETTINGS = {
     "checkpoint_timeout": "30min",
     "wal_retrieve_retry_interval": "10ms",  # else native replication starts up to 5 s late
     "logical_decoding_work_mem": "256MB",
+    "min_wal_size": "2GB",  # see `Stage.settle`
 }
+_SEGMENTS: Final = 48  # of a full workload; what a drain writes stays below that
 
 
 def _endpoint(cluster: PostgresCluster, database: str) -> PostgresEndpoint:
@@ -70,6 +72,15 @@ class Stage:
 
     def target_endpoint(self, contender: str) -> PostgresEndpoint:
         return _endpoint(self.target, contender)
+
+    def settle(self) -> None:
+        """Brings the target to where a server in use is: it writes into WAL files that are there, into clean buffers.
+
+        A new server makes each file as it comes to it: who commits durably waits for that, who does not lets
+        another process do it.
+        """
+        with closing(self.target.connect()) as session, session.cursor() as cursor:
+            cursor.execute("CHECKPOINT")
 
     def ask(self, text: str, *parameters: Any) -> Any:
         with self.session.cursor() as cursor:
@@ -138,12 +149,19 @@ def stage(workload: Workload, contenders: list[str], version: int | None = None)
                 cursor.execute("SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (contender,))
                 slots[contender] = StreamPosition(Lsn.parse(cursor.fetchall()[0][0]))
         workload.run(session)
+        _make_segments(target, 2 + round(_SEGMENTS * workload.changes / FULL_CHANGES))
         yield Stage(source, target, slots, session)
         session.close()
     finally:
         for cluster in clusters:
             cluster.stop()
         shutil.rmtree(folder)
+
+
+def _make_segments(cluster: PostgresCluster, count: int) -> None:
+    with closing(cluster.connect()) as session, session.cursor() as cursor:
+        for _ in range(count):
+            cursor.execute("SELECT pg_logical_emit_message(false, 'bench', ''); SELECT pg_switch_wal()")
 
 
 def _cluster(data: Path, version: int | None) -> PostgresCluster:
