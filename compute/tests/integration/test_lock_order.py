@@ -48,10 +48,10 @@ class Scene:
     owner: Catalog
     supervisor: Catalog
     source: int
-    pipelines: tuple[int, int]
-    destinations: tuple[int, int]
-    joined: tuple[int, int]
-    syncs: tuple[int, int]
+    pipelines: tuple[int, ...]
+    destinations: tuple[int, ...]
+    joined: tuple[int, ...]
+    syncs: tuple[int, ...]
 
     @property
     def pipeline(self) -> int:
@@ -98,7 +98,7 @@ def scene(config: ConfigSql, cluster: PostgresCluster) -> Iterator[Scene]:
     settings = Settings(secret_key="a secret key for tests", config_database_url=config.url, log_folder=None)
     owner = Catalog(settings, "me", application=COMPUTE, fence=Fence(pipelines[0], EPOCH))
     supervisor = Catalog(settings, "me", application=COMPUTE)
-    yield Scene(config, owner, supervisor, source, pipelines, destinations, joined, syncs)  # type: ignore[arg-type]
+    yield Scene(config, owner, supervisor, source, pipelines, destinations, joined, syncs)
     owner.close()
     supervisor.close()
 
