@@ -21,7 +21,7 @@ NAMES = frozenset(
         "after_read",  # a batch was taken from the engine
         "before_put",  # a file of rows is written, not sent to its stage yet
         "after_put",  # a file of rows is on its stage, no transaction is open yet
-        "after_load",  # a file is in its staging table, nothing of it is merged
+        "after_load",  # a file, or what landed, is in its staging table, nothing of it is merged
         "before_commit",  # the target transaction is complete but not committed
         "before_clean",  # a load has committed, its files are still on their stage
         "after_commit",  # the target has committed, nothing was acknowledged yet

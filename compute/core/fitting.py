@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compute.core.batch import TableChanges
+from compute.core.catching_up import catch_up
 from compute.destinations.base import TableTarget
 from rosetta.enums import SchemaPolicy
 from rosetta.errors import ConfigurationError, OutageError, RosettaError
@@ -131,6 +132,7 @@ def grow(desk: Desk, grown: TableTarget) -> TableTarget:
 
 def make_fit(desk: Desk, target: TableTarget) -> None:
     """As `ensure_table`, and tells when rows of the target have to be copied again."""
+    catch_up(desk, wholly=True)
     if desk.destination.ensure_table(target):
         desk.events.table_outdated(target.sync_id)
 

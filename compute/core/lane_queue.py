@@ -75,8 +75,8 @@ class LaneQueue:
         """`covered`: the newest sequence that this destination need not be given. `room`: `has_room` is true again.
 
         `stored` is the sequence of the newest batch that the ledger has with all before it.
-        `bound_bytes`: what may lie in memory; None: whatever comes. `gathering` is set by the writer, once it knows its
-        destination.
+        `bound_bytes`: what may lie in memory; None: whatever comes. `gathering` and `patient` are set by the writer,
+        once it knows its destination.
         """
         self._room = room
         self._changed = threading.Condition()
@@ -93,6 +93,7 @@ class LaneQueue:
         self._closed = False
         self.bound_bytes = bound_bytes
         self.gathering: Gathering | None = None
+        self.patient = False
 
     # -- who fills it -------------------------------------------------------------------------------
 

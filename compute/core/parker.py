@@ -23,9 +23,7 @@ _GATHER_SECONDS = 0.5
 _FAILING_SECONDS = 1.0
 _WAITED_FOR_SECONDS = 2.0
 _STUCK_SECONDS = 10.0
-_STUCK_LOADING_SECONDS = (
-    180.0  # of a destination that gathers: each of its writes is large, and may wait for a warehouse
-)
+_STUCK_LOADING_SECONDS = 180.0  # of a patient destination
 _MANY_BATCHES = 256
 _PAGE_BYTES = 4_000_000  # of one transaction of the ledger, or one batch
 _RETRIES = Backoff(1.0, 1.0)
@@ -113,7 +111,7 @@ class Parker:
         failing_since = writer.failing_since
         if failing_since is not None and time.monotonic() - failing_since >= _FAILING_SECONDS:
             return writer.failure
-        patience = _STUCK_SECONDS if self._queue.gathering is None else _STUCK_LOADING_SECONDS
+        patience = _STUCK_LOADING_SECONDS if self._queue.patient else _STUCK_SECONDS
         if load.age_seconds >= patience and time.monotonic() - (writer.success_at or 0.0) >= patience:
             return _STUCK
         if self._queue.has_gaps and load.age_seconds >= _GATHER_SECONDS:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from compute.core.batch import ChangeBatch
+from compute.core.catching_up import catch_up
 from compute.core.gap_filler import Filled, GapFiller, LedgerAwayError
 from compute.core.gathering import Gatherer
 from compute.core.lane_queue import Beside, Carried, Gap, LaneQueue
@@ -112,7 +113,8 @@ class Writer:
     def _open(self) -> None:
         if self._desk is None:
             self._desk = self._make()
-            limits = self._desk.destination.capabilities.gathering
+            capabilities = self._desk.destination.capabilities
+            self._queue.patient, limits = capabilities.patient, capabilities.gathering
             self._gatherer = None if limits is None else Gatherer(self._queue, limits)
         self._desk.destination.open(self._epoch)
         durable = self._desk.destination.durable_position()
@@ -144,6 +146,7 @@ class Writer:
                 self._queue.cover(desk.covered)
                 self._busy = False
                 self._succeed()
+            catch_up(desk)
             waits = self._gatherer is not None and self._gatherer.may_wait(desk)
             if desk.has_postponed and (self._stopped.is_set() or (time.monotonic() >= self._progress_at and not waits)):
                 desk.flush_progress()
@@ -204,7 +207,10 @@ def _done(desk: Desk, item: Carried | Beside, queue: LaneQueue, gatherer: Gather
     """Does the work at the front of the queue; False where that gathers on."""
     if isinstance(item, Carried) and gatherer is not None:
         return gatherer.write(desk)
-    work = item.work if isinstance(item, Beside) else ChangesWork(item.batch)
-    work.run(desk)
+    if isinstance(item, Beside):
+        catch_up(desk, wholly=True)
+        item.work.run(desk)
+    else:
+        ChangesWork(item.batch).run(desk)
     queue.done(item)
     return True

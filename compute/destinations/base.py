@@ -42,9 +42,11 @@ class Capabilities:
     """What a destination can do, as data.
 
     `gathering`: each write costs, however small it is, so changes are gathered. None: they are written as they come.
+    `patient`: a call may take minutes, for a warehouse that starts or for rows that land; until then it is not stuck.
     """
 
     gathering: Gathering | None = None
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,13 @@ def ignore_refusals(refusal: Refusal) -> None:
     """For a caller that reads `WriteResult.refusal` and may lose it."""
 
 
+class NothingPutOff:
+    """For destinations whose writes are done when they return."""
+
+    def catch_up(self, _refused: Refusals, /, *, wholly: bool = False) -> None:
+        """See `Destination.catch_up`."""
+
+
 class Destination(Protocol):
     """One writer's connection to one destination of one pipeline; used by one thread.
 
@@ -258,6 +267,13 @@ class Destination(Protocol):
 
         `refused` is called with those, where there are any, before the commit: once the position is durable a
         refusal that nobody wrote down would be lost with a crash. What it raises undoes the batch.
+        """
+
+    def catch_up(self, refused: Refusals, /, *, wholly: bool = False) -> None:
+        """Does what `write_changes` has put off, where its time has come; one that puts nothing off does nothing.
+
+        Called again and again, also while nothing comes. `wholly`: all of it, and waits for it if need be; so it is
+        called before anything else than changes is done. `refused` is called as by `write_changes`.
         """
 
     def write_rows(self, chunk: RowChunk, refused: Refusals | None = None) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from compute.destinations.base import (
     Capabilities,
     Durability,
+    NothingPutOff,
     RangeCheck,
     Refusals,
     RowChunk,
@@ -49,7 +50,7 @@ class MemoryStore:
 Fault = Callable[[str], None]
 
 
-class MemoryDestination:
+class MemoryDestination(NothingPutOff):
     """Writes to a `MemoryStore`.
 
     `fault(step)` runs before each step (`open`, `write`, `commit`, `committed`, `rows`) and may raise: before

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from compute.destinations.base import (
     Capabilities,
+    NothingPutOff,
     RangeCheck,
     Refusals,
     RowChunk,
@@ -26,7 +27,7 @@ class BatchWriter(Protocol):
         """See `Destination.write_changes`."""
 
 
-class TransactionalDestination(ABC):
+class TransactionalDestination(NothingPutOff, ABC):
     """What such destinations do alike; the contract is `Destination`'s."""
 
     capabilities: Capabilities

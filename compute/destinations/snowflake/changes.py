@@ -48,11 +48,17 @@ class Changes:
         known = self._progress.known()
         if batch.end is not None and known is not None and batch.end <= known:
             return WriteResult(0, Durability.DURABLE, known)
-        work = by_sync(batch)
-        unfit = self._stage(work)
+        return self.apply(by_sync(batch), batch, refused)
+
+    def apply(
+        self, work: dict[int, SyncLoad], batch: WriteBatch, refused: Refusals, reached: StreamPosition | None = None
+    ) -> WriteResult:
+        """The same of what is to be written already. `reached`: the position, where the batch itself has none."""
+        unfit: dict[int, RosettaError] = {}
         while True:
+            unfit |= self._stage(work)
             try:
-                result = self._attempt(batch, work, unfit, refused)
+                result = self._attempt(batch, work, unfit, refused, reached)
             except _RefusedError as one:
                 if one.sync.careful:
                     unfit[one.sync.target.sync_id] = one.error
@@ -71,7 +77,12 @@ class Changes:
         return unfit
 
     def _attempt(
-        self, batch: WriteBatch, work: dict[int, SyncLoad], unfit: dict[int, RosettaError], refused: Refusals
+        self,
+        batch: WriteBatch,
+        work: dict[int, SyncLoad],
+        unfit: dict[int, RosettaError],
+        refused: Refusals,
+        reached: StreamPosition | None,
     ) -> WriteResult:
         durable = self._progress.begin()
         if batch.end is not None and durable is not None and batch.end <= durable:
@@ -81,11 +92,13 @@ class Changes:
         with self._session.undone_on_error():
             for sync in applied.values():
                 self._apply(sync, batch)
-            records = tuple(record for sync in applied.values() for record in sync.refused())
-            refusal = Refusal(dict(unfit), records)
+            records = [record for sync in applied.values() for record in sync.refused()]
+            for sync_id, error in unfit.items():
+                records += work[sync_id].give_up(self._session, error)
+            refusal = Refusal(dict(unfit), tuple(records))
             if refusal:
                 refused(refusal)
-            self._progress.commit(batch.end)
+            self._progress.commit(batch.end if batch.end is not None else reached)
         rows = sum(sync.row_count for sync in applied.values())
         stale = frozenset((sync_id, *version) for sync_id, sync in applied.items() for version in sync.stale)
         position = batch.end if batch.end is not None else durable

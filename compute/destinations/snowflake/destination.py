@@ -43,7 +43,8 @@ class SnowflakeDestination(TransactionalDestination):
         self._staging = Staging(self._session, f"{pipeline_id}_{destination_id}", options.naming, options.types)
         parts = self._session, self._progress, self._staging
         copies = Copies(*parts)
-        super().__init__(self._session, Changes(*parts, copies), copies)
+        self._loads = Changes(*parts, copies)
+        super().__init__(self._session, self._loads, copies)
 
     def _create_own_tables(self) -> None:
         for sql in CREATE_OWN:

@@ -15,7 +15,7 @@ from compute.destinations.snowflake.staging import StagedFile, Staging
 from rosetta.dialects.snowflake import history, merge
 from rosetta.dialects.snowflake.merge_table import MergeTable
 from rosetta.enums import SyncMode
-from rosetta.errors import DataError
+from rosetta.errors import DataError, RosettaError
 
 Version = tuple[int, int]
 _UNFIT: Final = "VALUE_UNFIT"
@@ -114,6 +114,10 @@ class SyncLoad:
                 chosen = select(load.changes, [load.lines[number] for number in unit])
                 made.append(RefusedRecord(self.target, chosen, error))
         return made
+
+    def give_up(self, _session: Session, _error: RosettaError, /) -> list[RefusedRecord]:
+        """Nothing of it is applied: what its caller has not got is told, inside the transaction."""
+        return []
 
     # -- inside the transaction -----------------------------------------------------------------------------------
 

@@ -33,6 +33,12 @@ class Sent:
 
 def write_changes(changes: TableChanges, table: MergeTable, file: Path) -> Sent:
     """Writes changes as a file for the staging table."""
+    columns, fields = staged_changes(changes, table)
+    return _write(columns, fields[_META:], table, file)
+
+
+def staged_changes(changes: TableChanges, table: MergeTable) -> tuple[dict[str, Any], list[Any]]:
+    """What a staging table says of the changes beside their values, and the fields of the payload."""
     fields = read_fields(changes.data, _META + len(table.columns))
     op, lsn, seq, xid, moment, mask, former = fields[:_META]
     columns: dict[str, Any] = {
@@ -46,7 +52,7 @@ def write_changes(changes: TableChanges, table: MergeTable, file: Path) -> Sent:
     }
     if changes.has_moved:
         columns |= _former_keys(former, table)
-    return _write(columns, fields[_META:], table, file)
+    return columns, fields
 
 
 def write_rows(chunk: RowChunk, table: MergeTable, file: Path) -> Sent:
@@ -57,6 +63,13 @@ def write_rows(chunk: RowChunk, table: MergeTable, file: Path) -> Sent:
 
 
 def _write(columns: dict[str, Any], fields: list[Any], table: MergeTable, file: Path) -> Sent:
+    sent = add_values(columns, fields, table)
+    pq.write_table(pa.table(columns), file, compression="snappy")
+    return sent
+
+
+def add_values(columns: dict[str, Any], fields: list[Any], table: MergeTable) -> Sent:
+    """Adds to `columns` the table's own, prepared from `fields`, and the texts that its types cannot hold."""
     count = len(columns["_N"])
     kept: dict[str, tuple[Any, Any]] = {}
     lost_keys = pa.array([False] * count, pa.bool_())
@@ -68,7 +81,6 @@ def _write(columns: dict[str, Any], fields: list[Any], table: MergeTable, file: 
             if position in table.key:
                 lost_keys = pc.or_(lost_keys, prepared.unheld)
     columns["_RAW"] = raw_texts(kept, count)
-    pq.write_table(pa.table(columns), file, compression="snappy")
     return Sent(count, tuple(pc.indices_nonzero(lost_keys).to_pylist()), count - columns["_RAW"].null_count)
 
 

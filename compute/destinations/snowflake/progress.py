@@ -18,17 +18,18 @@ class Progress(FencedProgress):
 
     It reads without locks, so the fence is checked by the last statement of a transaction: it updates the row of
     our epoch, or none. `stamp` is the time that a transaction's rows bear, microseconds since 1970; it always grows.
+    `position` is as of the last transaction.
     """
 
     session: Session
     stamp: int = 0
-    _known: StreamPosition | None = None
+    position: StreamPosition | None = None
 
     def take_fence(self, epoch: int) -> None:
         self.epoch = epoch
         doing = "taking the fence"
         self.session.run(tables.take_fence_sql(self.pipeline_id, self.destination_id, epoch), doing)
-        self._known = self._read(doing)
+        self.position = self._read(doing)
 
     def begin(self) -> StreamPosition | None:
         self.session.run("BEGIN", "reading progress")
@@ -45,12 +46,12 @@ class Progress(FencedProgress):
             self.session.rollback()
             raise self.fenced()
         self.session.run("COMMIT", "committing")
-        self._known = position if position is not None else self._known
+        self.position = position if position is not None else self.position
 
     def known(self) -> StreamPosition | None:
         """As of the last transaction; no query."""
         self.session.check()
-        return self._known
+        return self.position
 
     def _read(self, doing: str) -> StreamPosition | None:
         rows = self.session.rows(tables.progress_sql(self.pipeline_id, self.destination_id), doing)

@@ -7,11 +7,11 @@ import contextlib
 from compute.destinations.snowflake.session import Session
 from compute.destinations.snowflake.streaming.destination import PROGRESS_TABLE
 from compute.destinations.snowflake.streaming.removal import remove_progress
-from rosetta.dialects.snowflake import tables
+from rosetta.dialects.snowflake import landing, tables
 from rosetta.dialects.snowflake.names import own
 from rosetta.snowflake import SnowflakeEndpoint
 
-_KINDS = ("STAGING", "TOMBSTONES", "UNFILLED")
+_KINDS = ("STAGING", "TOMBSTONES", "UNFILLED", "LANDING")
 
 
 def remove_traces(endpoint: SnowflakeEndpoint, pipeline_id: int, destination_id: int) -> None:
@@ -33,5 +33,7 @@ def remove_traces(endpoint: SnowflakeEndpoint, pipeline_id: int, destination_id:
         for name in sorted(present):
             if name.startswith(tuple(f"{kind}_{owner}_" for kind in _KINDS)):
                 session.run(f"DROP TABLE IF EXISTS {own(name)}", doing)
+        if "LANDINGS" in present:
+            session.run(landing.forget_sql((pipeline_id, destination_id)), doing)
         session.run(f"REMOVE @{own('FILES')}/{owner}/", doing)
         session.run(tables.remove_claims_sql(pipeline_id, destination_id), doing)

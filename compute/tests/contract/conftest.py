@@ -18,8 +18,11 @@ from compute.destinations.memory_tables import Change, Row
 from compute.destinations.postgres import PostgresDestination
 from compute.tests.contract.constraints import Constraint
 from compute.tests.contract.snowflake_lane import SnowflakeLane
+from compute.tests.contract.streaming_lane import StreamingLane
 from compute.tests.support.folder_destination import FolderDestination, load
 from compute.tests.support.snowflake_account import SnowflakeAccount
+from compute.tests.support.snowflake_double import SnowflakeDouble
+from compute.tests.support.streaming_server import serving
 from rosetta.dialects.postgres import qualified, quoted
 from rosetta.local.postgres import PostgresCluster
 from rosetta.postgres import PostgresEndpoint
@@ -188,12 +191,27 @@ def snowflake_lane(request: pytest.FixtureRequest) -> Iterator[SnowflakeLane]:
         account.stop()
 
 
+@pytest.fixture
+def streaming_lane(snowflake: SnowflakeDouble) -> Iterator[StreamingLane]:
+    """Rows by streams into the emulated account."""
+    endpoint = snowflake.endpoint("SIGNED")
+    with serving(endpoint.key, endpoint.account, endpoint.user) as server:
+        lane = StreamingLane(snowflake, server)
+        yield lane
+        lane.close()
+
+
 # For what needs constraints at the target, which Snowflake does not check, or rows without a key, which it cannot tell
 # apart.
 LANES = ("memory", "folder", "postgres")
 constrained = pytest.mark.parametrize("lane", LANES, indirect=True)
-# An emulated statement costs as much as a whole test elsewhere: test_snowflake.py has what runs always.
-EVERY_LANE = (*LANES, "snowflake") if os.environ.get("ROSETTA_SNOWFLAKE_CONTRACT") else LANES
+# An emulated statement costs as much as a whole test elsewhere: test_snowflake.py and test_landings.py have what runs
+# always.
+AT_ONCE = (*LANES, "snowflake") if os.environ.get("ROSETTA_SNOWFLAKE_CONTRACT") else LANES
+EVERY_LANE = (*AT_ONCE, "streaming") if os.environ.get("ROSETTA_SNOWFLAKE_CONTRACT") else LANES
+# For what a destination tells otherwise that accepts before it writes: what it refuses of a landing comes later, and
+# rows of append mode are there at least once (ADR 17, ADR 22).
+written_at_once = pytest.mark.parametrize("lane", AT_ONCE, indirect=True)
 
 
 @pytest.fixture(params=EVERY_LANE)

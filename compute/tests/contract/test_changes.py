@@ -6,7 +6,7 @@ import pytest
 
 from compute.destinations.base import Destination, Refusal, TableTarget
 from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, position, schema, target
-from compute.tests.contract.conftest import Lane, constrained
+from compute.tests.contract.conftest import Lane, constrained, written_at_once
 from compute.tests.contract.source_model import resolved
 from rosetta.enums import DeleteMode, SyncMode
 from rosetta.errors import FencedError, OutageError
@@ -201,6 +201,7 @@ def test_truncate_comes_before_the_changes(lane: Lane, destination: Destination,
     assert lane.rows(things, "id") == [("2",)]
 
 
+@written_at_once
 def test_a_table_that_cannot_be_written_leaves_the_others(
     lane: Lane, destination: Destination, things: TableTarget
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_table_that_cannot_be_written_leaves_the_others(
     assert destination.durable_position() == position(10)
 
 
+@written_at_once
 def test_a_refusal_is_told_before_the_commit(lane: Lane, destination: Destination, things: TableTarget) -> None:
     items = [Change("c", 1, ("not a number", "a", "x")), Change("c", 2, ("1", "a", "x"))]
     bad = batch(10, (things, changes(THINGS, items)))
@@ -274,6 +276,7 @@ def test_soft_truncate_marks_rows(lane: Lane, destination: Destination) -> None:
     assert lane.rows(soft, "id", "_rosetta_deleted") == [("1", "true")]
 
 
+@written_at_once
 def test_append_keeps_every_change_once(lane: Lane, destination: Destination) -> None:
     history = target(THINGS, mode=SyncMode.APPEND)
     destination.ensure_table(history)

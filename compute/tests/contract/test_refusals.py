@@ -9,7 +9,7 @@ import pytest
 from compute.destinations.base import Destination, TableTarget
 from compute.tests.contract import constraints
 from compute.tests.contract.changes import UNCHANGED, Change, batch, changes, schema, target
-from compute.tests.contract.conftest import Lane, constrained
+from compute.tests.contract.conftest import Lane, constrained, written_at_once
 from compute.tests.contract.refusals import BAD, THINGS, five_things, lines_of, made, refused, write
 from rosetta.enums import DeleteMode, SyncMode
 
@@ -268,6 +268,7 @@ def test_soft_deletes_beside_a_refused_row(lane: Lane, destination: Destination)
     assert lane.rows(of, "id", "n", "_rosetta_deleted") == [("1", "1", "true"), ("2", "22", "false")]
 
 
+@written_at_once
 def test_append_mode_refuses_single_changes(lane: Lane, destination: Destination) -> None:
     of = target(THINGS, mode=SyncMode.APPEND)
     destination.ensure_table(of)

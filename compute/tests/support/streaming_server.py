@@ -100,6 +100,7 @@ class StreamingServer:
         self.pipes: set[str] | None = None  # None: every pipe exists
         self.commits_at_once = True
         self.refuses: Callable[[Row], bool] = lambda _: False
+        self.keep: Callable[[str, list[Row]], None] = lambda _pipe, _rows: None  # where committed rows go, besides
         self.faults: list[Fault] = []
         self.requests: list[str] = []
         self.scoped = {self._scoped()}
@@ -130,8 +131,8 @@ class StreamingServer:
     def commit(self) -> None:
         """Commits all that is accepted."""
         with self.lock:
-            for channel in self.channels.values():
-                self._commit(channel)
+            for place in self.channels:
+                self._commit(place)
 
     def forget_tokens(self) -> None:
         """Ends every scoped token."""
@@ -164,8 +165,8 @@ class StreamingServer:
             asked = json.loads(body)["channel_names"]
             known = {name: self.channels[pipe, name] for name in asked if (pipe, name) in self.channels}
             if self.commits_at_once:
-                for channel in known.values():
-                    self._commit(channel)
+                for name in known:
+                    self._commit((pipe, name))
             return {"channel_statuses": {name: _status(pipe, name, channel) for name, channel in known.items()}}
         raise RefusedError(HTTPStatus.NOT_FOUND, "NOT_FOUND")
 
@@ -231,7 +232,7 @@ class StreamingServer:
     def _open(self, place: tuple[str, str], wishes: dict[str, Any]) -> Any:
         channel = self.channels.setdefault(place, ServedChannel())
         if self.commits_at_once:
-            self._commit(channel)
+            self._commit(place)
         if channel.under_way:
             if wishes.get("fail_on_uncommitted_rows"):
                 raise RefusedError(HTTPStatus.CONFLICT, "ERR_CHANNEL_HAS_UNCOMMITTED_DATA")
@@ -240,10 +241,13 @@ class StreamingServer:
         channel.appends = 0
         return {"next_continuation_token": channel.continuation, "channel_status": _status(*place, channel)}
 
-    def _commit(self, channel: ServedChannel) -> None:
+    def _commit(self, place: tuple[str, str]) -> None:
+        channel = self.channels[place]
         for token, rows in channel.under_way:
             skipped = [row for row in rows if self.refuses(row)]
-            channel.rows += [row for row in rows if row not in skipped]
+            taken = [row for row in rows if row not in skipped]
+            self.keep(place[0], taken)
+            channel.rows += taken
             channel.errors += len(skipped)
             channel.error_until = token if skipped else channel.error_until
             channel.committed = token

@@ -7,10 +7,22 @@ from dataclasses import replace
 
 import pytest
 
-from compute.destinations.base import Durability, Refusals, WriteBatch, WriteResult, ignore_refusals
+from compute.core.catching_up import catch_up
+from compute.core.work import Desk
+from compute.destinations.base import (
+    Durability,
+    Refusal,
+    Refusals,
+    TableTarget,
+    WriteBatch,
+    WriteResult,
+    ignore_refusals,
+)
 from compute.destinations.memory import MemoryDestination, MemoryStore
-from compute.tests.support.lanes import Scene, batch, rows
+from compute.tests.support.desk import Told
+from compute.tests.support.lanes import TARGET, Scene, batch, rows
 from compute.tests.support.waiting import eventually
+from rosetta.errors import DataError
 from rosetta.lsn import StreamPosition
 
 
@@ -50,3 +62,39 @@ def test_what_is_only_accepted_is_acknowledged_once_it_is_durable(
     eventually(lambda: scene.engine.acknowledged == [1], what="the first is durable, without another write")
     destination.durable = batch(2).end
     eventually(lambda: scene.engine.acknowledged[-1] == 2, what="the second, too")
+
+
+class PuttingOff(MemoryDestination):
+    """Keeps what is asked of it, in order."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.asked: list[str] = []
+        self.refuses: Refusal | None = None
+
+    def ensure_table(self, target: TableTarget) -> None:
+        self.asked.append("table")
+        super().ensure_table(target)
+
+    def catch_up(self, refused: Refusals, /, *, wholly: bool = False) -> None:
+        self.asked.append("all" if wholly else "due")
+        refusal, self.refuses = self.refuses, None
+        if refusal is not None:
+            refused(refusal)
+
+
+def test_what_was_put_off_is_done_while_nothing_comes_and_before_other_work(scene: Scene) -> None:
+    destination = PuttingOff(MemoryStore())
+    scene.add(1, destination)
+    eventually(lambda: destination.asked[-1:] == ["due"], what="it is asked while nothing comes")
+    assert destination.asked[destination.asked.index("table") - 1] == "all"
+
+
+def test_a_table_that_is_refused_late_fails_where_it_is_still_served() -> None:
+    destination, told = PuttingOff(MemoryStore()), Told()
+    desk = Desk(1, destination, told, covered=0)
+    desk.targets[TARGET.sync_id] = TARGET
+    error = DataError("gone", code="TARGET_MISSING")
+    destination.refuses = Refusal({TARGET.sync_id: error, 77: error})
+    catch_up(desk, wholly=True)
+    assert (told.failed, desk.targets) == ([TARGET.sync_id], {})

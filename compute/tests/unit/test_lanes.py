@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -128,12 +128,16 @@ def test_what_was_parked_leaves_memory(scene: Scene, monkeypatch: pytest.MonkeyP
     assert len(lane.queue._items) <= 2  # the preparation of the table, and one gap
 
 
+@pytest.mark.parametrize("patient", [False, True])
 def test_a_stuck_call_delays_nobody_and_its_own_batch_is_parked_too(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, patient: bool
 ) -> None:
-    monkeypatch.setattr("compute.core.parker._STUCK_SECONDS", 0.3)
+    monkeypatch.setattr("compute.core.parker._STUCK_SECONDS", 1000.0 if patient else 0.3)
+    monkeypatch.setattr("compute.core.parker._STUCK_LOADING_SECONDS", 0.3 if patient else 1000.0)
     stores, stuck, backlog = (MemoryStore(), MemoryStore()), Switch("write", stuck=True), MemoryBacklog()
-    lane = scene.add(1, MemoryDestination(stores[0], stuck), backlog=backlog)
+    destination = MemoryDestination(stores[0], stuck)
+    destination.capabilities = replace(destination.capabilities, patient=patient)
+    lane = scene.add(1, destination, backlog=backlog)
     scene.add(2, MemoryDestination(stores[1]), backlog=MemoryBacklog(2))
     for number in (1, 2, 3):
         scene.fan_out.route(batch(number, number))

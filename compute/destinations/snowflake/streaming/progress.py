@@ -32,6 +32,11 @@ class StreamedProgress:
         self.tell(self.position or _START)
 
     @property
+    def is_taken(self) -> bool:
+        """Whether Snowflake keeps that we have the channel, so that nobody before us can send anything any more."""
+        return self._channel.committed is not None and ProgressToken.parse(self._channel.committed).epoch == self._epoch
+
+    @property
     def position(self) -> StreamPosition | None:
         """What Snowflake keeps, as of the last look; None before the first."""
         if self._channel.committed is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
 from typing import Final
 
 from compute.destinations.snowflake.streaming.channel import Channel, Clock, Piece, Pipe
+from compute.destinations.snowflake.streaming.channels import TableChannels, rows_skipped
 from compute.destinations.snowflake.streaming.progress import StreamedProgress
 from compute.destinations.snowflake.streaming.rest import StreamingRest
 from compute.destinations.snowflake.streaming.rows import requests_of
@@ -71,13 +74,25 @@ class Stream:
         """`name` tells this pipeline's channels from those of others."""
         self._rest = rest
         self._name = name
-        self._clock = clock or Clock()
-        self._progress = StreamedProgress(rest, progress, name, self._clock)
-        self._channels: dict[int, Channel] = {}
+        self.clock = clock or Clock()
+        self._progress = StreamedProgress(rest, progress, name, self.clock)
+        self.channels = TableChannels(self._made)
         self._accepted: deque[_Accepted] = deque()
         self._reached: StreamPosition | None = None
         self._urgent = False
+        self._landed: StreamPosition | None = None
         self._looked_at = float("-inf")
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether everything that was sent is committed, as of the last look."""
+        return all(batch.committed for batch in self._accepted)
+
+    @property
+    def landed(self) -> StreamPosition | None:
+        """Up to where everything that was sent is; None: nothing was, or is."""
+        ends = [batch.end for batch in takewhile(lambda batch: batch.committed, self._accepted)]
+        return ends[-1] if ends else self._landed
 
     # -- the contract's steps ---------------------------------------------------------------------
 
@@ -100,14 +115,14 @@ class Stream:
         rows, awaited, token = 0, [], str(RowsToken(end))
         refused: dict[int, DataError] = {}
         for sync_id, group in _by_sync(parts).items():
-            channel = self._channel(sync_id, group[0].pipe)
+            channel = self.channels.opened(sync_id, group[0].pipe)
             if channel.refused_until is not None:
-                refused[sync_id] = _skipped(channel)
+                refused[sync_id] = rows_skipped(channel)
                 continue
             if channel.has_committed(token):
                 continue
             for piece, lines in _pieces(end, requests_of(line for part in group for line in part.lines)):
-                self._wait_for_room(len(piece.body))
+                self.wait("what it accepted", partial(self._has_room, len(piece.body)))
                 channel.append(piece)
                 rows += lines
             awaited.append((channel, token))
@@ -115,16 +130,11 @@ class Stream:
             self._accepted.append(_Accepted(end, tuple(awaited), urgent=bool(parts)))
         return Written(rows, refused)
 
-    def told(self, sync_ids: Iterable[int]) -> None:
-        """It is written down that these tables were refused: the position need not wait for their rows any more."""
-        for sync_id in sync_ids:
-            self._channels[sync_id].hides_refusals = False
-
     def check(self) -> None:
         """Raises DataError when rows were skipped, and nobody was told yet."""
         for channel in self._in_use():
             if channel.hides_refusals:
-                raise _skipped(channel)
+                raise rows_skipped(channel)
 
     def durable_position(self) -> StreamPosition | None:
         """Up to where everything is committed. None before the first batch. Raises as `settle` does."""
@@ -136,7 +146,7 @@ class Stream:
 
         Raises OutageError, FencedError.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         if now < self._looked_at + _LOOK_SECONDS:
             return
         self._looked_at = now
@@ -145,22 +155,45 @@ class Stream:
         while self._accepted and self._accepted[0].committed:
             batch = self._accepted.popleft()
             self._reached, self._urgent = batch.end, self._urgent or batch.urgent
+            self._landed = batch.end
         if self._reached is not None and (self._urgent or now >= self._progress.told_at + PROGRESS_SECONDS):
             self._progress.tell(self._reached)
             self._reached, self._urgent = None, False
         self._progress.refresh()
+
+    def wait(self, what: str, done: Callable[[], object]) -> None:
+        """Returns once `done` says so; `what` Snowflake commits until then. Raises as `settle` does."""
+        give_up_at = self.clock.now() + _COMMIT_SECONDS
+        while not done():
+            if self.clock.now() >= give_up_at:
+                raise OutageError(f"Snowflake does not commit {what}", code="STREAMING_BEHIND")
+            self.clock.pause(_LOOK_SECONDS)
+            self.settle()
+
+    def undo_beyond(self, sync_id: int, pipe: Pipe, position: StreamPosition | None) -> bool:
+        """Forgets that a table's rows behind `position` were committed: they come again. Whether there may be any.
+
+        Nobody who streamed here before can add to them when this returns. Raises OutageError, FencedError.
+        """
+        self.wait("that another instance streams now", lambda: self._progress.is_taken)
+        channel = self._made(sync_id, pipe)
+        channel.open()
+        if channel.committed is None or (position is not None and channel.committed <= str(RowsToken(position))):
+            return False
+        channel.drop()
+        return True
 
     def begin_anew(self, sync_id: int, pipe: Pipe) -> None:
         """A table is copied from the start, so that rows of it which Snowflake skipped mean nothing any more.
 
         Raises OutageError.
         """
-        channel = self._channels.get(sync_id) or self._made(sync_id, pipe)
+        channel = self.channels.of(sync_id, pipe)
         channel.look()
         if channel.refused_until is None:
             return
         channel.drop()
-        self._channels.pop(sync_id, None)
+        self.channels.forget(sync_id)
         self._accepted = deque(
             replace(batch, awaited=tuple(one for one in batch.awaited if one[0] is not channel))
             for batch in self._accepted
@@ -175,34 +208,13 @@ class Stream:
     def _in_use(self) -> Iterable[Channel]:
         """Also those of tables that go elsewhere by now, while something of theirs is awaited."""
         awaited = (channel for batch in self._accepted for channel, _ in batch.awaited)
-        return dict.fromkeys((*self._channels.values(), *awaited))
-
-    def _channel(self, sync_id: int, pipe: Pipe) -> Channel:
-        channel = self._channels.get(sync_id)
-        if channel is None or channel.pipe != pipe:
-            channel = self._channels[sync_id] = self._made(sync_id, pipe)
-        if not channel.is_open:
-            channel.open()
-        return channel
+        return dict.fromkeys((*self.channels, *awaited))
 
     def _made(self, sync_id: int, pipe: Pipe) -> Channel:
-        return Channel(self._rest, pipe, f"{self._name}_{sync_id}", self._progress.check_fence, self._clock)
+        return Channel(self._rest, pipe, f"{self._name}_{sync_id}", self._progress.check_fence, self.clock)
 
-    def _wait_for_room(self, size_bytes: int) -> None:
-        give_up_at = self._clock.now() + _COMMIT_SECONDS
-        while sum(channel.under_way_bytes for channel in self._in_use()) + size_bytes > _MAX_UNDER_WAY_BYTES:
-            if self._clock.now() >= give_up_at:
-                raise OutageError("Snowflake does not commit what it accepted", code="STREAMING_BEHIND")
-            self._clock.pause(_LOOK_SECONDS)
-            self.settle()
-
-
-def _skipped(channel: Channel) -> DataError:
-    return DataError(
-        f"Snowflake took rows of {channel.pipe.table} and skipped them ({channel.refused_rows} so far)",
-        code="STREAMING_ROWS_SKIPPED",
-        remedy="Compare the table's columns with the source's, then resynchronize the table.",
-    )
+    def _has_room(self, size_bytes: int) -> bool:
+        return sum(channel.under_way_bytes for channel in self._in_use()) + size_bytes <= _MAX_UNDER_WAY_BYTES
 
 
 def _by_sync(parts: Sequence[Part]) -> dict[int, list[Part]]:

@@ -243,7 +243,7 @@ def test_rows_that_snowflake_skips_hold_the_position_back_until_somebody_is_told
     again.open(2)  # a crash does not make it pass
     found = again.write(at(10), [part(1, 2, 3), part(7, pipe=ITEMS, sync_id=2)])
     assert {sync_id: error.code for sync_id, error in found.refused.items()} == {1: "STREAMING_ROWS_SKIPPED"}
-    again.told(found.refused)
+    again.channels.told(found.refused)
     again.check()
     assert [look(again, time) for _ in range(3)][-1] == at(10)
     assert again.write(at(20), [part(4)]).refused  # and again for what comes, until the table is copied anew

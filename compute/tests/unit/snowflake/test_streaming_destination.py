@@ -17,7 +17,6 @@ from compute.destinations.snowflake.streaming.stream import Stream
 from compute.tests.support.streaming_server import StreamingServer, serving
 from rosetta.dialects.snowflake.keys import SigningKey
 from rosetta.enums import SyncMode
-from rosetta.errors import UnsupportedError
 from rosetta.identifiers import TableId
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.snowflake import SnowflakeEndpoint
@@ -130,10 +129,3 @@ def test_a_change_that_no_request_takes_is_refused_alone(
     assert bytes(record.changes.data) == huge
     destination.durable_position()
     assert [row["ID"] for row in landed(server)] == ["1", "1", "1"]
-
-
-def test_a_table_that_is_kept_as_it_is_cannot_be_streamed(destination: StreamingDestination) -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        destination.ensure_table(TableTarget(7, SCHEMA, SCHEMA.table))
-    assert caught.value.code == "STREAMING_APPENDS"
-    assert caught.value.remedy

@@ -16,7 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 from rosetta.dialects.postgres.checksum import ComparedColumn, ComparedTable, KeyRange
-from rosetta.dialects.snowflake import checksum, chunk_merge, history, merge, tables
+from rosetta.dialects.snowflake import checksum, chunk_merge, history, landing, merge, tables
 from rosetta.dialects.snowflake.merge_table import MergeTable
 from rosetta.dialects.snowflake.names import own
 from rosetta.dialects.snowflake.portable import TargetValue, portable_text
@@ -106,6 +106,20 @@ def statements_of_rows() -> Made:
         "keys": (
             chunk_merge.unconfirmed_keys_sql(hard, ("1", "2024-01-01"), STAMP, 500),
             chunk_merge.unfilled_keys_sql(hard, 500),
+        ),
+        "landing": (
+            landing.CREATE_LANDINGS,
+            landing.create_landing_sql("LANDING_1_2_AB", 6, 2),
+            landing.enter_sql((1, 2), 7, "LANDING_1_2_AB", '["id", "at"]'),
+            landing.entered_sql((1, 2)),
+            landing.forget_sql((1, 2)),
+        ),
+        "landed": (
+            landing.take_sql(hard, "LANDING_1_2_AB", "00AA.FF"),
+            landing.facts_sql(hard),
+            landing.read_sql("LANDING_1_2_AB", 6, "00AA.FF"),
+            landing.drop_merged_sql("LANDING_1_2_AB", "00AA.FF"),
+            landing.drop_beyond_sql("LANDING_1_2_AB", "00AA.FF"),
         ),
         "append": history.append_sql(hard, STAMP),
         "append_truncate": history.append_truncate_sql(hard, 77, STAMP),
