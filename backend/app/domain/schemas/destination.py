@@ -50,7 +50,7 @@ class SnowflakeConfig(BaseModel):
     snowflake_private_key: SecretStr | None = Field(default=None, max_length=16_384)
     snowflake_private_key_passphrase: SecretStr | None = Field(default=None, max_length=1024)
     snowflake_streaming: bool | None = Field(
-        default=None, description="changes by Snowpipe Streaming, without a warehouse; append mode only"
+        default=None, description="changes by Snowpipe Streaming, which needs a warehouse only to merge current rows"
     )
     snowflake_flush_seconds: float | None = Field(default=None, ge=0, le=86_400, description="60 if left out")
     snowflake_flush_rows: int | None = Field(default=None, ge=1, le=10**9, description="100,000 if left out")
