@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from compute.tests.support.stage import Stage
 from compute.tests.support.valkey import Valkey
 from rosetta.enums import EngineKind
 from rosetta.local.postgres import PostgresCluster
+
+_SHOWN_LINES = 60
 
 
 @pytest.fixture
@@ -55,6 +58,7 @@ def stage(
     made = Stage(cluster, config, service, new_database(), new_database())
     yield made
     made.close()
+    sys.stdout.write("".join(service.last_lines(_SHOWN_LINES)))  # pytest shows it of a test that failed
 
 
 @pytest.fixture

@@ -56,6 +56,10 @@ class ComputeService:
                 [sys.executable, "-m", "compute.main"], cwd=_ROOT, env=self.environment, stdout=log, stderr=log
             )
 
+    def last_lines(self, count: int) -> list[str]:
+        """Of what it has printed."""
+        return self.log.read_text().splitlines(keepends=True)[-count:] if self.log.exists() else []
+
     def health(self) -> dict[str, Any]:
         """The body of /health; empty while nothing answers."""
         try:
@@ -63,6 +67,11 @@ class ComputeService:
         except httpx.TransportError:
             return {}
         return body
+
+    def config_database(self) -> dict[str, Any]:
+        """What /health says of it; empty while nothing answers."""
+        found: dict[str, Any] = self.health().get("config_database", {})
+        return found
 
     def pipeline(self, pipeline_id: int) -> dict[str, Any]:
         found = self.health().get("pipelines", [])
@@ -93,7 +102,7 @@ class ComputeService:
 
     def wait(self) -> int:
         assert self.process is not None
-        return self.process.wait(20)
+        return self.process.wait(40)
 
     def close(self) -> None:
         """Ends it and all it started, however the test went."""
