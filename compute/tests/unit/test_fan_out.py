@@ -62,6 +62,23 @@ def test_every_writer_gets_every_change_and_the_slowest_decides(scene: Scene) ->
     assert scene.fan_out.acknowledged == batch(3).end.commit_lsn
 
 
+def test_while_a_small_batch_is_written_the_engine_gathers_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compute.core.lane_queue._QUICK_SECONDS", 60.0)
+    gate, pulses = threading.Event(), threading.Semaphore(0)
+    scene.fan_out._pulse = pulses.release
+    lane = scene.add(1, MemoryDestination(MemoryStore(), waiting_for(gate)))
+    eventually(lambda: lane.live)
+    scene.fan_out.wait_for_room()
+    scene.fan_out.route(batch(1, 1))
+    waiter = threading.Thread(target=scene.fan_out.wait_for_room)
+    waiter.start()
+    assert pulses.acquire(timeout=5), "the wait goes on hearing what it is told"
+    assert waiter.is_alive()
+    gate.set()
+    waiter.join(10)
+    assert not waiter.is_alive()
+
+
 @pytest.mark.parametrize("step", ["open", "write", "commit", "committed"])
 def test_an_outage_at_any_step_loses_and_doubles_nothing(scene: Scene, step: str) -> None:
     store = MemoryStore()
