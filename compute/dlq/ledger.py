@@ -25,10 +25,11 @@ from rosetta.secrets import Keyring
 
 _MESSAGE_CHARACTERS: Final = 2_000
 
-# As whoever deletes them does: a pipeline's destinations before their tables, which an entry refers to.
-_HOLD = """
+# As whoever deletes them does: a pipeline's destinations, then their tables, then what is parked for those.
+_HOLD_DESTINATIONS = """
     SELECT id FROM pipeline_destinations
     WHERE pipeline_id = %(pipeline_id)s AND destination_id = ANY(%(destination_ids)s) ORDER BY id FOR KEY SHARE"""
+_HOLD_TABLES = "SELECT id FROM table_syncs WHERE id = ANY(%(sync_ids)s) ORDER BY id FOR KEY SHARE"
 _MOVE = """
     UPDATE pipeline_destinations
     SET parked_commit_lsn = CAST(%(commit_lsn)s AS pg_lsn), parked_change_lsn = CAST(%(change_lsn)s AS pg_lsn),
@@ -137,7 +138,8 @@ class Ledger:
         moved = sorted((reached or {}).items())
         held = {destination_id for destination_id, _ in moved}.union(entry.destination_id for entry in distinct)
         with self.fenced() as session:
-            session.execute(_HOLD, {"pipeline_id": self.pipeline_id, "destination_ids": list(held)})
+            session.execute(_HOLD_DESTINATIONS, {"pipeline_id": self.pipeline_id, "destination_ids": list(held)})
+            session.execute(_HOLD_TABLES, {"sync_ids": [entry.sync_id for entry in distinct]})
             first(session)
             for destination_id, position in moved:
                 session.execute(_MOVE, self.place(destination_id) | _position_values(position))

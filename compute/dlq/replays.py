@@ -104,6 +104,8 @@ _NEXT_HELD = f"""
     UPDATE dlq_records SET next_attempt_at = now() WHERE next_attempt_at = 'infinity' AND id = (
         SELECT id FROM dlq_records WHERE {_DATA} AND kind = 'SEGMENT' AND table_sync_id = %(sync_id)s
         ORDER BY {_ORDER} LIMIT 1)"""
+# Before what waits for it, as by whoever deletes it.
+_HOLD_TABLE = "SELECT id FROM table_syncs WHERE id = %(sync_id)s FOR NO KEY UPDATE"
 # With the last of its segments: a process that ends right here must not find a table in error with nothing waiting.
 _STREAMS = f"""
     UPDATE table_syncs SET state = 'STREAMING', error_code = NULL, error_message = NULL, error_remedy = NULL
@@ -303,6 +305,7 @@ class Replays:
         """Segments of a held table were written; the next one takes over its attempts, behind the last it streams."""
         failpoints.hit("before_mark")
         with self.ledger.fenced() as session:
+            session.execute(_HOLD_TABLE, {"sync_id": sync_id})
             _close(session, rows, "RECOVERED")
             session.execute(_NEXT_HELD, self._place | {"sync_id": sync_id})
             session.execute(_STREAMS, self._place | {"sync_id": sync_id})

@@ -17,6 +17,11 @@ _OPEN = """
     SELECT id, kind, status, schema_name, table_name, table_sync_id, backfill_id, batch_rows, cursor_key,
         cancel_requested, filters
     FROM queue_backfill_data WHERE pipeline_id = %(pipeline_id)s AND status IN ('PENDING', 'EXECUTING') ORDER BY id"""
+# Of a whole table's copy, the table: held before its job, as by whoever deletes the table.
+_HOLD_TABLE = """
+    SELECT id FROM table_syncs
+    WHERE id = (SELECT table_sync_id FROM queue_backfill_data WHERE id = %(id)s AND backfill_id IS NULL)
+    FOR NO KEY UPDATE"""
 _START = """
     UPDATE queue_backfill_data SET status = 'EXECUTING', attempts = attempts + 1, status_reason = NULL,
         started_at = COALESCE(started_at, now()), rows_estimated = %(rows_estimated)s
@@ -60,6 +65,7 @@ class Copies:
     def start(self, job_id: int, rows_estimated: int) -> None:
         with self._database.transaction() as session:
             values = {"id": job_id, "rows_estimated": rows_estimated}
+            session.execute(_HOLD_TABLE, values)
             sync_id = session.execute(_START, values).scalar()
             if sync_id is not None:
                 session.execute(_ESTIMATE, {"id": sync_id, "rows_estimated": rows_estimated})
@@ -77,6 +83,7 @@ class Copies:
             "bytes": progress.bytes,
         }
         with self._database.transaction() as session:
+            session.execute(_HOLD_TABLE, values)
             saved = session.execute(_SAVE, values).one_or_none()
             if saved is not None and saved.table_sync_id is not None:
                 session.execute(_COPIED_ROWS, {"id": saved.table_sync_id, "rows": progress.rows})

@@ -12,6 +12,7 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
+from compute.backfill.ports import CopyProgress
 from compute.config.settings import Settings
 from compute.core.catalog import Catalog
 from compute.core.catalog.database import Fence
@@ -19,21 +20,27 @@ from compute.core.catalog.notices import Notice
 from compute.core.catalog.observations import Flow, Observation
 from compute.core.exit_codes import Failure
 from compute.dlq.ledger import Ledger
+from compute.dlq.records import Entry, payload_of
+from compute.dlq.replays import Replays, RetryPolicy
 from compute.dlq.standing import Standing
 from compute.sources.postgres import Origin
+from compute.tests.contract.changes import changes
 from compute.tests.support.config_database import ConfigSql
+from compute.tests.support.desk import THINGS, row
 from compute.tests.support.waiting import eventually
-from rosetta.enums import CopyKind, HealthStatus, ObservedStatus, Severity, TableSyncState
+from rosetta.enums import CopyKind, DlqKind, ErrorClass, HealthStatus, ObservedStatus, Severity, TableSyncState
 from rosetta.errors import FencedError, RosettaError
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
-from rosetta.lsn import Lsn
+from rosetta.lsn import Lsn, StreamPosition
 
 pytestmark = pytest.mark.integration
 
 EPOCH = 7
 COMPUTE, PERSON = "compute under test", "a person"
 TABLE = TableId("public", "things")
+END = StreamPosition(Lsn(1000))
+COPY = "SELECT id FROM queue_backfill_data WHERE kind = 'INITIAL'"
 FAILURE = Failure("SLOT_LOST", "it is gone", "Copy again.")
 
 
@@ -132,6 +139,18 @@ def ledger_of(scene: Scene) -> Ledger:
     return Ledger(scene.supervisor.database, scene.supervisor.keyring, scene.pipeline, scene.source, EPOCH)
 
 
+def replays_of(scene: Scene) -> Replays:
+    return Replays(ledger_of(scene), scene.destinations[0], RetryPolicy(1.0, 10, 7))
+
+
+def entry_of(scene: Scene, lsn: int = 100) -> Entry:
+    """A part of a held table's batch."""
+    payload = payload_of(changes(THINGS, [row(lsn, 1)]))
+    where = scene.destinations[0], scene.syncs[0], TABLE
+    position = StreamPosition(Lsn(lsn), Lsn(lsn), 0)
+    return Entry(*where, DlqKind.SEGMENT, ErrorClass.DATA, position, payload, "PG_42P01", "no such table")
+
+
 def notice_of(scene: Scene) -> Notice:
     return Notice("SLOT_LOST", Severity.CRITICAL, "lost", scene.pipeline, "lost", "lost", source_id=scene.source)
 
@@ -186,6 +205,43 @@ def test_whoever_deletes_a_pipeline_is_never_in_a_deadlock_with_compute_that(sce
     error = compute.end()
     assert error is None or isinstance(error, FencedError), error
     assert scene.config.one("SELECT count(*) FROM pipelines WHERE id = %s", scene.pipeline) == 0
+
+
+TABLES: dict[str, Act] = {
+    "begins a copy": OWNERS["begins a copy"],
+    "starts its copy": lambda s: s.owner.copies.start(s.config.one(COPY), 5),
+    "saves how far its copy is": lambda s: s.owner.copies.save_cursor(
+        s.config.one(COPY), CopyProgress(("1",), 1, 1, 1)
+    ),
+    "has copied it": lambda s: s.owner.copies.complete(s.config.one(COPY)),
+    "parks a change of it": lambda s: ledger_of(s).park([entry_of(s, 50), entry_of(s)], {s.destinations[0]: END}),
+    "has written what waited for it": lambda s: replays_of(s).mark_held(
+        s.syncs[0], replays_of(s).ledger.segments(s.destinations[0], 1_000, error_class=ErrorClass.DATA)
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_whoever_deletes_a_table_is_never_in_a_deadlock_with_compute_that(scene: Scene, what: str) -> None:
+    scene.owner.tables.begin_copy(scene.syncs[0], CopyKind.INITIAL, expected=TableSyncState.PENDING, anew=False)
+    if what not in {"begins a copy", "starts its copy"}:
+        scene.owner.copies.start(scene.config.one(COPY), 5)
+    else:
+        scene.config.run("UPDATE table_syncs SET state = 'PENDING'")
+    ledger_of(scene).park([entry_of(scene, 50)])
+    if what == "has written what waited for it":
+        scene.config.run("UPDATE table_syncs SET state = 'ERROR'")
+    with closing(scene.person()) as person, person.cursor() as cursor:
+        cursor.execute("SELECT FROM pipeline_destinations WHERE id = %s FOR UPDATE", (scene.joined[0],))
+        cursor.execute("SELECT FROM table_syncs WHERE id = %s FOR UPDATE", (scene.syncs[0],))
+        compute = Actor(lambda: TABLES[what](scene))
+        eventually(lambda: compute.done or scene.waits(COMPUTE), 30, "compute is done or waits")
+        cursor.execute("DELETE FROM pipeline_destinations WHERE id = %s", (scene.joined[0],))
+        person.commit()
+    error = compute.end()
+    # A change of a table that is gone cannot be parked.
+    assert error is None or (what.startswith("parks") and getattr(error, "code", None) == "PG_23503"), error
+    assert scene.config.one("SELECT count(*) FROM table_syncs WHERE id = %s", scene.syncs[0]) == 0
 
 
 def cross(scene: Scene, held: str, statement: str, act: Act) -> None:
