@@ -30,10 +30,10 @@ def remove_traces(endpoint: SnowflakeEndpoint, pipeline_id: int, destination_id:
         if PROGRESS_TABLE in present:
             remove_progress(endpoint, pipeline_id, destination_id)
         session.run(tables.remove_progress_sql(pipeline_id, destination_id), doing)
+        if "LANDINGS" in present:
+            session.run(landing.forget_sql((pipeline_id, destination_id)), doing)
         for name in sorted(present):
             if name.startswith(tuple(f"{kind}_{owner}_" for kind in _KINDS)):
                 session.run(f"DROP TABLE IF EXISTS {own(name)}", doing)
-        if "LANDINGS" in present:
-            session.run(landing.forget_sql((pipeline_id, destination_id)), doing)
         session.run(f"REMOVE @{own('FILES')}/{owner}/", doing)
         session.run(tables.remove_claims_sql(pipeline_id, destination_id), doing)

@@ -29,15 +29,18 @@ class SnowflakeLane:
         return made
 
     def rows(self, target: TableTarget, *columns: str) -> list[tuple[str | None, ...]]:
-        if self._session is None:
-            self._session = Session(self.endpoint, "test")
-            self._session.connect()
         naming = Naming()
         names = [_OWN.get(name, naming.name(name)) for name in columns or target.schema.column_names]
         table = qualified(naming.table(target.target))
-        found = self._session.rows(f"SELECT {', '.join(map(quoted, names))} FROM {table}", "looking")
+        found = self.asked(f"SELECT {', '.join(map(quoted, names))} FROM {table}")
         shown = [tuple(_text(name, value) for name, value in zip(names, row, strict=True)) for row in found]
         return sorted(shown, key=lambda row: tuple((value is not None, value or "") for value in row))
+
+    def asked(self, sql: str) -> list[tuple[object, ...]]:
+        if self._session is None:
+            self._session = Session(self.endpoint, "test")
+            self._session.connect()
+        return self._session.rows(sql, "looking")
 
     def constrain(self, constraint: Constraint) -> None:
         raise AssertionError("Snowflake checks no constraints")

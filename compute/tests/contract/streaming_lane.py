@@ -17,7 +17,7 @@ from compute.destinations.snowflake.streaming.stream import Stream
 from compute.tests.contract.snowflake_lane import SnowflakeLane
 from compute.tests.support.snowflake_double import SnowflakeDouble
 from compute.tests.support.streaming_server import Row, StreamingServer
-from rosetta.dialects.snowflake.names import literal, quoted
+from rosetta.dialects.snowflake.names import literal, own, quoted
 from rosetta.lsn import Lsn, StreamPosition
 from rosetta.snowflake import SnowflakeEndpoint
 
@@ -36,11 +36,10 @@ class Filler:
         with self._alone:
             if not self._session.connected:
                 self._session.connect()
-            for row in rows:
-                names = ", ".join(quoted(name) for name in row)
-                values = ", ".join(_value(value) for value in row.values())
-                into = f"{quoted(schema)}.{quoted(table.removesuffix('-STREAMING'))}"
-                self._session.run(f"INSERT INTO {into} ({names}) SELECT {values}", "streaming")
+            into = f"{quoted(schema)}.{quoted(table.removesuffix('-STREAMING'))}"
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            taken = " UNION ALL ".join(f"SELECT {', '.join(_value(row.get(name)) for name in names)}" for row in rows)
+            self._session.run(f"INSERT INTO {into} ({', '.join(map(quoted, names))}) {taken}", "streaming")
 
     def close(self) -> None:
         self._session.close()
@@ -99,6 +98,11 @@ class StreamingLane(SnowflakeLane):
         self._rests.append(rest)
         self._writers.append(made)
         return made
+
+    def left(self) -> int:
+        """Rows in landings."""
+        names = self.asked('SELECT LANDING FROM "_ROSETTA"."LANDINGS"')
+        return sum(int(str(self.asked(f"SELECT COUNT(*) FROM {own(str(name))}")[0][0])) for (name,) in names)
 
     def close(self) -> None:
         super().close()

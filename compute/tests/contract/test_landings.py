@@ -15,7 +15,7 @@ from compute.core import failpoints
 from compute.core.lines import lines
 from compute.destinations.base import Gathering, Refusal, RefusedRecord, TableTarget, WriteBatch, ignore_refusals
 from compute.destinations.snowflake.options import Options
-from compute.destinations.snowflake.session import Session
+from compute.destinations.snowflake.removal import remove_traces
 from compute.destinations.snowflake.streaming.channel import Clock
 from compute.destinations.snowflake.streaming.destination import StreamingDestination, channel_name, progress_pipe
 from compute.destinations.snowflake.streaming.rest import StreamingRest
@@ -25,6 +25,7 @@ from compute.tests.contract.refusals import lines_of
 from compute.tests.contract.streaming_lane import StreamingLane, streams_of
 from compute.tests.support.snowflake_double import SnowflakeDouble
 from compute.tests.support.streaming_server import StreamingServer, serving
+from rosetta.dialects.snowflake.tables import own_names_sql
 from rosetta.enums import SyncMode
 from rosetta.errors import FencedError, OutageError
 from rosetta.identifiers import TableId
@@ -108,16 +109,6 @@ def lsns(record: RefusedRecord) -> list[int]:
     return [line.lsn for line in lines(record.changes)]
 
 
-def left(lane: StreamingLane) -> int:
-    """Rows in landings."""
-    session = Session(lane.endpoint, "test")
-    session.connect()
-    names = [name for (name,) in session.rows('SELECT LANDING FROM "_ROSETTA"."LANDINGS"', "looking")]
-    counts = [session.rows(f'SELECT COUNT(*) FROM "_ROSETTA"."{name}"', "looking")[0][0] for name in names]
-    session.close()
-    return sum(int(count) for count in counts)
-
-
 def test_what_has_landed_is_durable_and_merged_when_it_is_due(
     lane: StreamingLane, hands: Hands, snowflake: SnowflakeDouble
 ) -> None:
@@ -125,9 +116,9 @@ def test_what_has_landed_is_durable_and_merged_when_it_is_due(
     destination = opened(lane, hands, of=of)
     land(destination, 10, of, *(c(n, n) for n in (1, 2, 3, 4)))
     destination.catch_up(ignore_refusals)
-    assert (lane.rows(of), left(lane)) == ([], 4)
+    assert (lane.rows(of), lane.left()) == ([], 4)
     assert merge(destination, hands) == []
-    assert (lane.rows(of, "id", "n", "body"), left(lane)) == ([(str(n), "1", "x") for n in (1, 2, 3, 4)], 0)
+    assert (lane.rows(of, "id", "n", "body"), lane.left()) == ([(str(n), "1", "x") for n in (1, 2, 3, 4)], 0)
 
     before = len(snowflake.control()["statements"])
     assert merge(destination, hands) == []
@@ -151,7 +142,7 @@ def test_what_has_landed_is_durable_and_merged_when_it_is_due(
         ("4", "1", "x", "4"),
         ("5", "1", "x", "13"),
     ]
-    assert (left(lane), destination.durable_position()) == (0, position(40))
+    assert (lane.left(), destination.durable_position()) == (0, position(40))
 
 
 def test_what_a_merge_refuses_is_told_with_all_that_builds_on_it(
@@ -179,18 +170,15 @@ def test_what_a_merge_refuses_is_told_with_all_that_builds_on_it(
     )
     lost = bytes(told.records[1].changes.data).decode().splitlines()
     assert lost == lines_of(of, u(13, 9, "1")), "as the source sent it"
-    assert (lane.rows(of, "id", "n"), left(lane)) == ([("1", "1"), ("2", "7"), ("3", "1")], 0)
+    assert (lane.rows(of, "id", "n"), lane.left()) == ([("1", "1"), ("2", "7"), ("3", "1")], 0)
 
-    session = Session(lane.endpoint, "test")
-    session.connect()
-    session.run('DROP TABLE "COPY"."THINGS"', "dropping")
-    session.close()
+    lane.asked('DROP TABLE "COPY"."THINGS"')
     server.commits_at_once = True
     land(destination, 40, of, c(31, 5), c(32, 6))
     (told,) = merge(destination, hands)
     assert [(sync_id, error.code) for sync_id, error in told.tables.items()] == [(1, "TARGET_MISSING")]
     assert [lsns(one) for one in told.records] == [[31], [32]], "they lie nowhere else"
-    assert left(lane) == 0
+    assert lane.left() == 0
 
 
 def test_another_process_goes_on_from_what_has_landed(
@@ -205,11 +193,11 @@ def test_another_process_goes_on_from_what_has_landed(
 
     server.commits_at_once = True
     second = opened(lane, hands, 2, of)
-    assert (second.durable_position(), left(lane)) == (position(10), 2), "what comes again was taken back"
+    assert (second.durable_position(), lane.left()) == (position(10), 2), "what comes again was taken back"
     land(second, 15, of, u(11, 1, "2", "new"))
     land(second, 25, of, d(12, 2), u(21, 1, "3"))
     assert merge(second, hands) == []
-    assert (lane.rows(of, "id", "n", "body"), left(lane)) == ([("1", "3", "new")], 0)
+    assert (lane.rows(of, "id", "n", "body"), lane.left()) == ([("1", "3", "new")], 0)
     with pytest.raises((FencedError, OutageError)):
         land(first, 30, of, c(29, 7))
     assert lane.rows(of, "id") == [("1",)]
@@ -217,18 +205,18 @@ def test_another_process_goes_on_from_what_has_landed(
     # What cannot wait in a landing goes behind it, by files: emptied tables, copies, other shapes.
     land(second, 40, of, c(31, 4))
     second.write_changes(batch(50, (of, changes(THINGS, [c(41, 5)])), truncated=[of]))
-    assert (lane.rows(of, "id"), left(lane), second.durable_position()) == ([("5",)], 0, position(50))
+    assert (lane.rows(of, "id"), lane.left(), second.durable_position()) == ([("5",)], 0, position(50))
     land(second, 60, of, u(51, 5, "9"))
     copied = replace(of, copying=True)
     second.catch_up(ignore_refusals, wholly=True)
     second.start_copy(copied)
     second.write_rows(chunk(copied, [("5", "1", "x", AT), ("6", "1", "x", AT)], "50:50:"))
     second.write_changes(batch(70, (copied, changes(THINGS, [u(61, 6, "2")]))))
-    assert (lane.rows(of, "id", "n"), left(lane)) == ([("5", "9"), ("6", "2")], 0)
+    assert (lane.rows(of, "id", "n"), lane.left()) == ([("5", "9"), ("6", "2")], 0)
 
 
 def test_a_batch_by_files_waits_for_what_was_only_accepted(
-    lane: StreamingLane, hands: Hands, server: StreamingServer
+    lane: StreamingLane, hands: Hands, server: StreamingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of, history = target(THINGS), target(schema("history"), sync_id=2, mode=SyncMode.APPEND)
     destination = opened(lane, hands, of=of)
@@ -239,6 +227,16 @@ def test_a_batch_by_files_waits_for_what_was_only_accepted(
     destination.write_changes(batch(20, (of, changes(THINGS, [c(11, 1)])), truncated=[of]))
     assert ([row["ID"] for row in server.rows("HISTORY")], lane.rows(of, "id")) == (["1"], [("1",)])
     assert destination.durable_position() == position(20)
+
+    server.commits_at_once = True
+    land(destination, 30, of, c(21, 2))
+    monkeypatch.setattr("compute.destinations.snowflake.removal.remove_progress", lambda *_: None)  # has its own test
+    for _ in range(2):  # safe to do again
+        remove_traces(lane.endpoint, 1, 1)
+    names = {str(name) for (name,) in lane.asked(own_names_sql())}
+    assert "LANDINGS" in names
+    assert not [name for name in names if name.startswith("LANDING_")]
+    assert lane.asked('SELECT * FROM "_ROSETTA"."LANDINGS"') == []
 
 
 # Where a writer is killed while it merges, and whether the merge is committed by then.
@@ -288,5 +286,5 @@ def test_a_merge_that_is_killed_is_done_once(
     for one in landed_before():  # they come again, unless their position is durable
         second.write_changes(one)
     second.catch_up(ignore_refusals, wholly=True)
-    assert (lane.rows(KILLED, "id", "n", "body"), left(lane)) == (after, 0)
+    assert (lane.rows(KILLED, "id", "n", "body"), lane.left()) == (after, 0)
     assert second.durable_position() == position(20)
