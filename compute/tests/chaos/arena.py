@@ -107,7 +107,7 @@ class Arena(Pipeline):
         if other is None:
             other = self.service()
             other.start()
-        eventually(lambda: other.health().get("status") == "ok", 30, "the other one is there")
+        eventually(lambda: other.health().get("status") == "ok", 60, "the other one is there")
         return owner, other
 
     def _go_on(self) -> ComputeService:

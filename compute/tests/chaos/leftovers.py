@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from compute.tests.chaos.data import Data
 from compute.tests.chaos.oracle import Verdict
 
-_SETTLE_SECONDS = 15.0
+_SETTLE_SECONDS = 40.0
 # What stays at a target on purpose.
 _KEPT = "'progress', 'tables', 'replays'"
 

@@ -70,11 +70,11 @@ def test_f2_a_killed_service_leaves_no_orphan_and_another_takes_over_within_two_
 ) -> None:
     pipeline, pid = start_under(stage, stage.service, 21)
     other.start()
-    eventually(lambda: other.health().get("status") == "ok", 30)
+    eventually(lambda: other.health().get("status") == "ok", 60)
     with Load(stage, 21):
         killed_at = time.monotonic()
         stage.service.kill()
-        eventually(lambda: not process_exists(pid), 3, "the child has died with its parent")
+        eventually(lambda: not process_exists(pid), 20, "the child has died with its parent")
         eventually(lambda: owned_by(stage, pipeline, other), 2 * LEASE_SECONDS, "taken over")
         assert time.monotonic() - killed_at <= 2 * LEASE_SECONDS
         other.streaming_pid(pipeline)
@@ -85,7 +85,7 @@ def test_f2_a_killed_service_leaves_no_orphan_and_another_takes_over_within_two_
 def test_f3_a_service_that_is_ended_drains_and_another_goes_on_at_once(stage: Stage, other: ComputeService) -> None:
     pipeline, pid = start_under(stage, stage.service, 22)
     other.start()
-    eventually(lambda: other.health().get("status") == "ok", 30)
+    eventually(lambda: other.health().get("status") == "ok", 60)
     with Load(stage, 22):
         asked_at = time.monotonic()
         assert stage.service.terminate() == 0
@@ -102,7 +102,7 @@ def test_f28_an_owner_that_was_stopped_cannot_write_when_it_wakes(
 ) -> None:
     pipeline, pid = start_under(stage, stage.service, 28)
     other.start()
-    eventually(lambda: other.health().get("status") == "ok", 30)
+    eventually(lambda: other.health().get("status") == "ok", 60)
     stopped = [stage.service.pid, pid] if which == "service and child" else [pid]
     epoch = stage.config.one(_EPOCH, pipeline)
     with Load(stage, 28):
@@ -115,18 +115,18 @@ def test_f28_an_owner_that_was_stopped_cannot_write_when_it_wakes(
         finally:
             for one in stopped:
                 os.kill(one, signal.SIGCONT)
-        eventually(lambda: not process_exists(pid), 15, "the former owner's process has ended")
+        eventually(lambda: not process_exists(pid), 40, "the former owner's process has ended")
         other.streaming_pid(pipeline)
-        eventually(lambda: fence_of_target(stage) == epoch + 1, 20)
+        eventually(lambda: fence_of_target(stage) == epoch + 1, 60)
         assert fence_of_target(stage) == stage.config.one(_EPOCH, pipeline) == epoch + 1
     converges(stage)
     if which == "service and child":
         log = stage.service.log.read_text()
         assert re.search(r"pipeline_process_(failed|stopped).*exit_code\W+77|exit_code\W+77.*pipeline_process", log)
     stage.config.run("UPDATE pipelines SET status = 'PAUSE'")
-    eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 20)
+    eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 40)
     both = (stage.service, other)
-    eventually(lambda: {service.pipeline(pipeline)["state"] for service in both} == {"NOT_RUNNING"})
+    eventually(lambda: {service.pipeline(pipeline).get("state") for service in both} == {"NOT_RUNNING"})
 
 
 def test_f27_a_clock_that_is_an_hour_wrong_changes_nothing(stage: Stage, other: ComputeService, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_f27_a_clock_that_is_an_hour_wrong_changes_nothing(stage: Stage, other: 
         service.environment |= skewed(tmp_path, skew)
     pipeline, pid = start_under(stage, stage.service, 27)
     other.start()
-    eventually(lambda: other.health().get("status") == "ok", 30)
+    eventually(lambda: other.health().get("status") == "ok", 60)
     epoch = stage.config.one(_EPOCH, pipeline)
     with Load(stage, 27) as load:
         eventually(lambda: load.transactions > 800, 60, "several leases long")

@@ -50,7 +50,7 @@ def test_f25_what_waits_for_an_open_transaction_says_so(stage: Stage) -> None:
             eventually(lambda: (target.execute("SELECT FROM one WHERE id = 4"), target.rowcount)[1] == 1, 30)  # type: ignore[func-returns-value]
         cursor.execute("COMMIT")
     eventually(lambda: stage.config.one("SELECT state FROM table_syncs") == "STREAMING", 60, "it is complete")
-    assert stage.same("one")
+    eventually(lambda: stage.same("one"), 60, "and equal")
 
 
 def resident_mb(pid: int) -> float:

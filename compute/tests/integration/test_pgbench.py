@@ -113,7 +113,7 @@ def test_killed_again_and_again_under_pgbench_nothing_is_lost(stage: Stage, pgbe
             killed_at = time.monotonic()
             if kill == KILLS // 2:
                 stage.service.kill()
-                eventually(lambda orphan=pid: not process_exists(orphan), 10, "no orphan")  # type: ignore[misc]
+                eventually(lambda orphan=pid: not process_exists(orphan), 40, "no orphan")  # type: ignore[misc]
                 stage.service.start()
             else:
                 os.kill(pid, signal.SIGKILL)

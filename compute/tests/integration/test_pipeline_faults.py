@@ -56,7 +56,7 @@ def test_a_killed_service_leaves_no_orphan_and_the_next_one_goes_on(stage: Stage
     with Load(stage, 3):
         pid = stage.service.streaming_pid(pipeline)
         stage.service.kill()
-        eventually(lambda: not process_exists(pid), 3, "the child has died with its parent")
+        eventually(lambda: not process_exists(pid), 20, "the child has died with its parent")
         stage.service.start()
         stage.service.streaming_pid(pipeline)
     converges(stage)
@@ -105,7 +105,7 @@ def test_a_kill_at_each_failpoint_loses_nothing(stage: Stage, point: str) -> Non
     stage.service.start()
     with Load(stage, 5):
         restarts = "SELECT restart_count FROM pipeline_metadata WHERE pipeline_id = %s"
-        eventually(lambda: stage.config.one(restarts, pipeline) >= 2, 60, f"{point} was hit twice")
+        eventually(lambda: stage.config.one(restarts, pipeline) >= 2, 120, f"{point} was hit twice")
         stage.service.terminate()
         del stage.service.environment["ROSETTA_FAILPOINT"]
         stage.service.start()
@@ -120,9 +120,9 @@ def test_the_stream_goes_on_while_the_config_database_is_away(stage: Stage) -> N
     eventually(lambda: stage.config.observed(pipeline) == "RUNNING", 60)
     pid = stage.service.streaming_pid(pipeline)
     with stage.config_database_away():
-        eventually(lambda: stage.service.health()["config_database"]["unreachable_since"])
+        eventually(lambda: stage.service.config_database().get("unreachable_since"))
         stage.source("INSERT INTO orders VALUES (777777, 'while it was away', 1, NULL)")
         converges(stage)
-        assert stage.service.pipeline(pipeline)["pid"] == pid
-    eventually(lambda: stage.service.health()["config_database"]["reachable"], 30)
+        assert stage.service.streaming_pid(pipeline) == pid
+    eventually(lambda: stage.service.config_database().get("reachable"), 40)
     assert stage.service.streaming_pid(pipeline) == pid

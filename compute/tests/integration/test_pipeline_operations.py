@@ -50,9 +50,9 @@ def test_pause_start_and_refresh_lose_nothing_under_load(stage: Stage) -> None:
     with Load(stage, 6):
         first = running(stage, pipeline)
         stage.config.set_status(pipeline, "PAUSE")
-        eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 20)
+        eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 40)
         assert not process_exists(first)
-        assert slot(stage) == (f"rosetta_1_{pipeline}", False)
+        eventually(lambda: slot(stage) == (f"rosetta_1_{pipeline}", False), what="its slot is left, and at rest")
 
         stage.config.set_status(pipeline, "START")
         second = running(stage, pipeline)
@@ -104,7 +104,7 @@ def test_f22_a_lost_slot_is_never_made_again_in_silence(stage: Stage) -> None:
     stage.service.start()
     running(stage, pipeline)
     stage.config.set_status(pipeline, "PAUSE")
-    eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 20)
+    eventually(lambda: stage.config.observed(pipeline) == "PAUSED", 40)
     stage.source("INSERT INTO one VALUES (2, 'lost')")
     eventually(lambda: drop_slot(stage))
     stage.config.set_status(pipeline, "START")

@@ -71,7 +71,7 @@ class Guarded:
         return pipeline
 
     def observes(self, pipeline: int, *expected: str) -> None:
-        eventually(lambda: self.config.row(_OBSERVED, pipeline) == expected, 10, f"{expected} is shown")
+        eventually(lambda: self.config.row(_OBSERVED, pipeline) == expected, 30, f"{expected} is shown")
 
     def fill(self, megabytes: int) -> None:
         """Writes about so much WAL, in another table than any that is published."""
@@ -144,7 +144,7 @@ def test_f23_wal_removed_while_paused_is_warned_of_and_shown(short_of_wal: Guard
     guarded = short_of_wal
     pipeline = guarded.pipeline("p")
     guarded.fill(91)
-    warning = eventually(lambda: guarded.config.row(_OPEN, f"wal-budget:{pipeline}"), 20, "warned before it is lost")
+    warning = eventually(lambda: guarded.config.row(_OPEN, f"wal-budget:{pipeline}"), 40, "warned before it is lost")
     assert warning
     assert warning[0] == "WARNING"
     assert "max_slot_wal_keep_size" in warning[1]
@@ -178,7 +178,7 @@ def test_a_budget_that_warns_says_so_once_and_takes_it_back(guarded: Guarded) ->
     pipeline = guarded.pipeline("p", wal_budget_bytes=20_000_000)
     key = f"wal-budget:{pipeline}"
     guarded.fill(30)
-    row = eventually(lambda: (found := guarded.config.row(_OPEN, key)) and found[0] == "CRITICAL" and found, 20)
+    row = eventually(lambda: (found := guarded.config.row(_OPEN, key)) and found[0] == "CRITICAL" and found, 40)
     assert row
     assert "The pipeline is paused." in row[1]
     assert f"SET status = 'START' WHERE id = {pipeline};" in row[2]
@@ -191,7 +191,7 @@ def test_a_budget_that_warns_says_so_once_and_takes_it_back(guarded: Guarded) ->
         guarded.sql(log_running, advance)
         return guarded.config.row(_OPEN, key) is None
 
-    eventually(resolved, 20, "it is resolved once the slot has moved on")
+    eventually(resolved, 40, "it is resolved once the slot has moved on")
     assert guarded.config.one("SELECT count(*) FROM notifications WHERE dedup_key = %s", key) == 1
 
 
@@ -225,10 +225,10 @@ def test_a_budget_that_pauses_suspends_what_holds_the_slot_back_and_nothing_else
         f"wal-budget:{pipeline}",
         "SELECT array_agg(destination_id) FROM pipeline_destinations WHERE detached_at IS NOT NULL",
     )
-    eventually(lambda: guarded.config.row(_OPEN, key), 20, "it is told")
+    eventually(lambda: guarded.config.row(_OPEN, key), 40, "it is told")
     assert guarded.config.one(detached) is None, "no process has said how the destinations are"
     guarded.config.run("UPDATE pipeline_metadata SET heartbeat_at = now()")
-    eventually(lambda: guarded.config.one(detached), 20, "the holder is suspended")
+    eventually(lambda: guarded.config.one(detached), 40, "the holder is suspended")
     assert good not in guarded.config.one(detached)
     assert guarded.sql(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot_of(pipeline)}'") == 1
     eventually(lambda: "was suspended and needs a resync" in (guarded.config.row(_OPEN, key) or ("", ""))[1])

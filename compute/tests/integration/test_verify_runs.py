@@ -114,17 +114,17 @@ def test_a_run_that_is_cancelled_or_whose_service_stops_is_broken_off(stage: Sta
 
         cursor.execute("BEGIN; LOCK TABLE orders")  # the comparison waits
         cancelled = verify(stage, pipeline)
-        eventually(waiting, 30, "the comparison waits for the lock")
+        eventually(waiting, 60, "the comparison waits for the lock")
         stage.config.run(
             "UPDATE verify_runs SET status = 'FAILED', error_message = 'cancelled', completed_at = now() WHERE id = %s",
             cancelled,
         )
         run = verify(stage, pipeline)
         executing = "SELECT status = 'EXECUTING' FROM verify_runs WHERE id = %s"
-        eventually(lambda: stage.config.one(executing, run) and waiting(), 30, "the next one has begun")
+        eventually(lambda: stage.config.one(executing, run) and waiting(), 60, "the next one has begun")
         assert ended(stage, cancelled)[2] == "cancelled"
         os.kill(stage.service.pid, signal.SIGTERM)
-        eventually(lambda: not process_exists(stage.service.pid), 10, "the service has stopped")
+        eventually(lambda: not process_exists(stage.service.pid), 40, "the service has stopped")
         cursor.execute("ROLLBACK")
     status, report, message = ended(stage, run)
     assert (status, report) == ("FAILED", None)

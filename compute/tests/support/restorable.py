@@ -36,7 +36,7 @@ class Restorable:
         self.server.account.own(self.server.data / "standby.signal")
         self.server.start()
         self.run("SELECT pg_promote()")
-        eventually(lambda: self.run("SELECT NOT pg_is_in_recovery()"), 20)
+        eventually(lambda: self.run("SELECT NOT pg_is_in_recovery()"), 60)
 
     def _replace(self) -> None:
         self.server.stop()

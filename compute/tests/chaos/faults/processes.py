@@ -78,7 +78,7 @@ def f2(arena: Arena) -> None:
         killed_at = time.monotonic()
         with arena.recovery():
             owner.kill()
-            eventually(lambda: not process_exists(child), 3, "its child has died with it")
+            eventually(lambda: not process_exists(child), 20, "its child has died with it")
             eventually(lambda: arena.config.one(_OWNER, arena.pipeline) not in {None, before}, 20, "a new owner")
             taken = time.monotonic() - killed_at
         arena.streaming_pid(other)

@@ -12,7 +12,7 @@ from compute.tests.chaos.faults.copies import job, resync, until_streaming
 from compute.tests.chaos.matrix import fault
 from compute.tests.chaos.oracle import Verdict
 from compute.tests.support.restorable import Restorable
-from compute.tests.support.waiting import eventually
+from compute.tests.support.waiting import eventually, process_exists
 
 FOUND_SECONDS = 30.0
 _SLOTS = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"
@@ -175,7 +175,7 @@ def f35(arena: Arena) -> Verdict:
         arena.pause(1.0)
         arena.lines["source"].refuse()
         arena.config.run("DELETE FROM pipelines WHERE id = %s", arena.pipeline)
-        eventually(lambda: pid not in service.children(), 20, "its process has ended")
+        eventually(lambda: not process_exists(pid), 40, "its process has ended")
         arena.pause(2.0)
         assert arena.one("source", _SLOTS) == 1
         arena.lines["source"].heal()

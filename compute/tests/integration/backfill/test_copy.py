@@ -108,7 +108,7 @@ def test_chunks_wait_for_their_watermark_and_are_bounded(copying: Copying) -> No
     copying.start()
     _, job_id = copying.queue("t")
     reads = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rosetta copy'"
-    eventually(lambda: copying.source.one(reads) == 1, 10)
+    eventually(lambda: copying.source.one(reads) == 1, 40)
     assert copying.status(job_id) in {"PENDING", "EXECUTING"}
     assert copying.target_rows("SELECT count(*) FROM public.t") == [(0,)]
     copying.stream.held.clear()
@@ -269,7 +269,7 @@ def test_a_truncate_between_read_and_mark_brings_no_row_back(copying: Copying, m
         nonlocal reads
         reads += point == "after_chunk_read"
         if point == "after_chunk_read" and reads == 3:
-            eventually(lambda: len(copying.stream.merged) == 2, 10)
+            eventually(lambda: len(copying.stream.merged) == 2, 40)
             copying.source.run("TRUNCATE public.t")
             with copying.stream.lock, closing(connect(copying.target, application="test", autocommit=True)) as session:
                 session.cursor().execute("TRUNCATE public.t")  # as the stream would, before the third mark

@@ -51,7 +51,7 @@ def ask(copying: Copying, *filters: Any, table: str = "t", batch_rows: int | Non
 
 
 def ended(copying: Copying, job: int) -> tuple[Any, ...]:
-    eventually(lambda: copying.status(job) not in {"PENDING", "EXECUTING"}, 30, f"job {job}")
+    eventually(lambda: copying.status(job) not in {"PENDING", "EXECUTING"}, 60, f"job {job}")
     return copying.job(job, "status", "error_code", "error_message")
 
 
@@ -91,7 +91,7 @@ def test_it_goes_on_behind_the_last_merged_chunk_and_is_cancelled_at_any_time(st
     streaming.stream.before_merge = hold_at_six
     job = ask(streaming, "id > 0", batch_rows=50)
     part = "SELECT id, chunks_done, cursor_key FROM queue_backfill_data WHERE backfill_id = %s"
-    eventually(lambda: (streaming.config.row(part, job) or (0, 0))[1] >= 3, 20, "some chunks")
+    eventually(lambda: (streaming.config.row(part, job) or (0, 0))[1] >= 3, 40, "some chunks")
     streaming.stop()
     number, chunks, cursor = streaming.config.row(part, job) or (0, 0, None)
     assert (streaming.status(job), chunks < 20) == ("EXECUTING", True)
@@ -111,8 +111,8 @@ def test_it_goes_on_behind_the_last_merged_chunk_and_is_cancelled_at_any_time(st
     merged = len(streaming.stream.merged)
     streaming.stream.before_merge = hold_at_six
     second, third = ask(streaming, "id > 0", batch_rows=50), ask(streaming, "id < 10")
-    eventually(streaming.stream.held.is_set, 20, "it is in the middle")
-    eventually(lambda: streaming.job(third, "status_reason")[0] == "another backfill of the table is under way", 20)
+    eventually(streaming.stream.held.is_set, 40, "it is in the middle")
+    eventually(lambda: streaming.job(third, "status_reason")[0] == "another backfill of the table is under way", 40)
     streaming.config.run("UPDATE queue_backfill_data SET cancel_requested = true WHERE id = %s", second)
     streaming.stream.before_merge = lambda _: None
     streaming.stream.held.clear()
@@ -141,6 +141,6 @@ def test_what_cannot_be_done_fails_with_its_remedy_and_leaves_the_table_alone(st
     assert right(streaming) == []
     assert streaming.config.row("SELECT bool_and(state = 'STREAMING'), count(error_code) FROM table_syncs") == (True, 0)
     waiting = ask(streaming, "id = 1", table="unknown")
-    eventually(lambda: streaming.job(waiting, "status_reason")[0] == "no destination has the table", 10)
+    eventually(lambda: streaming.job(waiting, "status_reason")[0] == "no destination has the table", 40)
     streaming.config.run("UPDATE queue_backfill_data SET status = 'CANCELLED' WHERE id = %s", waiting)
     assert streaming.status(waiting) == "CANCELLED"

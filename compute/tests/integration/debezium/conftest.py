@@ -20,7 +20,7 @@ from rosetta.lsn import Lsn, StreamPosition
 from rosetta.postgres import PostgresEndpoint
 from rosetta.tests.waiting import eventually
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 # For what is so of one engine only.
 debezium_only = pytest.mark.parametrize("engine", [EngineKind.DEBEZIUM], indirect=True, ids=str)
 pgoutput_only = pytest.mark.parametrize("engine", [EngineKind.PGOUTPUT], indirect=True, ids=str)

@@ -109,7 +109,7 @@ class EngineHost:
 
     def call(self, name: str, *arguments: Any) -> Any:
         self._pipe.send((name, arguments))
-        if not self._pipe.poll(60):
+        if not self._pipe.poll(120):
             raise TimeoutError(f"{name} was not answered")
         error, result = self._pipe.recv()
         if error is not None:
