@@ -4,7 +4,8 @@ import { ErrorPanel } from '@/components/shared/error-panel'
 import { RowsPending } from '@/components/shared/page-pending'
 import { StatusBadge } from '@/components/shared/status-badge'
 import { Card, CardHeader, CardTitle } from '@/components/ui/card'
-import { formatCount, formatSeconds } from '@/lib/format'
+import { formatBytes, formatCount, formatSeconds } from '@/lib/format'
+import { retainedWalBytes } from '@/lib/retained-wal'
 import { pipelinesQuery } from '@/repo/pipelines'
 
 const SHOWN = 8
@@ -40,6 +41,9 @@ export function PipelineBoard() {
                   {pipeline.name}
                 </Link>
                 <p className="text-muted-foreground truncate text-xs">from {pipeline.source.name}</p>
+                <p className="text-muted-foreground text-xs">
+                  {formatBytes(retainedWalBytes(pipeline))} of WAL retained
+                </p>
               </div>
               <ul className="flex min-w-0 flex-1 flex-col gap-1.5">
                 {pipeline.destinations.map(({ id, destination, metadata }) => (

@@ -12,7 +12,7 @@ import { useNarrow } from '@/lib/use-narrow'
 import { pipelineFlowQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
 import { type FlowNode, INDENT, NODE_WIDTH, flowGraph, ratesOf } from '../data/flow-graph'
-import { retainedWalBytes } from '../data/pipeline-facts'
+import { retainedWalBytes } from '@/lib/retained-wal'
 
 const MINUTES = 5
 type Of<Kind extends FlowNode['type']> = NodeProps<Extract<FlowNode, { type: Kind }>>

@@ -3,14 +3,9 @@ import { type Column, DataTable } from '@/components/shared/data-table'
 import { DesiredBadge, StatusBadge } from '@/components/shared/status-badge'
 import { Badge } from '@/components/ui/badge'
 import { formatBytes, formatCount, formatSeconds } from '@/lib/format'
+import { retainedWalBytes } from '@/lib/retained-wal'
 import type { Pipeline } from '@/repo/types'
-import {
-  observedStatus,
-  parkedChanges,
-  retainedWalBytes,
-  tableCount,
-  worstLagSeconds,
-} from '../data/pipeline-facts'
+import { observedStatus, parkedChanges, tableCount, worstLagSeconds } from '../data/pipeline-facts'
 
 const COLUMNS: Column<Pipeline>[] = [
   {

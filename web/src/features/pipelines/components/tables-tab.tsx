@@ -1,3 +1,4 @@
+import { useQuery } from '@tanstack/react-query'
 import { Table2 } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { type Column, DataTable } from '@/components/shared/data-table'
@@ -9,9 +10,10 @@ import { Badge } from '@/components/ui/badge'
 import { Button } from '@/components/ui/button'
 import { Card } from '@/components/ui/card'
 import { Select } from '@/components/ui/select'
-import { formatCount, humanize, plural } from '@/lib/format'
+import { formatCount, formatSeconds, humanize, plural } from '@/lib/format'
+import { pipelineFlowQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
-import { type TableRow, filterTables, tableRows } from '../data/pipeline-facts'
+import { LAG_MINUTES, type TableRow, filterTables, tableRows } from '../data/pipeline-facts'
 import { DestinationSelect } from './destination-select'
 import { TableActions } from './table-actions'
 
@@ -94,6 +96,13 @@ function columnsOf(pipeline: Pipeline): Column<TableRow>[] {
       cell: ({ rows_applied }) => formatCount(rows_applied),
     },
     {
+      id: 'lag',
+      header: `Lag, ${LAG_MINUTES} min`,
+      sortBy: ({ lagSeconds }) => lagSeconds ?? -1,
+      className: 'align-top text-end tabular-nums whitespace-nowrap',
+      cell: ({ lagSeconds }) => formatSeconds(lagSeconds),
+    },
+    {
       id: 'last',
       header: 'Last change',
       sortBy: ({ last_applied_at }) => last_applied_at ?? '',
@@ -115,7 +124,8 @@ export function TablesTab({ pipeline }: { pipeline: Pipeline }) {
   const [state, setState] = useState('all')
   const [destinationId, setDestinationId] = useState<number | null>(null)
   const [tag, setTag] = useState('all')
-  const rows = useMemo(() => tableRows(pipeline), [pipeline])
+  const measured = useQuery(pipelineFlowQuery(pipeline.id, LAG_MINUTES, LAG_MINUTES)).data?.points
+  const rows = useMemo(() => tableRows(pipeline, measured), [pipeline, measured])
   const tags = useMemo(() => [...new Set(rows.flatMap((row) => row.tags))].sort(), [rows])
   const shown = useMemo(
     () =>

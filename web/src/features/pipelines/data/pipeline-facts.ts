@@ -1,4 +1,4 @@
-import type { Pipeline, TableSync } from '@/repo/types'
+import type { Pipeline, PipelineFlow, TableSync } from '@/repo/types'
 
 /** Worst first: the state that speaks for a pipeline. */
 const WORST_FIRST = [
@@ -24,11 +24,6 @@ export function worstLagSeconds(pipeline: Pipeline): number | null {
   return lags.length > 0 ? Math.max(...lags) : null
 }
 
-export function retainedWalBytes(pipeline: Pipeline): number | null {
-  const sizes = pipeline.destinations.flatMap(({ metadata }) => metadata?.wal_size ?? [])
-  return sizes.length > 0 ? Math.max(...sizes) : null
-}
-
 export function parkedChanges(pipeline: Pipeline): number {
   return pipeline.destinations.reduce((sum, { parked_changes }) => sum + parked_changes, 0)
 }
@@ -43,10 +38,21 @@ export interface TableRow extends TableSync {
   /** `schema.table` at the source. */
   source: string
   target: string
+  /** The worst of `LAG_MINUTES`; null where nothing came. */
+  lagSeconds: number | null
 }
 
-/** One row for each table of each destination. */
-export function tableRows(pipeline: Pipeline): TableRow[] {
+export const LAG_MINUTES = 10
+
+const place = (destinationId: number, schema: string, table: string) => `${destinationId} ${schema}.${table}`
+
+/** One row for each table of each destination, with the lag that was measured there. */
+export function tableRows(pipeline: Pipeline, measured: PipelineFlow['points'] = []): TableRow[] {
+  const worst = new Map<string, number>()
+  for (const { destination_id, schema_name, table_name, lag_seconds_max } of measured) {
+    const key = place(destination_id, schema_name, table_name)
+    if (lag_seconds_max !== null) worst.set(key, Math.max(worst.get(key) ?? 0, lag_seconds_max))
+  }
   return pipeline.destinations.flatMap(({ destination, table_syncs }) =>
     table_syncs.map((sync) => ({
       ...sync,
@@ -54,6 +60,7 @@ export function tableRows(pipeline: Pipeline): TableRow[] {
       destinationName: destination.name,
       source: `${sync.schema_name}.${sync.table_name}`,
       target: `${sync.target_schema ?? sync.schema_name}.${sync.target_name ?? sync.table_name}`,
+      lagSeconds: worst.get(place(destination.id, sync.schema_name, sync.table_name)) ?? null,
     })),
   )
 }

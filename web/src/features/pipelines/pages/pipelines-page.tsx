@@ -12,17 +12,12 @@ import { Card } from '@/components/ui/card'
 import { Select } from '@/components/ui/select'
 import { download, toCsv } from '@/lib/csv'
 import { humanize } from '@/lib/format'
+import { retainedWalBytes } from '@/lib/retained-wal'
 import { useCan } from '@/lib/use-role'
 import { pipelinesQuery } from '@/repo/pipelines'
 import type { Pipeline } from '@/repo/types'
 import { PipelineTable } from '../components/pipeline-table'
-import {
-  observedStatus,
-  parkedChanges,
-  retainedWalBytes,
-  tableCount,
-  worstLagSeconds,
-} from '../data/pipeline-facts'
+import { observedStatus, parkedChanges, tableCount, worstLagSeconds } from '../data/pipeline-facts'
 import { FACETS, type PipelineSearch, facetOptions, narrowed } from '../data/facets'
 
 // No name: those have no space before them.
