@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compute.tests.integration.test_fault_slots import mends, running, shows, slot_names
+from compute.tests.integration.test_fault_slots import KEEPING_WAL, mends, running, shows, slot_names
 from compute.tests.support.config_database import ConfigSql
 from compute.tests.support.restorable import Restorable
 from compute.tests.support.stage import Stage
@@ -64,7 +64,7 @@ def test_f23_wal_removed_under_a_running_pipeline_needs_a_resync_and_the_remedy_
     stage.source("SELECT pg_reload_conf()")
     try:
         with holder.cursor() as cursor:
-            cursor.execute("SELECT pg_current_xact_id()")
+            cursor.execute(KEEPING_WAL)
             for number in range(4):
                 stage.source(
                     f"CREATE TABLE filler_{number} AS SELECT repeat(md5(n::text), 30) FROM generate_series(1, 40000) n"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
+from psycopg2.errors import ObjectInUse
 
 from compute.tests.support.load import TABLES, Load, create_tables
 from compute.tests.support.stage import Stage
@@ -30,10 +32,11 @@ def drop_slot(stage: Stage) -> bool:
         "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
         " WHERE database = current_database() AND active_pid IS NOT NULL"
     )
-    stage.source(
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-        " WHERE database = current_database() AND active_pid IS NULL"
-    )
+    with suppress(ObjectInUse):
+        stage.source(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+            " WHERE database = current_database() AND active_pid IS NULL"
+        )
     return slot(stage) is None
 
 

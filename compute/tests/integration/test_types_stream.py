@@ -14,6 +14,7 @@ from compute.engine.base import EngineSource
 from compute.tests.integration.debezium.host import EngineHost, Start
 from compute.tests.integration.type_bench import Bench, type_bench
 from compute.tests.integration.type_cases import CASES, TypeCase
+from compute.tests.support.waiting import eventually
 from rosetta.dialects.postgres import qualified
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
@@ -79,6 +80,8 @@ def pipe(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> 
         yield made
         host.call("stop", made.number)
         host.close()
+        active = "SELECT active FROM pg_replication_slots WHERE slot_name = 'types_stream'"
+        eventually(lambda: bench.column(active) == ["False"], what="the slot is free")
         bench.column("SELECT pg_drop_replication_slot('types_stream')")
 
 
