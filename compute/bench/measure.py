@@ -169,6 +169,7 @@ def _latencies(
     result = {}
     stage.wait_for_slot(name, contender.require_alive)
     stage.wait_for_marker(name, contender.require_alive)
+    stage.settle()
     for rate in rates:
         _insert(stage, rate, seconds)  # the JVM compiles what it runs often
         contender.pipe.send("sample")
