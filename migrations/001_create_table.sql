@@ -280,7 +280,7 @@ CREATE INDEX dlq_records_asked ON dlq_records (pipeline_id, destination_id, retr
 CREATE INDEX dlq_records_table_sync_id ON dlq_records (table_sync_id);
 -- The columns that a list is filtered by lie in the index, so that a far page of a million is found without the rows.
 CREATE INDEX dlq_records_page ON dlq_records (pipeline_id, destination_id, id)
-    INCLUDE (state, error_class, kind, schema_name, table_name);
+    INCLUDE (state, error_class, error_code, kind, schema_name, table_name);
 ALTER TABLE dlq_records SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 
 -- What the ledger holds, as sums that triggers keep: each row is a contribution, only their sum means something.
@@ -293,6 +293,7 @@ CREATE TABLE dlq_totals (
     table_name      text        NOT NULL,
     kind            text        NOT NULL CHECK (kind IN ('RECORD', 'SEGMENT')),
     error_class     text        NOT NULL CHECK (error_class IN ('OUTAGE', 'DATA')),
+    error_code      text,
     state           text        NOT NULL
         CHECK (state IN ('PARKED', 'RETRYING', 'RECOVERED', 'SUPERSEDED', 'DISCARDED')),
     records         bigint      NOT NULL, -- rows of dlq_records
@@ -738,26 +739,26 @@ DECLARE
     touched bigint;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
-            records, row_count, payload_bytes)
-        SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
+        INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code,
+            state, records, row_count, payload_bytes)
+        SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code, state,
             count(*), sum(row_count), sum(payload_bytes)
-        FROM entered GROUP BY 1, 2, 3, 4, 5, 6, 7;
+        FROM entered GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
     ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
-            records, row_count, payload_bytes)
-        SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
+        INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code,
+            state, records, row_count, payload_bytes)
+        SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code, state,
             -count(*), -sum(row_count), -sum(payload_bytes)
         -- records that go with their pipeline: rosetta_forget_totals was here before
         FROM gone WHERE EXISTS (SELECT FROM pipelines WHERE pipelines.id = gone.pipeline_id)
-        GROUP BY 1, 2, 3, 4, 5, 6, 7;
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
     ELSE
-        INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
-            records, row_count, payload_bytes)
-        SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
+        INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code,
+            state, records, row_count, payload_bytes)
+        SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code, state,
             sum(side), sum(side * row_count), sum(side * payload_bytes)
         FROM (SELECT 1 AS side, * FROM entered UNION ALL SELECT -1, * FROM gone) AS changed
-        GROUP BY 1, 2, 3, 4, 5, 6, 7
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         HAVING sum(side) <> 0 OR sum(side * row_count) <> 0 OR sum(side * payload_bytes) <> 0;
     END IF;
     IF random() >= 0.01 OR current_setting('transaction_isolation') <> 'read committed' THEN
@@ -772,11 +773,11 @@ BEGIN
         DELETE FROM dlq_totals WHERE id IN (
             SELECT id FROM dlq_totals WHERE pipeline_id = touched LIMIT 10000 FOR UPDATE SKIP LOCKED)
         RETURNING *)
-    INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
-        records, row_count, payload_bytes)
-    SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, state,
+    INSERT INTO dlq_totals (pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code,
+        state, records, row_count, payload_bytes)
+    SELECT pipeline_id, destination_id, schema_name, table_name, kind, error_class, error_code, state,
         sum(records), sum(row_count), sum(payload_bytes)
-    FROM taken GROUP BY 1, 2, 3, 4, 5, 6, 7
+    FROM taken GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
     HAVING sum(records) <> 0 OR sum(row_count) <> 0 OR sum(payload_bytes) <> 0;
     RETURN NULL;
 END $$;

@@ -12,7 +12,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from rosetta.cli.config_session import audit, config_session
-from rosetta.cli.dlq_options import Class, Destination, Key, Kind, Table, selecting
+from rosetta.cli.dlq_options import Class, Code, Destination, Key, Kind, Table, selecting
 from rosetta.cli.dlq_output import print_contents, print_records, print_sums, record_as_json
 from rosetta.cli.dlq_selection import Chosen, chosen, place_named, sums_by_name
 from rosetta.cli.target import keyring
@@ -37,6 +37,7 @@ def list_records(  # noqa: PLR0913 - one parameter for each option
     destination: Destination = None,
     table: Table = None,
     error_class: Class = None,
+    code: Code = None,
     kind: Kind = None,
     key: Key = None,
     state: Annotated[list[DlqState] | None, typer.Option(help="May be repeated; left out: the open ones.")] = None,
@@ -51,7 +52,7 @@ def list_records(  # noqa: PLR0913 - one parameter for each option
             print_sums(sums_by_name(session), as_json=as_json)
             return
         place = place_named(session, pipeline, destination)
-        wanted = Chosen(table=table, error_class=error_class, kind=kind, key=tuple(key or ()))
+        wanted = Chosen(table=table, error_class=error_class, error_code=code, kind=kind, key=tuple(key or ()))
         criteria = wanted.criteria(keyring, tuple(state or OPEN))
         rows, total = search.page(session, place, criteria, Window(limit, 0, after, newest_first))
         print_records(rows, total, limit, as_json=as_json)

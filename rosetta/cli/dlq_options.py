@@ -17,6 +17,7 @@ Pipeline = Annotated[str | None, typer.Option(help="Name of the pipeline.")]
 Destination = Annotated[str | None, typer.Option(help="Name of its destination; needed when it has several.")]
 Table = Annotated[str | None, typer.Option(help="Source table `schema.table`.")]
 Class = Annotated[ErrorClass | None, typer.Option("--class", help="OUTAGE or DATA.")]
+Code = Annotated[str | None, typer.Option(help="Code of the error, e.g. PG_23514.")]
 Kind = Annotated[DlqKind | None, typer.Option(help="RECORD or SEGMENT.")]
 Key = Annotated[list[str] | None, typer.Option(help="Key of the row, repeated for each of its columns; needs --table.")]
 All = Annotated[bool, typer.Option("--all", help="Everything that is open for the destination.")]
@@ -29,11 +30,12 @@ def _chosen(  # noqa: PLR0913 - one parameter for each option
     destination: Destination = None,
     table: Table = None,
     error_class: Class = None,
+    code: Code = None,
     kind: Kind = None,
     key: Key = None,
     everything: All = False,
 ) -> Chosen:
-    return Chosen(tuple(ids or ()), pipeline, destination, table, error_class, kind, tuple(key or ()), everything)
+    return Chosen(tuple(ids or ()), pipeline, destination, table, error_class, code, kind, tuple(key or ()), everything)
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:

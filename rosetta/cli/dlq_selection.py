@@ -30,6 +30,7 @@ class Chosen:
     destination: str | None = None
     table: str | None = None
     error_class: ErrorClass | None = None
+    error_code: str | None = None
     kind: DlqKind | None = None
     key: tuple[str, ...] = ()
     everything: bool = False
@@ -46,6 +47,7 @@ class Chosen:
             schema_name=None if table is None else table.schema,
             table_name=None if table is None else table.name,
             error_class=self.error_class,
+            error_code=self.error_code,
             kind=self.kind,
             states=states,
             key_hashes=hashes,
@@ -55,12 +57,18 @@ class Chosen:
         """The selection for the audit log; a key is a row value, so it is only said that there was one."""
         if self.ids or self.everything:
             return {"ids": list(self.ids)} if self.ids else {"all": True}
-        named = {"table": self.table, "error_class": self.error_class, "kind": self.kind, "by_key": bool(self.key)}
+        named = {
+            "table": self.table,
+            "error_class": self.error_class,
+            "error_code": self.error_code,
+            "kind": self.kind,
+            "by_key": bool(self.key),
+        }
         return {"filter": {name: value for name, value in named.items() if value}}
 
     @property
     def has_filter(self) -> bool:
-        return bool(self.table or self.error_class or self.kind or self.key)
+        return bool(self.table or self.error_class or self.error_code or self.kind or self.key)
 
 
 def chosen(session: Session, wanted: Chosen) -> Iterator[tuple[Place, Chosen]]:
@@ -70,7 +78,7 @@ def chosen(session: Session, wanted: Chosen) -> Iterator[tuple[Place, Chosen]]:
     """
     if bool(wanted.ids) + wanted.has_filter + wanted.everything != 1:
         raise ConfigurationError(
-            "select records by their ids, by --table, --class, --kind and --key, or by --all",
+            "select records by their ids, by --table, --class, --code, --kind and --key, or by --all",
             remedy="Use exactly one of these ways; the last two need --pipeline.",
         )
     if not wanted.ids:

@@ -42,6 +42,7 @@ class Criteria:
     schema_name: str | None = None
     table_name: str | None = None
     error_class: ErrorClass | None = None
+    error_code: str | None = None
     kind: DlqKind | None = None
     states: tuple[DlqState, ...] = OPEN
     key_hashes: tuple[bytes, ...] | None = None
@@ -59,6 +60,18 @@ class Sum:
     records: int = 0
     changes: int = 0
     payload_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open records of one table that were parked for the same reason; `changes` are those in the records."""
+
+    schema_name: str
+    table_name: str
+    error_class: ErrorClass
+    error_code: str | None
+    records: int
+    changes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,21 @@ def open_sums(session: Session, pipeline_ids: Iterable[int]) -> dict[Place, Sum]
         .group_by(DlqTotal.pipeline_id, DlqTotal.destination_id)
     )
     return {Place(row[0], row[1]): Sum(*map(int, row[2:])) for row in rows}
+
+
+def groups(session: Session, place: Place, limit: int) -> tuple[list[Group], int]:
+    """What is open, by table and error: the `limit` groups with the most changes, and how many there are in all."""
+    same = (DlqTotal.schema_name, DlqTotal.table_name, DlqTotal.error_class, DlqTotal.error_code)
+    records, changes = func.sum(DlqTotal.records), func.sum(DlqTotal.row_count)
+    rows = session.execute(
+        select(*same, records, changes, func.count().over())
+        .where(*_conditions(DlqTotal, place, Criteria()))
+        .group_by(*same)
+        .having(records > 0)
+        .order_by(changes.desc(), records.desc(), *same)
+        .limit(limit)
+    ).all()
+    return [Group(*row[:4], int(row[4]), int(row[5])) for row in rows], rows[0][6] if rows else 0
 
 
 def page(session: Session, place: Place, criteria: Criteria, window: Window) -> tuple[Sequence[DlqRecord], int]:
@@ -195,7 +223,7 @@ def _conditions(source: type[DlqTotal | DlqRecord], place: Place, criteria: Crit
         source.destination_id == place.destination_id,
         source.state.in_(criteria.states),
     ]
-    for name in ("schema_name", "table_name", "error_class", "kind"):
+    for name in ("schema_name", "table_name", "error_class", "error_code", "kind"):
         wanted = getattr(criteria, name)
         if wanted is not None:
             conditions.append(getattr(source, name) == wanted)

@@ -57,7 +57,7 @@ class DlqRecord(Base):
             "pipeline_id",
             "destination_id",
             "id",
-            postgresql_include=["state", "error_class", "kind", "schema_name", "table_name"],
+            postgresql_include=["state", "error_class", "error_code", "kind", "schema_name", "table_name"],
         ),
     )
 
@@ -109,6 +109,7 @@ class DlqTotal(Base):
     table_name: Mapped[str]
     kind: Mapped[DlqKind] = one_of("kind", DlqKind)
     error_class: Mapped[ErrorClass] = one_of("error_class", ErrorClass)
+    error_code: Mapped[str | None]
     state: Mapped[DlqState] = one_of("state", DlqState)
     records: Mapped[int]
     row_count: Mapped[int]

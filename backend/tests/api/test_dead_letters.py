@@ -127,6 +127,39 @@ async def test_filters(admin: httpx.AsyncClient, parking: Parking) -> None:
     assert wrong.status_code == 422
 
 
+async def test_what_is_open_is_grouped_by_table_and_error(admin: httpx.AsyncClient, parking: Parking, sql: Sql) -> None:
+    async def grouped(**params: int) -> tuple[list[tuple[Any, ...]], int]:
+        answer = await admin.get(f"{parking.path}/dlq/groups", params=params)
+        assert answer.status_code == 200, answer.text
+        names = ("schema_name", "table_name", "error_class", "error_code", "records", "changes")
+        return [tuple(item[name] for name in names) for item in answer.json()["items"]], answer.json()["total"]
+
+    assert await grouped() == ([], 0)
+    parking.segment(40, 1, error_code="CONNECTION_REFUSED")
+    first, *others = [parking.record(key, key) for key in range(2, 5)]
+    elsewhere = parking.record(5, 5, table_name="items", state="RETRYING")
+    parking.record(6, 6, error_code="PG_23502", state="RECOVERED", payload=b"")
+    outage = ("public", "orders", "OUTAGE", "CONNECTION_REFUSED", 1, 40)
+    item = ("public", "items", "DATA", "22003", 1, 1)
+    assert await grouped() == ([outage, ("public", "orders", "DATA", "22003", 3, 3), item], 3)
+    # as compute does: refused for another reason, then taken
+    sql("UPDATE dlq_records SET attempts = attempts + 1, error_code = 'PG_23514' WHERE id = %s", first)
+    two = ("public", "orders", "DATA", "22003", 2, 2)
+    assert await grouped() == ([outage, two, item, ("public", "orders", "DATA", "PG_23514", 1, 1)], 4)
+    assert await grouped(limit=2) == ([outage, two], 4)
+    assert await listed(admin, parking, error_code="PG_23514") == [first]
+    assert await listed(admin, parking, table_name="orders", error_code="22003") == others
+    sql("UPDATE dlq_records SET state = 'RECOVERED', payload = '' WHERE id = %s", first)
+    assert await grouped() == ([outage, two, item], 3)
+    asked = await admin.post(f"{parking.path}/recover-dlq", json={"filter": {"error_code": "CONNECTION_REFUSED"}})
+    assert (asked.json()["asked"], asked.json()["changes"]) == (1, 40)
+    chosen = {"filter": {"table_name": "items", "error_code": "22003"}, "reason": "a test order"}
+    assert (await admin.post(f"{parking.path}/dlq/discard", json=chosen)).json()["discarded"] == 1
+    assert sql("SELECT id FROM dlq_records WHERE state = 'DISCARDED'") == [(elsewhere,)]
+    assert await grouped() == ([outage, two], 2)
+    assert (await admin.get(f"{parking.other_path}/dlq/groups")).json() == {"items": [], "total": 0}
+
+
 async def test_records_of_a_row_are_found_by_its_key(admin: httpx.AsyncClient, parking: Parking, sql: Sql) -> None:
     first, _, third = parking.record(7, 1), parking.record(8, 2), parking.record(7, 3)
     assert await listed(admin, parking, table_name="orders", key="7") == [first, third]
@@ -315,8 +348,10 @@ async def test_the_totals_follow_every_kind_of_change(parking: Parking, sql: Sql
     sql("UPDATE dlq_records SET state = 'RECOVERED', payload_bytes = 0 WHERE ordinal = 1 AND id % 2 = 0")
     sql("DELETE FROM dlq_records WHERE id % 5 = 0")
     sql("UPDATE dlq_records SET attempts = attempts + 1")
-    kept = "SELECT state, sum(records)::bigint, sum(row_count)::bigint, sum(payload_bytes)::bigint FROM dlq_totals"
-    counted = "SELECT state, count(*), sum(row_count)::bigint, sum(payload_bytes)::bigint FROM dlq_records"
-    assert sql(f"{kept} GROUP BY 1 ORDER BY 1") == sql(f"{counted} GROUP BY 1 ORDER BY 1")
+    sql("UPDATE dlq_records SET error_code = CASE id % 3 WHEN 0 THEN 'PG_23514' END WHERE id % 7 <> 0")
+    sums = "sum(row_count)::bigint, sum(payload_bytes)::bigint"
+    kept = f"SELECT state, error_code, sum(records)::bigint, {sums} FROM dlq_totals"
+    counted = f"SELECT state, error_code, count(*), {sums} FROM dlq_records"
+    assert sql(f"{kept} GROUP BY 1, 2 ORDER BY 1, 2") == sql(f"{counted} GROUP BY 1, 2 ORDER BY 1, 2")
     sql("DELETE FROM pipelines")
     assert sql("SELECT count(*) FROM dlq_totals") == [(0,)]

@@ -73,6 +73,7 @@ async def test_f33_any_page_of_a_million_parked_records_comes_at_once(
         "middle by cursor": ({"cursor": numbers[middle - 1]}, numbers[middle : middle + 50], len(numbers)),
         "500 from the middle": ({"offset": middle, "limit": 500}, numbers[middle : middle + 500], len(numbers)),
         "middle of a table": ({"table_name": "t5", "offset": RECORDS // 20}, None, RECORDS // 10),
+        "middle of a code": ({"error_code": "22003", "offset": middle}, numbers[middle : middle + 50], len(numbers)),
         "a rare class": ({"error_class": "OUTAGE"}, None, outages - (RECORDS % 50_000 == 0)),
         "a rare state": ({"state": "DISCARDED"}, [max(numbers[-1], last) + 1], 1),
         "nothing": ({"state": "RECOVERED"}, [], 0),
@@ -87,6 +88,8 @@ async def test_f33_any_page_of_a_million_parked_records_comes_at_once(
             assert [item["id"] for item in page["items"]] == expected, name
     seconds["count"], count = await timed(admin, f"{parking.path}/dlq/count", {})
     assert count == {"count": len(numbers)}
+    seconds["groups"], found = await timed(admin, f"{parking.path}/dlq/groups", {})
+    assert sum(group["records"] for group in found["items"]) == len(numbers)
     seconds["asking for one record"] = await asked(admin, parking, numbers[middle])
     REPORT.parent.mkdir(exist_ok=True)
     milliseconds = {name: round(took * 1000, 1) for name, took in seconds.items()}

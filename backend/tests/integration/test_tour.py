@@ -226,6 +226,7 @@ async def _dead_letters(tour: Tour, app: FastAPI, sql: Sql) -> None:
     record = parking.record(7, 1)
     one = "/pipelines/{pipeline_id}/destinations/{destination_id}"
     await tour.call(f"GET {one}/dlq/count", **ids)
+    await tour.call(f"GET {one}/dlq/groups", **ids)
     await tour.call(f"GET {one}/dlq", **ids)
     shown = len(tour.heard)
     await tour.call(f"GET {one}/dlq/{{record_id}}", **ids, record_id=record)

@@ -55,7 +55,7 @@ def test_the_list_begins_with_a_sum_for_each_destination(dlq: Run, parking: Park
 
 
 def test_a_list_has_pages_and_filters_and_no_values(dlq: Run, parking: Parking) -> None:
-    numbers = [parking.record(n, n) for n in range(1, 6)]
+    numbers = [parking.record(n, n, error_code="PG_23514" if n == 5 else "22003") for n in range(1, 6)]
     segment = parking.segment(2, 9)
     first = json_of(dlq("list", "orders", "--destination", "a", "--limit", 3, "--json"))
     assert [item["id"] for item in first["items"]] == numbers[:3]
@@ -64,8 +64,8 @@ def test_a_list_has_pages_and_filters_and_no_values(dlq: Run, parking: Parking) 
     assert [item["id"] for item in json_of(dlq(*after))["items"]] == [*numbers[3:], segment]
     by_key = ("list", "orders", "--destination", "a", "--table", "orders", "--key", 4, "--json")
     assert [item["id"] for item in json_of(dlq(*by_key))["items"]] == [numbers[3]]
-    shown = dlq("list", "orders", "--destination", "a", "--class", "DATA")
-    assert "5 in all" in shown.stdout
+    shown = dlq("list", "orders", "--destination", "a", "--class", "DATA", "--code", "22003")
+    assert "4 in all" in shown.stdout
     assert "a value does not fit its column" in shown.stdout
     assert CANARY not in shown.stdout
     several = dlq("list", "orders")

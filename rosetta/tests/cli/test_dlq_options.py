@@ -39,9 +39,9 @@ def app(taken: list[tuple[Chosen, str]]) -> typer.Typer:
         (
             [
                 *("--pipeline", "p", "--destination", "d", "--table", "s.t"),
-                *("--class", "DATA", "--kind", "RECORD", "--key", "1", "--key", "2"),
+                *("--class", "DATA", "--code", "22003", "--kind", "RECORD", "--key", "1", "--key", "2"),
             ],
-            Chosen((), "p", "d", "s.t", ErrorClass.DATA, DlqKind.RECORD, ("1", "2")),
+            Chosen((), "p", "d", "s.t", ErrorClass.DATA, "22003", DlqKind.RECORD, ("1", "2")),
         ),
     ],
 )

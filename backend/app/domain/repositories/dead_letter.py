@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.models import DlqRecord
 from rosetta.dead_letters import actions, search
 from rosetta.dead_letters.actions import Done, Edit
-from rosetta.dead_letters.search import Criteria, Neighbours, Place, Sum, Window
+from rosetta.dead_letters.search import Criteria, Group, Neighbours, Place, Sum, Window
 from rosetta.secrets import Keyring
 
 
@@ -23,6 +23,10 @@ class DeadLetterRepository:
     async def open_sums(self, pipeline_ids: Iterable[int]) -> dict[Place, Sum]:
         """What is open, for each destination of these pipelines that has something."""
         return await self.session.run_sync(search.open_sums, list(pipeline_ids))
+
+    async def groups(self, place: Place, limit: int) -> tuple[list[Group], int]:
+        """The largest groups of what is open, and how many there are in all."""
+        return await self.session.run_sync(search.groups, place, limit)
 
     async def page(self, place: Place, criteria: Criteria, window: Window) -> tuple[Sequence[DlqRecord], int]:
         """Records without payloads, and the count of all that match."""

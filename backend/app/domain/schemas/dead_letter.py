@@ -16,6 +16,7 @@ from app.domain.schemas.pipeline import LsnText
 from rosetta.enums import DlqKind, DlqOperation, DlqState, ErrorClass
 
 KeyText = Annotated[list[Text], Field(min_length=1, max_length=32)]
+ErrorCode = Annotated[Text, Field(min_length=1, max_length=100)]
 _KEY_HELP = "text of the key's columns, in their order; needs `table_name` too"
 
 
@@ -38,6 +39,7 @@ class DlqQuery(PageRequest):
     schema_name: Identifier | None = None
     table_name: Identifier | None = None
     error_class: ErrorClass | None = None
+    error_code: ErrorCode | None = None
     kind: DlqKind | None = None
     state: list[DlqState] | None = Field(default=None, max_length=5, description="left out: the open ones")
     key: KeyText | None = Field(default=None, description=_KEY_HELP)
@@ -80,6 +82,24 @@ class DlqPage(Page[DlqView]):
     next_cursor: int | None = Field(description="for the page after this one; null at the end")
 
 
+class DlqGroupView(View):
+    """Open records of one table that were parked for the same reason."""
+
+    schema_name: str
+    table_name: str
+    error_class: ErrorClass
+    error_code: str | None
+    records: int
+    changes: int = Field(description="in these records: those inside segments count one by one")
+
+
+class DlqGroups(View):
+    """Those with the most changes first; `total` counts all of them."""
+
+    items: list[DlqGroupView]
+    total: int
+
+
 class ChangeView(View):
     """One change. Values are in the text form of the source's types; null in `values` is NULL."""
 
@@ -120,6 +140,7 @@ class DlqFilter(Body):
     schema_name: Identifier | None = None
     table_name: Identifier | None = None
     error_class: ErrorClass | None = None
+    error_code: ErrorCode | None = None
     kind: DlqKind | None = None
     key: KeyText | None = Field(default=None, description=_KEY_HELP)
 

@@ -19,6 +19,8 @@ from app.domain.schemas.dead_letter import (
     DlqDetailView,
     DlqEdit,
     DlqFilter,
+    DlqGroups,
+    DlqGroupView,
     DlqPage,
     DlqQuery,
     DlqView,
@@ -55,6 +57,11 @@ class DeadLetterService:
     async def count(self, pipeline_id: int, destination_id: int) -> int:
         """How many changes are open. Raises EntityNotFoundError when the pipeline does not feed the destination."""
         return (await self._records.summed(await self._place(pipeline_id, destination_id), Criteria())).changes
+
+    async def groups(self, pipeline_id: int, destination_id: int, limit: int) -> DlqGroups:
+        """What is open, by table and error. Raises EntityNotFoundError as `count` does."""
+        found, total = await self._records.groups(await self._place(pipeline_id, destination_id), limit)
+        return DlqGroups(items=[DlqGroupView.model_validate(group) for group in found], total=total)
 
     async def page(self, pipeline_id: int, destination_id: int, query: DlqQuery) -> DlqPage:
         """Raises EntityNotFoundError, and InvalidRequestError for an order or a filter that cannot be had."""
@@ -145,6 +152,7 @@ class DeadLetterService:
             schema_name=wanted.schema_name,
             table_name=wanted.table_name,
             error_class=wanted.error_class,
+            error_code=wanted.error_code,
             kind=wanted.kind,
             states=states,
             key_hashes=hashes,

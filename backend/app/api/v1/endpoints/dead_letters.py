@@ -14,6 +14,7 @@ from app.domain.schemas.dead_letter import (
     DiscardView,
     DlqDetailView,
     DlqEdit,
+    DlqGroups,
     DlqPage,
     DlqQuery,
     RecoverRequest,
@@ -38,6 +39,18 @@ async def list_parked(
 ) -> DlqPage:
     """In the order in which they were parked, without values; the open ones unless `state` says otherwise."""
     return await service.page(pipeline_id, destination_id, query)
+
+
+@router.get("/dlq/groups")
+@requires(Role.VIEWER)
+async def group_parked(
+    pipeline_id: PathId,
+    destination_id: PathId,
+    service: DeadLetterServiceDep,
+    limit: Annotated[int, Query(ge=1, le=100, description="how many groups to show")] = 50,
+) -> DlqGroups:
+    """What is parked now, by table and error; each group is what the list shows when it is filtered by these."""
+    return await service.groups(pipeline_id, destination_id, limit)
 
 
 @router.post("/dlq/discard")
