@@ -49,7 +49,15 @@ test('a refused change is inspected, edited and replayed', async ({ page, stage 
 test('a refused change is discarded, with a reason that the audit log keeps', async ({ page, stage }) => {
   await stage.sql('shop', "INSERT INTO shop.parcels VALUES (601, 'glass', 8)")
   await openQueue(page)
-  await expect(page.getByRole('button', { name: /Inspect record/ })).toHaveCount(1, { timeout: 40_000 })
+  const group = page
+    .getByRole('region', { name: 'Groups of parked records' })
+    .getByRole('button', { name: /A check constraint refuses the row/ })
+  await group.click({ timeout: 40_000 })
+  await expect(page).toHaveURL(/table=parcels&code=PG_23514/)
+  await expect(page.getByRole('button', { name: 'Retry 1 record of this group' })).toBeVisible()
+  await expect(page.getByRole('button', { name: /Inspect record/ })).toHaveCount(1)
+  await group.click()
+  await expect(page).not.toHaveURL(/code=/)
   await page.getByRole('button', { name: 'Discard…' }).click()
   await page.getByLabel('Reason').fill('broken on the way')
   await page.getByRole('button', { name: /^Discard the record/ }).click()

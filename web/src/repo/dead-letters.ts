@@ -1,7 +1,15 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api } from './client'
 import { CALM_POLL_MS, change } from './freshness'
-import type { Discarded, ErrorClass, ParkedDetail, ParkedPage, ParkedState, Recovered } from './types'
+import type {
+  Discarded,
+  ErrorClass,
+  ParkedDetail,
+  ParkedGroups,
+  ParkedPage,
+  ParkedState,
+  Recovered,
+} from './types'
 
 export interface Lane {
   pipelineId: number
@@ -12,6 +20,7 @@ interface ParkedFilter {
   table_name?: string
   schema_name?: string
   error_class?: ErrorClass
+  error_code?: string
   state?: ParkedState[]
   limit?: number
   offset?: number
@@ -28,6 +37,13 @@ export const parkedQuery = (lane: Lane, filter: ParkedFilter, paused: boolean) =
     queryFn: ({ signal }) => api.get<ParkedPage>(`${at(lane)}/dlq`, { ...filter }, signal),
     refetchInterval: paused ? false : CALM_POLL_MS,
     placeholderData: keepPreviousData,
+  })
+
+export const parkedGroupsQuery = (lane: Lane, paused: boolean) =>
+  queryOptions({
+    queryKey: [...ROOT, 'groups', lane],
+    queryFn: ({ signal }) => api.get<ParkedGroups>(`${at(lane)}/dlq/groups`, undefined, signal),
+    refetchInterval: paused ? false : CALM_POLL_MS,
   })
 
 /** One record with its values. It is not polled: nothing moves beneath somebody who edits it. */

@@ -14,22 +14,24 @@ import { told, toldError } from '@/lib/notify'
 import { useCan } from '@/lib/use-role'
 import { type Selection, parkedQuery, recoverParked } from '@/repo/dead-letters'
 import type { ErrorClass, Pipeline } from '@/repo/types'
+import { CAUSES, type ParkedSearch, filterOf } from '../data/parked-groups'
 import { DiscardDialog } from './discard-dialog'
+import { ParkedGroups } from './parked-groups'
 import { ParkedTable } from './parked-table'
 import { RecordInspector } from './record-inspector'
 
 const PAGE = 50
 const CLASSES = [
   { value: 'all', label: 'Every cause' },
-  { value: 'DATA', label: 'Refused by the target' },
-  { value: 'OUTAGE', label: 'Target was away' },
+  ...Object.entries(CAUSES).map(([value, label]) => ({ value, label })),
 ]
 
 /** What is parked for one destination: look at it, mend it, try it again, or give it up. */
 export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
   const mayChange = useCan('operator')
   const navigate = useNavigate()
-  const asked = useSearch({ strict: false }).destination
+  const { destination: asked, cause, schema, table, code } = useSearch({ strict: false })
+  const search: ParkedSearch = { cause, schema, table, code }
   const lanes = pipeline.destinations
   // Decided once: the queue does not change beneath a reader when the last record of it is mended.
   const [first] = useState(() => lanes.find(({ parked_changes }) => parked_changes > 0)?.destination_id)
@@ -37,13 +39,13 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
     lanes.find(({ destination_id }) => destination_id === asked) ??
     lanes.find(({ destination_id }) => destination_id === first) ??
     lanes[0]
-  const [cause, setCause] = useState('all')
   const [offset, setOffset] = useState(0)
   const [picked, setPicked] = useState<ReadonlySet<number>>(new Set())
   const [inspected, setInspected] = useState<number | null>(null)
   const [discarding, setDiscarding] = useState(false)
   const at = { pipelineId: pipeline.id, destinationId: lane?.destination_id ?? 0 }
-  const filter = cause === 'all' ? {} : { error_class: cause as ErrorClass }
+  const filter = filterOf(search)
+  const narrowed = Object.values(search).some(Boolean)
   const query = useQuery({
     ...parkedQuery(at, { ...filter, limit: PAGE, offset, sort: '-id' }, inspected !== null),
     enabled: lane !== undefined,
@@ -71,21 +73,31 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
       </Card>
     )
   }
-  const selection: Selection =
-    picked.size > 0 ? { ids: [...picked] } : cause === 'all' ? { all: true } : { filter }
+  const selection: Selection = picked.size > 0 ? { ids: [...picked] } : narrowed ? { filter } : { all: true }
   const total = data?.total ?? 0
   const described =
     picked.size > 0
       ? `${plural(picked.size, 'picked record')}`
-      : cause === 'all'
-        ? total === 1
+      : narrowed
+        ? `${plural(total, 'record')} of this ${table ? 'group' : 'cause'}`
+        : total === 1
           ? 'the record'
           : `all ${plural(total, 'record')}`
-        : `${plural(total, 'record')} of this cause`
-  const move = (next: () => void) => {
+  const show = (wanted: ParkedSearch, destination = lane.destination_id) => {
     setPicked(new Set())
     setOffset(0)
-    next()
+    void navigate({
+      to: '.',
+      search: (old) => ({
+        ...old,
+        destination,
+        cause: wanted.cause,
+        schema: wanted.schema,
+        table: wanted.table,
+        code: wanted.code,
+      }),
+      replace: true,
+    })
   }
   return (
     <div className="flex flex-col gap-3">
@@ -94,16 +106,7 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
           aria-label="Destination"
           className="w-48"
           value={String(lane.destination_id)}
-          onValueChange={(id) =>
-            move(
-              () =>
-                void navigate({
-                  to: '.',
-                  search: (old) => ({ ...old, destination: Number(id) }),
-                  replace: true,
-                }),
-            )
-          }
+          onValueChange={(id) => show({ cause }, Number(id))}
           options={lanes.map(({ destination }) => ({
             value: String(destination.id),
             label: destination.name,
@@ -112,8 +115,8 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
         <Select
           aria-label="Cause"
           className="w-48"
-          value={cause}
-          onValueChange={(next) => move(() => setCause(next))}
+          value={cause ?? 'all'}
+          onValueChange={(next) => show({ cause: next === 'all' ? undefined : (next as ErrorClass) })}
           options={CLASSES}
         />
         <UpdatedAgo at={dataUpdatedAt} />
@@ -138,16 +141,11 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
           </div>
         )}
       </div>
+      <ParkedGroups lane={at} search={search} paused={inspected !== null} onChoose={show} />
       <Card>
         <Loaded query={query} title="The queue cannot be shown">
           {(data) =>
-            data.items.length === 0 ? (
-              <EmptyState
-                icon={Inbox}
-                title="Nothing is parked"
-                text={`Every change that ${lane.destination.name} should have is there, or on its way.`}
-              />
-            ) : (
+            data.items.length > 0 ? (
               <>
                 <ParkedTable
                   records={data.items}
@@ -165,6 +163,18 @@ export default function DeadLettersTab({ pipeline }: { pipeline: Pipeline }) {
                   }}
                 />
               </>
+            ) : narrowed ? (
+              <EmptyState icon={Inbox} title="Nothing fits" text="Nothing that is parked now is like that.">
+                <Button variant="outline" onClick={() => show({})}>
+                  Show all
+                </Button>
+              </EmptyState>
+            ) : (
+              <EmptyState
+                icon={Inbox}
+                title="Nothing is parked"
+                text={`Every change that ${lane.destination.name} should have is there, or on its way.`}
+              />
             )
           }
         </Loaded>

@@ -3,10 +3,16 @@ import * as z from 'zod/mini'
 import { PIPELINE_TABS } from '@/features/pipelines/data/pipeline-tabs'
 import { PipelinePage } from '@/features/pipelines/pages/pipeline-page'
 
+const text = z.catch(z.optional(z.string()), undefined)
+
 export const Route = createFileRoute('/_app/pipelines/$pipelineId')({
   validateSearch: z.object({
     tab: z.catch(z.optional(z.enum(PIPELINE_TABS)), undefined),
     destination: z.catch(z.optional(z.number()), undefined),
+    cause: z.catch(z.optional(z.enum(['DATA', 'OUTAGE'])), undefined),
+    schema: text,
+    table: text,
+    code: text,
   }),
   component: function Pipeline() {
     const { pipelineId } = Route.useParams()
