@@ -1,4 +1,4 @@
-"""The same types on the real way: slot, Debezium engine, destination."""
+"""The same types on the real way: slot, either engine, destination."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from compute.tests.integration.type_bench import Bench, type_bench
 from compute.tests.integration.type_cases import CASES, TypeCase
 from compute.tests.support.waiting import eventually
 from rosetta.dialects.postgres import qualified
+from rosetta.enums import EngineKind
 from rosetta.identifiers import TableId
 from rosetta.local.postgres import PostgresCluster
 from rosetta.lsn import Lsn, StreamPosition
@@ -41,10 +42,10 @@ class Pipe:
         self.targets[table] = target
         return target
 
-    def open(self) -> None:
+    def open(self, engine: EngineKind) -> None:
         source = EngineSource(self.bench.source_endpoint, "everything", "types_stream")
         specs = {table: TableSpec(table, target.schema.key) for table, target in self.targets.items()}
-        self.host.call("start", self.number, Start(source, self.start, specs))
+        self.host.call("start", self.number, Start(source, self.start, specs, engine=engine))
 
     def flow(self) -> None:
         self.marks += 1
@@ -64,8 +65,10 @@ class Pipe:
         raise AssertionError(f"{mark} did not come")
 
 
-@pytest.fixture(scope="module")
-def pipe(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipe]:
+@pytest.fixture(scope="module", params=list(EngineKind))
+def pipe(
+    cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Pipe]:
     """Tables of all types, empty, streamed from their first row on."""
     folder: Path = tmp_path_factory.mktemp("types")
     with type_bench(cluster, "types_stream") as bench:
@@ -76,7 +79,7 @@ def pipe(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> 
             made.add(number, bench.fill(case, TableId("public", f"t{number}")).table)
             if case.key:
                 made.add(1000 + number, bench.fill_keys(case, TableId("public", f"k{number}")).table)
-        made.open()
+        made.open(request.param)
         yield made
         host.call("stop", made.number)
         host.close()
