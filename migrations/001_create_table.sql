@@ -293,12 +293,12 @@ CREATE TABLE dlq_totals (
     table_name      text        NOT NULL,
     kind            text        NOT NULL CHECK (kind IN ('RECORD', 'SEGMENT')),
     error_class     text        NOT NULL CHECK (error_class IN ('OUTAGE', 'DATA')),
-    error_code      text,
     state           text        NOT NULL
         CHECK (state IN ('PARKED', 'RETRYING', 'RECOVERED', 'SUPERSEDED', 'DISCARDED')),
     records         bigint      NOT NULL, -- rows of dlq_records
     row_count       bigint      NOT NULL, -- changes in them
-    payload_bytes   bigint      NOT NULL
+    payload_bytes   bigint      NOT NULL,
+    error_code      text
 );
 CREATE INDEX dlq_totals_destination ON dlq_totals (pipeline_id, destination_id);
 

@@ -109,8 +109,8 @@ class DlqTotal(Base):
     table_name: Mapped[str]
     kind: Mapped[DlqKind] = one_of("kind", DlqKind)
     error_class: Mapped[ErrorClass] = one_of("error_class", ErrorClass)
-    error_code: Mapped[str | None]
     state: Mapped[DlqState] = one_of("state", DlqState)
     records: Mapped[int]
     row_count: Mapped[int]
     payload_bytes: Mapped[int]
+    error_code: Mapped[str | None]

@@ -98,8 +98,47 @@ def test_psql_then_alembic_only_stamps(cluster: PostgresCluster, psql_database: 
         upgrade(cluster.dsn(psql_database))
         cursor.execute("SELECT value FROM settings WHERE key = 'kept'")
         assert cursor.fetchone() == (True,)
-    assert stamped(cluster, psql_database) == ["0001"]
+    assert stamped(cluster, psql_database) == ["0002"]
     assert snapshot(cluster, psql_database, EVERYTHING) == before
+
+
+def test_what_was_parked_before_codes_were_counted_is_counted_by_them(
+    cluster: PostgresCluster, new_database: Callable[[], str]
+) -> None:
+    database = new_database()
+    upgrade(cluster.dsn(database))
+    with closing(cluster.connect(database)) as connection, connection.cursor() as cursor:
+
+        def park(code: str, place: str) -> None:
+            cursor.execute(
+                "INSERT INTO dlq_records (pipeline_id, source_id, destination_id, schema_name, table_name, kind,"
+                " commit_lsn, change_lsn, ordinal, payload, payload_bytes, error_class, error_code, error_message)"
+                " VALUES (1, 1, 1, 's', 't', 'RECORD', %s, %s, 0, '', 10, 'DATA', %s, 'refused')",
+                (place, place, code),
+            )
+
+        # The records need no pipeline here.
+        cursor.execute(
+            "ALTER TABLE dlq_records DROP CONSTRAINT dlq_records_pipeline_id_fkey,"
+            " DROP CONSTRAINT dlq_records_source_id_fkey, DROP CONSTRAINT dlq_records_destination_id_fkey"
+        )
+        now = snapshot(cluster, database, EVERYTHING)
+        command.downgrade(configuration(cluster.dsn(database)), "0001")
+        park("PG_23514", "0/1")
+        park("PG_23514", "0/2")
+        assert snapshot(cluster, database, EVERYTHING) != now
+        upgrade(cluster.dsn(database))
+        park("PG_23505", "0/3")
+        cursor.execute(
+            "SELECT error_code, sum(records)::int, sum(payload_bytes)::int FROM dlq_totals GROUP BY 1 ORDER BY 1"
+        )
+        assert cursor.fetchall() == [("PG_23505", 1, 10), ("PG_23514", 2, 20)]
+    then = snapshot(cluster, database, EVERYTHING)
+    # A column that was dropped keeps its number.
+    assert [(table, *rest) for table, _, *rest in then.pop("columns")] == [
+        (table, *rest) for table, _, *rest in now.pop("columns")
+    ]
+    assert then == now
 
 
 def test_a_broken_off_psql_run_is_refused(cluster: PostgresCluster, new_database: Callable[[], str]) -> None:
@@ -138,7 +177,7 @@ def test_two_services_may_migrate_at_once(cluster: PostgresCluster, new_database
     for service in services:
         _, errors = service.communicate(timeout=60)
         assert service.returncode == 0, errors.decode()
-    assert stamped(cluster, database) == ["0001"]
+    assert stamped(cluster, database) == ["0002"]
     assert len(snapshot(cluster, database, STRUCTURE)["tables"]) >= len(Base.metadata.tables)
 
 
@@ -154,7 +193,7 @@ def test_the_commands_of_the_documents_work_in_backend(
     ):
         done = alembic(cluster.dsn(database).replace("postgresql", scheme, 1), *arguments)
         assert done.returncode == 0, done.stderr
-    assert stamped(cluster, database) == ["0001"]
+    assert stamped(cluster, database) == ["0002"]
 
 
 def test_autogenerate_writes_the_next_numbered_revision(
@@ -167,9 +206,9 @@ def test_autogenerate_writes_the_next_numbered_revision(
     versions = config.get_main_option("script_location", "") + "/versions"
     config.set_main_option("version_locations", f"{versions}{os.pathsep}{tmp_path}")
     command.revision(config, "add a column", autogenerate=True, version_path=str(tmp_path))
-    written = (tmp_path / "0002_add_a_column.py").read_text()
+    written = (tmp_path / "0003_add_a_column.py").read_text()
     assert "sa.Column('role', sa.Text()" in written
-    compile(written, "0002", "exec")
+    compile(written, "0003", "exec")
 
 
 def test_offline_mode_prints_the_schema(
